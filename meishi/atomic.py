@@ -1,0 +1,73 @@
+"""Writes that happen whole or not at all.
+
+The new content is made beside its target (same file system, hidden `.NAME.partial` sibling) and
+renamed into place, so that a reader, or a run after `kill -9`, never meets half a file. The
+sibling's name is fixed, so a killed run's leftover goes with the next write; two processes must
+not write the same target at once.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replace_file(target: Path) -> Iterator[Path]:
+    """Yield a sibling path to write to; it replaces `target` if the block ends well.
+
+    The sibling keeps the target's suffix, for writers that choose the format by it. On an error
+    it is removed and `target` is as before. Missing parent folders are made.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
+    try:
+        yield partial
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def atomic_write_bytes(target: Path, content: bytes) -> None:
+    """Replace `target` by `content` in one step."""
+    with replace_file(target) as partial:
+        partial.write_bytes(content)
+
+
+def atomic_write_text(target: Path, content: str) -> None:
+    r"""Replace `target` by UTF-8 `content` with \n line ends in one step."""
+    atomic_write_bytes(target, content.encode("utf-8"))
+
+
+@contextmanager
+def replace_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty sibling folder to fill; it replaces `target` if the block ends well.
+
+    On an error it is removed and `target` is as before. Missing parent folders are made.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    _remove(partial)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        _swap(partial, target)
+    finally:
+        _remove(partial)
+
+
+def _swap(partial: Path, target: Path) -> None:
+    # A rename cannot replace a folder that has content: the old one steps aside first.
+    old = target.with_name(f".{target.name}.old")
+    _remove(old)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(partial, target)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

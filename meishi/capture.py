@@ -1,0 +1,115 @@
+"""The app's flow on a desk: detect, crop, segment, fit a quad, for each card in a photo.
+
+The same function serves `meishi capture` and the evaluation. It takes the two networks as
+callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from meishi.geometry import crops, quads
+from meishi.geometry.lines import quad_from_mask
+from meishi.params import CaptureParams
+from meishi.ssd.postprocess import select
+
+Network = Callable[[np.ndarray], dict[str, np.ndarray]]
+SAME_CARD_IOU = 0.5  # two boxes whose quads overlap more showed one card
+
+
+@dataclass(frozen=True, eq=False)
+class CapturedCard:
+    """A card found in a photo.
+
+    Attributes:
+        score: of the detector, in [0, 1].
+        agreement: IoU of the mask and the quad, in [0, 1].
+        quad_px: (4, 2) in pixels of the photo, canonical; may leave it.
+        box_xyxy: (4,) the detector's box, relative.
+    """
+
+    score: float
+    agreement: float
+    quad_px: np.ndarray
+    box_xyxy: np.ndarray
+
+
+@dataclass(frozen=True)
+class CardCapture:
+    """Finds cards in photos.
+
+    Attributes:
+        detector, segmenter: image squares to named arrays, as exported.
+        detector_px, segmenter_px: sides of their inputs.
+        margin: of the crop, `unet.margin`.
+        params: thresholds.
+    """
+
+    detector: Network
+    segmenter: Network
+    detector_px: int
+    segmenter_px: int
+    margin: float
+    params: CaptureParams
+
+    def detect(
+        self, image: np.ndarray, score_threshold: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find boxes in a photo.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            score_threshold: instead of the configured one.
+
+        Returns:
+            boxes_xyxy (N, 4) relative, scores (N,), best first.
+        """
+        size_px = (image.shape[1], image.shape[0])
+        side = self.detector_px
+        frame = crops.warp(image, crops.stretch(size_px, side), (side, side))
+        rows = self.detector(frame)
+        threshold = self.params.score_threshold if score_threshold is None else score_threshold
+        limits = (threshold, self.params.iou_threshold, self.params.max_cards)
+        return select(rows["coordinates"], rows["confidence"], *limits)
+
+    def segment(self, image: np.ndarray, box_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Segment the card in a box.
+
+        Returns:
+            mask (M, M) float32 in [0, 1] and `image_from_crop`, (3, 3) on pixels.
+        """
+        size_px = (image.shape[1], image.shape[0])
+        crop_from_image = crops.crop_from_image(box_xyxy, size_px, self.segmenter_px, self.margin)
+        crop = crops.warp(image, crop_from_image, (self.segmenter_px, self.segmenter_px))
+        return self.segmenter(crop)["mask"][..., 0], np.linalg.inv(crop_from_image)
+
+    def fit(self, image: np.ndarray, box_xyxy: np.ndarray, score: float) -> CapturedCard | None:
+        """Fit a quad to the card in a box; None where the mask is no card."""
+        size_px = (image.shape[1], image.shape[0])
+        mask, image_from_crop = self.segment(image, box_xyxy)
+        valid = crops.inside(self.segmenter_px, mask.shape[0], image_from_crop, size_px)
+        fit = quad_from_mask(mask, valid)
+        if fit is None or fit.agreement < self.params.agreement_threshold:
+            return None
+        crop_quad_px = quads.to_px(fit.quad, (self.segmenter_px, self.segmenter_px))
+        quad_px = quads.canonical(crops.transform(crop_quad_px, image_from_crop))
+        return CapturedCard(float(score), float(fit.agreement), quad_px, box_xyxy)
+
+    def __call__(self, image: np.ndarray) -> list[CapturedCard]:
+        """Find the cards of a photo.
+
+        Args:
+            image: (H, W, 3) RGB uint8, upright.
+
+        Returns:
+            At most `max_cards` cards, best score first.
+        """
+        found: list[CapturedCard] = []
+        for box_xyxy, score in zip(*self.detect(image), strict=True):
+            card = self.fit(image, box_xyxy, score)
+            if card and all(
+                quads.iou(card.quad_px, other.quad_px) < SAME_CARD_IOU for other in found
+            ):
+                found.append(card)
+        return found

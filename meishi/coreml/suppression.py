@@ -1,0 +1,62 @@
+"""Core ML's non-maximum suppression model, in NumPy.
+
+It takes `confidence` (A, labels) and `coordinates` (A, 4; centre x, centre y, width, height) and
+keeps the boxes whose best label reaches the confidence threshold and that no better box overlaps by
+more than the IoU threshold: among boxes of the same label when the model says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from meishi.geometry.boxes import nms, xyxy_from_cxcywh
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """A suppression stage: names of its features and its default thresholds."""
+
+    confidence: tuple[str, str]  # input name, output name
+    coordinates: tuple[str, str]
+    iou: tuple[str, float]  # optional input name, default
+    score: tuple[str, float]
+    per_label: bool
+
+    @classmethod
+    def from_spec(cls, spec) -> "Suppression":
+        """Read the model's description."""
+        nms_spec = spec.nonMaximumSuppression
+        return cls(
+            confidence=(nms_spec.confidenceInputFeatureName, nms_spec.confidenceOutputFeatureName),
+            coordinates=(
+                nms_spec.coordinatesInputFeatureName,
+                nms_spec.coordinatesOutputFeatureName,
+            ),
+            iou=(nms_spec.iouThresholdInputFeatureName, nms_spec.iouThreshold),
+            score=(nms_spec.confidenceThresholdInputFeatureName, nms_spec.confidenceThreshold),
+            per_label=nms_spec.pickTop.perClass,
+        )
+
+    def run(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Suppress; the outputs are float32 with the best box first."""
+        confidence = np.asarray(values[self.confidence[0]])
+        coordinates = np.asarray(values[self.coordinates[0]])
+        score_threshold = float(values.get(*self.score))
+        iou_threshold = float(values.get(*self.iou))
+
+        scores, labels = confidence.max(axis=1), confidence.argmax(axis=1)
+        candidates = np.flatnonzero(scores >= score_threshold)
+        groups = labels[candidates] if self.per_label else np.zeros_like(candidates)
+        kept = [
+            self._kept(candidates[groups == group], coordinates, scores, iou_threshold)
+            for group in np.unique(groups)
+        ]
+        rows = np.concatenate([*kept, np.empty(0, np.int64)]).astype(np.int64)
+        rows = rows[np.lexsort((rows, -scores[rows]))]
+        return {self.confidence[1]: confidence[rows], self.coordinates[1]: coordinates[rows]}
+
+    @staticmethod
+    def _kept(rows, coordinates, scores, iou_threshold: float) -> np.ndarray:
+        boxes_xyxy = xyxy_from_cxcywh(coordinates[rows])
+        return rows[nms(boxes_xyxy, scores[rows], iou_threshold, max_boxes=len(rows))]

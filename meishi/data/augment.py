@@ -1,0 +1,216 @@
+"""Augmentation: from a prepared scene to frames for the detector and crops for the segmenter.
+
+All geometry of a sample (flip, turn, perspective, scale, stretch to the input) is one homography
+and one resampling, so quads stay exact to rounding and pictures are blurred once; albumentations'
+own keypoints would pass through several of each. What changes colours, light and noise is an
+albumentations recipe. Every sample has its own seed: the result does not depend on the workers.
+"""
+
+from dataclasses import dataclass
+
+import albumentations
+import cv2
+import numpy as np
+
+from meishi.geometry import boxes, crops, quads
+from meishi.params import AugmentParams, CropParams, FrameParams
+
+TRIES = 12
+CUT = (0.02, 0.35)  # a card of which this share is visible is neither a card nor none: try again
+FRAME = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An augmented picture: RGB uint8 square; quads (N, 4, 2) relative to it, canonical."""
+
+    image: np.ndarray
+    quads: np.ndarray
+
+
+def photometric(params: FrameParams) -> albumentations.Compose:
+    """Build the recipe of light, colour and sensor; seed it before each sample."""
+    color = params.color
+    return albumentations.Compose(
+        [
+            albumentations.ColorJitter(
+                brightness=(1 - color.brightness, 1 + color.brightness),
+                contrast=(1 - color.contrast, 1 + color.contrast),
+                saturation=(1 - color.saturation, 1 + color.saturation),
+                hue=(-color.hue, color.hue),
+                p=color.probability,
+            ),
+            albumentations.RGBShift(28, 18, 28, p=params.cast),
+            albumentations.RandomShadow(
+                num_shadows_limit=(1, 2), shadow_intensity_range=(0.2, 0.5), p=params.shadow
+            ),
+            albumentations.Illumination(intensity_range=(0.05, 0.2), p=params.glare),
+            albumentations.OneOf(
+                [
+                    albumentations.GaussianBlur(blur_limit=(3, 5)),
+                    albumentations.MotionBlur(blur_limit=(3, 5)),
+                ],
+                p=params.blur,
+            ),
+            albumentations.OneOf(
+                [albumentations.GaussNoise(std_range=(0.01, 0.06)), albumentations.ISONoise()],
+                p=params.noise,
+            ),
+            albumentations.ImageCompression(quality_range=(45, 90), p=params.jpeg),
+            albumentations.ToGray(p=params.grey),
+        ]
+    )
+
+
+class Augmenter:
+    """Makes the samples of one scene."""
+
+    def __init__(self, params: AugmentParams, frame_px: int, crop_px: int, margin: float):
+        """Keep the recipe; `frame_px` and `crop_px` are the networks' inputs."""
+        self.params, self.frame_px, self.crop_px, self.margin = params, frame_px, crop_px, margin
+        self.recipe = photometric(params.frame)
+
+    def frame(self, image: np.ndarray, card_quads: np.ndarray, seed: list[int]) -> Sample:
+        """Augment a whole scene.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            card_quads: (N, 4, 2) relative.
+            seed: of this sample.
+
+        Returns:
+            A square of `frame_px`; cards that left the frame are gone from the quads.
+        """
+        rng = np.random.default_rng(seed)
+        size_px = (image.shape[1], image.shape[0])
+        for attempt in range(TRIES):
+            last = attempt == TRIES - 1
+            matrix = (
+                crops.stretch(size_px, self.frame_px)
+                if last
+                else frame_homography(rng, self.params.frame, size_px, self.frame_px)
+            )
+            moved = move(card_quads, size_px, matrix, self.frame_px)
+            shares = np.array([visible_share(quad) for quad in moved])
+            if last or not ((shares > CUT[0]) & (shares < CUT[1])).any():
+                break
+        kept = moved[shares > CUT[0]] if len(moved) else moved
+        border = tuple(int(v) for v in rng.integers(0, 256, 3))
+        square = crops.warp(image, matrix, (self.frame_px, self.frame_px), border)
+        return Sample(self.develop(square, rng), canonical(kept))
+
+    def crop(self, image: np.ndarray, quad: np.ndarray, seed: list[int]) -> Sample:
+        """Cut a card out, as a detector that errs a little would.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            quad: (4, 2) relative to the image.
+            seed: of this sample.
+
+        Returns:
+            A square of `crop_px` with the one card's quad, which may leave the square.
+        """
+        rng = np.random.default_rng(seed)
+        size_px = (image.shape[1], image.shape[0])
+        box = jitter(rng, boxes.from_quads(quad[None])[0], self.params.crop)
+        matrix = self._crop_homography(rng, box, size_px)
+        moved = move(quad[None], size_px, matrix, self.crop_px)
+        square = crops.warp(image, matrix, (self.crop_px, self.crop_px))
+        return Sample(self.develop(square, rng), canonical(moved))
+
+    def empty_crop(self, image: np.ndarray, seed: list[int]) -> Sample:
+        """Cut a random box out of a scene without cards: the segmenter must find none in it."""
+        rng = np.random.default_rng(seed)
+        size_px = (image.shape[1], image.shape[0])
+        size = rng.uniform(0.15, 0.8, 2)
+        low = rng.uniform(0, 1 - size)
+        matrix = self._crop_homography(rng, np.concatenate([low, low + size]), size_px)
+        square = crops.warp(image, matrix, (self.crop_px, self.crop_px))
+        return Sample(self.develop(square, rng), np.zeros((0, 4, 2)))
+
+    def _crop_homography(self, rng, box_xyxy: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+        turn = np.deg2rad(rng.uniform(-1, 1) * self.params.crop.rotate_deg)
+        upright = crops.crop_from_image(box_xyxy, size_px, self.crop_px, self.margin)
+        return symmetry(rng, self.crop_px, 0.5, 0.5) @ rotation(turn, self.crop_px) @ upright
+
+    def develop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Apply the photometric recipe with a seed drawn from `rng`."""
+        self.recipe.set_random_seed(int(rng.integers(2**31)))
+        return self.recipe(image=image)["image"]
+
+
+def frame_homography(
+    rng: np.random.Generator, params: FrameParams, size_px: tuple[int, int], side_px: int
+) -> np.ndarray:
+    """Draw the geometry of a frame: (3, 3) from scene pixels to the square's."""
+    matrix = crops.stretch(size_px, side_px)
+    width, height = size_px
+    source = quads.to_px(FRAME, size_px)
+    if rng.random() < params.affine.probability:
+        affine = params.affine
+        scale = rng.uniform(affine.scale_low, affine.scale_high)
+        turn = np.deg2rad(rng.uniform(-1, 1) * affine.rotate_deg)
+        shift = rng.uniform(-1, 1, 2) * affine.shift * size_px
+        centre = np.array([(width - 1) / 2, (height - 1) / 2])
+        matrix = matrix @ _similarity(centre, scale, turn, shift)
+    if rng.random() < params.perspective.probability:
+        strength = rng.uniform(params.perspective.low, params.perspective.high)
+        target = source + rng.uniform(-strength, strength, (4, 2)) * size_px
+        matrix = matrix @ cv2.getPerspectiveTransform(np.float32(source), np.float32(target))
+    return symmetry(rng, side_px, params.flip, params.rotate90) @ matrix
+
+
+def _similarity(centre, scale: float, turn: float, shift) -> np.ndarray:
+    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
+    linear = np.array([[cos, -sin], [sin, cos]])
+    offset = centre + shift - linear @ centre
+    return np.vstack([np.column_stack([linear, offset]), [0, 0, 1.0]])
+
+
+def rotation(turn: float, side_px: int) -> np.ndarray:
+    """Turn a square about its centre: (3, 3)."""
+    return _similarity(np.full(2, (side_px - 1) / 2), 1.0, turn, np.zeros(2))
+
+
+def symmetry(rng: np.random.Generator, side_px: int, flip: float, quarter: float) -> np.ndarray:
+    """Draw one of the eight symmetries of a square: (3, 3)."""
+    matrix, last = np.eye(3), side_px - 1
+    if rng.random() < flip:
+        matrix = np.array([[-1.0, 0, last], [0, 1, 0], [0, 0, 1]])
+    if rng.random() < quarter:
+        turns = {
+            1: [[0, -1, last], [1, 0, 0]],
+            2: [[-1, 0, last], [0, -1, last]],
+            3: [[0, 1, 0], [-1, 0, last]],
+        }
+        matrix = np.array([*turns[int(rng.integers(1, 4))], [0, 0, 1.0]]) @ matrix
+    return matrix
+
+
+def jitter(rng: np.random.Generator, box_xyxy: np.ndarray, params: CropParams) -> np.ndarray:
+    """Move each edge of a box by up to `box_jitter` of its side."""
+    sides = np.tile(box_xyxy[2:] - box_xyxy[:2], 2)
+    return box_xyxy + rng.uniform(-1, 1, 4) * params.box_jitter * sides
+
+
+def move(
+    card_quads: np.ndarray, size_px: tuple[int, int], matrix: np.ndarray, side_px: int
+) -> np.ndarray:
+    """Carry (N, 4, 2) relative quads into a square."""
+    moved = (
+        crops.transform(quads.to_px(card_quads, size_px), matrix) if len(card_quads) else card_quads
+    )
+    return quads.to_relative(moved, (side_px, side_px)) if len(card_quads) else card_quads
+
+
+def canonical(card_quads: np.ndarray) -> np.ndarray:
+    """Bring each quad into canonical order after flips and turns."""
+    return np.array([quads.canonical(quad) for quad in card_quads]).reshape(-1, 4, 2)
+
+
+def visible_share(quad: np.ndarray) -> float:
+    """Return the share of a quad inside the frame; 0 for one that perspective turned inside out."""
+    if not quads.is_convex(quad):
+        return 0.0
+    own, shared = abs(quads.area(quad)), quads.iou(quad, FRAME)
+    return shared * (own + 1) / (1 + shared) / own

@@ -1,0 +1,143 @@
+"""manifest.json: what a data source holds, with a sha256 for every file.
+
+The layout of a source is that of data/: manifest.json, records.jsonl, scenes-NNN.zip and
+optionally backbone weights. `write_source` makes one, `meishi.data.sources` reads them.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from meishi import schema
+from meishi.atomic import replace_folder
+from meishi.data import records, shards
+from meishi.data.records import Record
+from meishi.data.shards import sha256
+
+MANIFEST_FILE = "manifest.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a part of a source comes from."""
+
+    name: str
+    licence: str
+    url: str
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """A zip of images."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class RecordsEntry:
+    """The file of records."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class WeightsEntry:
+    """Backbone weights; `file` is relative to the source's folder."""
+
+    file: str
+    sha256: str
+    licence: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a source holds."""
+
+    schema: int
+    name: str
+    licence: str
+    sources: tuple[Origin, ...]
+    counts: dict
+    shards: tuple[ShardEntry, ...]
+    records: RecordsEntry
+    weights: WeightsEntry | None = None
+
+
+def read_manifest(folder: Path, faults: list[str]) -> Manifest | None:
+    """Read a source's manifest; None if it cannot be used, with the reasons in `faults`."""
+    file = folder / MANIFEST_FILE
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        faults.append(f"{file}: {error.strerror}; `dvc pull data.dvc` restores data/")
+        return None
+    except ValueError as error:
+        faults.append(f"{file}: not JSON: {error}")
+        return None
+    found: list[schema.Fault] = []
+    manifest = schema.build(Manifest, content, found)
+    if not found and manifest.schema != SCHEMA:
+        found.append(schema.Fault("", f"schema: expected {SCHEMA}, got {manifest.schema}"))
+    faults += [f"{file}: {': '.join(filter(None, (f.where, f.what)))}" for f in found]
+    return None if found else manifest
+
+
+def write_source(
+    folder: Path,
+    scenes: Iterable[tuple[Record, bytes]],
+    about: dict[str, Any],
+    weights: tuple[WeightsEntry, bytes] | None = None,
+) -> None:
+    """Write a source's folder whole, manifest included.
+
+    Args:
+        folder: replaced when everything is written.
+        scenes: records and image files.
+        about: the manifest's "name", "licence" and "sources" (a list of mappings with "name",
+            "licence" and "url").
+        weights: backbone weights to take in; their sha256 is set here.
+    """
+    with replace_folder(folder) as partial:
+        written = shards.write_shards(partial, scenes, to_line=records.to_source_line)
+        listing = (partial / shards.RECORDS_FILE).read_bytes()
+        manifest = {
+            "schema": SCHEMA,
+            **about,
+            "counts": {
+                "scenes": len(written),
+                "cards": sum(len(record.cards) for record in written),
+                "empty_scenes": sum(not record.cards for record in written),
+            },
+            "shards": shards.shard_entries(partial),
+            "records": {"file": shards.RECORDS_FILE, "sha256": sha256(listing)},
+        }
+        if weights:
+            entry, content = weights
+            (partial / entry.file).parent.mkdir(parents=True, exist_ok=True)
+            (partial / entry.file).write_bytes(content)
+            manifest["weights"] = vars(entry) | {"sha256": sha256(content)}
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (partial / MANIFEST_FILE).write_text(text, encoding="utf-8")
+
+
+def read_checked(file: Path, expected: str, faults: list[str]) -> bytes | None:
+    """Read a file whose sha256 is known; None if it is missing or differs, a fault then."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        faults.append(f"{file}: {error.strerror}: the manifest names it")
+        return None
+    if (got := sha256(content)) != expected:
+        faults.append(
+            f"{file}: wrong sha256: expected {expected}, got {got}; restore the file, or write "
+            "the manifest anew if it was changed on purpose"
+        )
+        return None
+    return content

@@ -1,0 +1,147 @@
+"""Data sources: folders of labelled scenes, verified before anything uses them.
+
+Nothing is skipped: every fault is collected, and the data is refused as a whole. Design and
+background names are taken to mean the same in every source, so that a split never separates them.
+"""
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from meishi import images
+from meishi.data import records
+from meishi.data.manifest import MANIFEST_FILE, ShardEntry, read_checked, read_manifest
+from meishi.data.records import Record
+from meishi.data.shards import sha256
+from meishi.errors import InputError, summary
+from meishi.params import FetchParams, SourceParams
+
+Scene = tuple[Record, bytes]
+
+
+class SourceError(InputError):
+    """A source is not as its manifest says, or holds an unusable scene; every fault is listed."""
+
+
+def verified_scenes(params: FetchParams) -> Iterator[Scene]:
+    """Yield every scene of every source, in order, and check each file on the way.
+
+    Checked are all hashes, that an image can be decoded in full and has the stated size, the
+    form of each record, its quads, that no id occurs twice, and the weights. Ids and image names
+    get the source's name as a prefix when there is more than one.
+
+    Raises:
+        SourceError: at the end, if there was any fault: what was yielded must not be used then.
+    """
+    faults = [*_name_faults(params.sources), *_weights_faults(params)]
+    for source in params.sources:
+        prefix = f"{source.name}-" if len(params.sources) > 1 else ""
+        for record, content in _read_source(Path(source.path), faults):
+            name = f"{prefix}{record.id}"
+            image = name + PurePosixPath(record.image).suffix
+            yield replace(record, id=name, image=image), content
+    if faults:
+        raise SourceError(f"the data is refused, faults: {len(faults)}\n{summary(faults)}")
+
+
+def _name_faults(sources: Sequence[SourceParams]) -> list[str]:
+    if not sources:
+        return ["params.yaml [fetch]: sources is empty; name one folder at least"]
+    names = [source.name for source in sources]
+    return [
+        f"params.yaml [fetch]: two sources are called {name!r}"
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    ]
+
+
+def _weights_faults(params: FetchParams) -> list[str]:
+    """Check the weights against the manifest of the source they lie in."""
+    file = Path(params.weights)
+    for source in params.sources:
+        manifest = read_manifest(Path(source.path), [])
+        if manifest and manifest.weights and Path(source.path) / manifest.weights.file == file:
+            faults: list[str] = []
+            read_checked(file, manifest.weights.sha256, faults)
+            return faults
+    return [f"{file}: the weights stand in no source's {MANIFEST_FILE}"]
+
+
+def _read_source(folder: Path, faults: list[str]) -> Iterator[Scene]:
+    manifest = read_manifest(folder, faults)
+    if manifest is None:
+        return
+    listing = folder / manifest.records.file
+    found = _read_records(listing, manifest.records.sha256, faults)
+    by_shard: dict[str, list[tuple[str, Record]]] = {}
+    for where, record in found:
+        by_shard.setdefault(record.shard, []).append((where, record))
+    entries = {entry.file: entry for entry in manifest.shards}
+    for name in sorted(by_shard.keys() | entries.keys()):
+        if name not in entries:
+            faults.append(f"{folder / name}: missing shard: records name it, the manifest does not")
+        else:
+            yield from _read_shard(folder / name, entries[name], by_shard.get(name, []), faults)
+
+
+def _read_records(file: Path, expected: str, faults: list[str]) -> list[tuple[str, Record]]:
+    """Read the sound records, each with the words that say where it stands."""
+    content = read_checked(file, expected, faults)
+    if content is None:
+        return []
+    sound: list[tuple[str, Record]] = []
+    seen: dict[str, int] = {}
+    lines = content.decode("utf-8", errors="replace").splitlines()
+    if not lines:
+        faults.append(f"{file}: the source is empty: no records")
+    for number, line in enumerate(lines, start=1):
+        where = f"{file} line {number}"
+        try:
+            record = records.parse_source(line)
+        except records.RecordError as error:
+            faults.append(f"{where}: {error}")
+            continue
+        wrong = records.faults(record)
+        if record.id in seen:
+            wrong.append(f"the id also stands on line {seen[record.id]}")
+        seen.setdefault(record.id, number)
+        faults += [f"{where} ({record.id}): {fault}" for fault in wrong]
+        if not wrong:
+            sound.append((where, record))
+    return sound
+
+
+def _read_shard(
+    file: Path, entry: ShardEntry, scenes: list[tuple[str, Record]], faults: list[str]
+) -> Iterator[Scene]:
+    if read_checked(file, entry.sha256, faults) is None:
+        return
+    try:
+        archive = zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        faults.append(f"{file}: not a zip: {error}")
+        return
+    with archive:
+        names = set(archive.namelist())
+        for where, record in scenes:
+            if record.image not in names:
+                faults.append(f"{where} ({record.id}): missing image: no {record.image} in {file}")
+                continue
+            content = archive.read(record.image)
+            if fault := _image_fault(record, content):
+                faults.append(f"{file}: {record.image}: {fault}")
+            else:
+                yield record, content
+
+
+def _image_fault(record: Record, content: bytes) -> str | None:
+    if sha256(content) != record.sha256:
+        return f"wrong sha256: expected {record.sha256}, got {sha256(content)}"
+    try:
+        height, width = images.decode(content, record.image).shape[:2]
+    except images.ImageError as error:
+        return str(error)
+    if (width, height) != record.size_px:
+        return f"is {width}x{height} px; its record says {record.width}x{record.height}"
+    return None

@@ -1,0 +1,97 @@
+"""Train, validation and test: no card design and no background is on two sides.
+
+Scenes that share a design or a background belong together, directly or by way of others: they
+are the connected components of that graph. Whole components go to one side.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from meishi.data.records import MAX_CARDS, Record
+from meishi.errors import InputError
+
+SPLITS = ("train", "val", "test")
+
+
+def split(
+    scenes: Sequence[Record], val_fraction: float, test_fraction: float, seed: int
+) -> dict[str, list[Record]]:
+    """Divide scenes by component, as near to the fractions as whole components allow.
+
+    The fractions are kept for the scenes of each number of cards, so that no side is richer in
+    empty scenes than another. Large components go first, those of one size in an order drawn by
+    the seed; each goes to the side that lacks most of what it holds.
+
+    Args:
+        scenes: records with unique ids.
+        val_fraction: share of the scenes for validation.
+        test_fraction: share of the scenes for the test.
+        seed: of the draw.
+
+    Returns:
+        "train", "val" and "test", each in the order given.
+
+    Raises:
+        InputError: if the fractions leave nothing to train on, or a side would be empty.
+    """
+    train_fraction = 1 - val_fraction - test_fraction
+    if min(val_fraction, test_fraction, train_fraction) <= 0:
+        raise InputError(
+            "preprocess: val_fraction and test_fraction must be above 0 and leave a share to "
+            f"train on, got {val_fraction} and {test_fraction}"
+        )
+    fractions = dict(zip(SPLITS, (train_fraction, val_fraction, test_fraction), strict=True))
+    groups = components(scenes)
+    counts = {scene.id: np.eye(MAX_CARDS + 1)[len(scene.cards)] for scene in scenes}
+    missing = {name: share * sum(counts.values()) for name, share in fractions.items()}
+    side_of: dict[str, str] = {}
+    for group in sorted(groups, key=lambda ids: (-len(ids), _draw(ids, seed))):
+        held = sum(counts[name] for name in group)  # scenes with 0, 1, ... cards
+        side = max(SPLITS, key=lambda name: missing[name] @ held)
+        missing[side] = missing[side] - held
+        side_of.update(dict.fromkeys(group, side))
+    sides = {name: [scene for scene in scenes if side_of[scene.id] == name] for name in SPLITS}
+    if empty := [name for name, members in sides.items() if not members]:
+        raise InputError(_explain(empty, scenes, groups))
+    return sides
+
+
+def components(scenes: Sequence[Record]) -> list[list[str]]:
+    """Group scene ids that share a design or a background, directly or by way of others."""
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(node: tuple[str, str]) -> tuple[str, str]:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for scene in scenes:
+        own = ("scene", scene.id)
+        for node in [own, *_shared(scene)]:
+            parent[root(node)] = root(own)
+    groups: dict[tuple[str, str], list[str]] = {}
+    for scene in scenes:
+        groups.setdefault(root(("scene", scene.id)), []).append(scene.id)
+    return list(groups.values())
+
+
+def _shared(scene: Record) -> list[tuple[str, str]]:
+    designs = [("design", card.design) for card in scene.cards]
+    return designs + [("background", name) for name in scene.backgrounds]
+
+
+def _draw(ids: list[str], seed: int) -> str:
+    return hashlib.sha256(f"{seed}:{min(ids)}".encode()).hexdigest()
+
+
+def _explain(empty: list[str], scenes: Sequence[Record], groups: list[list[str]]) -> str:
+    largest = max((len(group) for group in groups), default=0)
+    return (
+        f"preprocess: nothing is left for {' and '.join(empty)}: {len(scenes)} scenes form "
+        f"{len(groups)} groups that share no card design and no background, the largest of "
+        f"{largest} scenes; add scenes with designs and backgrounds of their own"
+    )

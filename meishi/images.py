@@ -1,0 +1,152 @@
+"""Picture files to and from arrays.
+
+Whatever the file holds (grey, palette, transparency, 16 bit, CMYK, EXIF rotation), the array is
+RGB uint8 (height, width, 3), upright. A file is decoded whole or refused, never half.
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from meishi.errors import InputError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "MPO")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+MIN_SIDE_PX = 16
+MAX_PIXELS = 200_000_000
+
+_ENCODERS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".png": "PNG"}
+# What Pillow's decoders raise on damaged input.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError)
+
+
+class ImageError(InputError):
+    """A file is not a picture that can be used; the message names it and says why."""
+
+
+def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
+    """Read a picture.
+
+    Args:
+        source: the file, or its content.
+        name: what messages call it; the path when None.
+
+    Returns:
+        RGB uint8 (height, width, 3), EXIF-upright. Transparency lies over white; 16 bits are
+        scaled to 8.
+
+    Raises:
+        ImageError: if it cannot be read or decoded in full, a side is under 16 px, or it has
+            more than 200 megapixels.
+    """
+    name = name or (str(source) if isinstance(source, Path) else "image")
+    stream = _open(source, name)
+    with stream, _own_pixel_limit():
+        try:
+            picture = Image.open(stream, formats=FORMATS)
+        except _DAMAGE as error:
+            raise ImageError(f"{name}: not a picture ({', '.join(FORMATS)})") from error
+        _check_size(picture.size, name)
+        try:
+            picture.load()
+            return _to_rgb(ImageOps.exif_transpose(picture))
+        except _DAMAGE as error:
+            raise ImageError(f"{name}: cannot be decoded in full: {error}") from error
+
+
+def is_plain(content: bytes) -> bool:
+    """Tell whether a sound picture file is 8-bit RGB, with no rotation left to its reader."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+        upright = picture.getexif().get(ExifTags.Base.Orientation, 1) == 1
+        return picture.mode == "RGB" and upright
+
+
+def encode(image: np.ndarray, suffix: str, quality: int = 92) -> bytes:
+    """Write a picture; the same array gives the same bytes.
+
+    Args:
+        image: RGB uint8 (height, width, 3).
+        suffix: ".jpg", ".webp" (both lossy) or ".png".
+        quality: 1 to 100; ".png" does not use it.
+
+    Returns:
+        The content of the file.
+
+    Raises:
+        ValueError: for another suffix, or an array of another kind.
+    """
+    if suffix.lower() not in _ENCODERS:
+        raise ValueError(f"suffix: expected one of {sorted(_ENCODERS)}, got {suffix!r}")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"expected RGB uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, _ENCODERS[suffix.lower()], quality=quality)
+    return stream.getvalue()
+
+
+def shrink(image: np.ndarray, max_side_px: int) -> np.ndarray:
+    """Scale a picture down, anti-aliased, so that its longer side is at most `max_side_px`.
+
+    The frame keeps its extent, so relative coordinates stay as they are. Smaller pictures are
+    returned as they are.
+    """
+    height, width = image.shape[:2]
+    factor = max_side_px / max(height, width)
+    if factor >= 1:
+        return image
+    size_px = (max(1, round(width * factor)), max(1, round(height * factor)))
+    # Bicubic, not Lanczos: its weights need no sin(), whose last bit differs between machines.
+    return np.asarray(Image.fromarray(image).resize(size_px, Image.Resampling.BICUBIC))
+
+
+def _open(source: bytes | Path, name: str) -> io.BytesIO:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        return io.BytesIO(source.read_bytes())
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def _own_pixel_limit() -> Iterator[None]:
+    # Pillow's guard against bombs warns at 89 megapixels, which today's phones exceed; ours
+    # stands in `_check_size`, before anything is decoded.
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _check_size(size_px: tuple[int, int], name: str) -> None:
+    width, height = size_px
+    if min(size_px) < MIN_SIDE_PX:
+        raise ImageError(f"{name}: {width}x{height} px; each side needs {MIN_SIDE_PX} at least")
+    if width * height > MAX_PIXELS:
+        limit = MAX_PIXELS // 1_000_000
+        raise ImageError(f"{name}: {width}x{height} px; more than {limit} megapixels")
+
+
+def _to_rgb(picture: Image.Image) -> np.ndarray:
+    if picture.mode.startswith(("I", "F")):
+        picture = _to_eight_bits(picture)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return np.array(picture.convert("RGB"))
+
+
+def _to_eight_bits(picture: Image.Image) -> Image.Image:
+    # Pillow's own conversion clips these modes to 255 instead of scaling them.
+    values = np.asarray(picture)
+    if values.min() < 0 or values.max() > 65535 or values.dtype.kind == "f":
+        raise ValueError(f"{picture.mode} pixels; 16-bit ones are the widest that are read")
+    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))

@@ -1,0 +1,82 @@
+"""Running the exported `.tflite` models through LiteRT and XNNPACK, without TensorFlow."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from meishi import atomic
+from meishi.capture import CardCapture
+from meishi.errors import InputError
+from meishi.params import CaptureParams
+from meishi.quiet import without_startup_notes
+
+DETECTOR, SEGMENTER, SETTINGS = "ssd.tflite", "unet.tflite", "capture.json"
+
+
+class LiteRtModel:
+    """A model of one image in, named arrays out."""
+
+    def __init__(self, path: Path, threads: int = 1):
+        """Load a model.
+
+        Raises:
+            InputError: if the file is missing or no model.
+        """
+        if not path.is_file():
+            raise InputError(f"{path}: no such model; `dvc pull` restores it, `dvc repro` makes it")
+        with without_startup_notes():
+            from ai_edge_litert.interpreter import Interpreter
+
+            try:
+                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter.allocate_tensors()
+                self._run = self._interpreter.get_signature_runner()
+                self.input_px = int(self._run.get_input_details()["image"]["shape"][1])
+            except (ValueError, RuntimeError, KeyError) as error:
+                raise InputError(
+                    f"{path}: not one of our LiteRT models ({error}); `dvc pull` restores it"
+                ) from error
+
+    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Run one image.
+
+        Args:
+            image: (S, S, 3) RGB uint8.
+
+        Returns:
+            The outputs by name, without the batch axis.
+        """
+        outputs = self._run(image=image[None].astype(np.float32))
+        return {name: value[0] for name, value in outputs.items()}
+
+
+def write_settings(folder: Path, margin: float, params: CaptureParams) -> None:
+    """Write beside the models what they need to be used: crop margin and thresholds."""
+    content = {"margin": margin, "capture": asdict(params)}
+    atomic.atomic_write_text(
+        folder / SETTINGS, json.dumps(content, indent=1, sort_keys=True) + "\n"
+    )
+
+
+def load_capture(models: Path, threads: int = 1) -> CardCapture:
+    """Load detector, segmenter and settings of a models folder.
+
+    Args:
+        models: folder that holds `tflite/`.
+        threads: of each model.
+
+    Raises:
+        InputError: if a file is missing or damaged.
+    """
+    folder = models / "tflite"
+    detector, segmenter = (LiteRtModel(folder / name, threads) for name in (DETECTOR, SEGMENTER))
+    try:
+        content = json.loads((folder / SETTINGS).read_text())
+        margin, params = float(content["margin"]), CaptureParams(**content["capture"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / SETTINGS}: not the settings of our models ({error}); `dvc pull` restores it"
+        ) from error
+    return CardCapture(detector, segmenter, detector.input_px, segmenter.input_px, margin, params)

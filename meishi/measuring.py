@@ -1,0 +1,113 @@
+"""Measuring the exported models on prepared scenes: detection, segmentation, capture, pictures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from meishi import images
+from meishi.capture import CapturedCard, CardCapture
+from meishi.data.records import Record
+from meishi.data.shards import ShardReader
+from meishi.evaluation.captures import capture_metrics, mask_iou
+from meishi.evaluation.detection import Detections, detection_metrics, precision_recall_curve
+from meishi.geometry import boxes, crops, quads
+from meishi.overlay import capture_overlay
+
+LOW_SCORE = 0.02  # average precision wants the whole curve
+PLOT_IOU = 0.5
+
+
+@dataclass
+class Outcome:
+    """What the models made of a set of scenes, one entry a scene."""
+
+    records: list[Record] = field(default_factory=list)
+    detections: list[Detections] = field(default_factory=list)
+    cards: list[list[CapturedCard]] = field(default_factory=list)
+    mask_ious: list[float] = field(default_factory=list)
+
+    def gt_quads_px(self) -> list[list[np.ndarray]]:
+        """Return the true quads of each scene in pixels."""
+        return [[quads.to_px(quad, r.size_px) for quad in r.quads] for r in self.records]
+
+    def gt_boxes(self) -> list[np.ndarray]:
+        """Return the true boxes of each scene, xyxy relative."""
+        return [boxes.from_quads(record.quads) for record in self.records]
+
+    def precision_recall(self) -> list[dict[str, float]]:
+        """Return the curve of the detector at IoU 0.5 as rows for a plot."""
+        curve = precision_recall_curve(self.detections, self.gt_boxes(), PLOT_IOU)
+        columns = zip(curve.recall, curve.precision, curve.scores, strict=True)
+        return [{"recall": r, "precision": p, "score": s} for r, p, s in columns]
+
+    def metrics(self, score_threshold: float) -> dict[str, dict]:
+        """Reduce to the headline figures: detection, segmentation, capture."""
+        found = [[card.quad_px for card in cards] for cards in self.cards]
+        return {
+            "detection": detection_metrics(self.detections, self.gt_boxes(), score_threshold),
+            "segmentation": {"mask_iou": float(np.mean(self.mask_ious))},
+            "capture": capture_metrics(found, self.gt_quads_px()),
+        }
+
+
+def measure(capture: CardCapture, reader: ShardReader) -> Outcome:
+    """Run the models on every scene of a split.
+
+    Args:
+        capture: the exported models.
+        reader: prepared scenes.
+
+    Returns:
+        What they found; masks are measured in the crops around the true boxes.
+    """
+    outcome = Outcome()
+    for record, content in tqdm(reader, total=len(reader), unit="scene", desc="evaluate"):
+        image = images.decode(content, record.id)
+        outcome.records.append(record)
+        outcome.detections.append(Detections(*capture.detect(image, LOW_SCORE)))
+        outcome.cards.append(capture(image))
+        outcome.mask_ious += list(_mask_ious(capture, image, record))
+    return outcome
+
+
+def _mask_ious(capture: CardCapture, image: np.ndarray, record: Record) -> Iterator[float]:
+    for quad, box_xyxy in zip(record.quads, boxes.from_quads(record.quads), strict=True):
+        mask, image_from_crop = capture.segment(image, box_xyxy)
+        crop_from_image = np.linalg.inv(image_from_crop)
+        truth = crops.quad_in_crop(quad, record.size_px, crop_from_image, capture.segmenter_px)
+        yield mask_iou(mask, crops.soft_mask(truth, mask.shape[0]))
+
+
+def write_overlays(outcome: Outcome, reader: ShardReader, folder: Path, count: int) -> None:
+    """Draw scenes with what was found: the worst captures first, then a sample of all.
+
+    Args:
+        outcome: of `measure` on the same reader.
+        reader: the scenes.
+        folder: existing folder for the JPEG pictures.
+        count: number of pictures.
+    """
+    worst = np.argsort(
+        [scene_score(*pair) for pair in zip(outcome.cards, outcome.gt_quads_px(), strict=True)],
+        kind="stable",
+    )
+    spread = np.linspace(0, len(worst) - 1, count).astype(int)
+    chosen = list(dict.fromkeys([*worst[: count // 2].tolist(), *spread.tolist()]))[:count]
+    records = [outcome.records[i] for i in chosen]
+    for number, (record, content) in enumerate(reader.scenes(records)):
+        index = chosen[number]
+        truths = [quads.to_px(quad, record.size_px) for quad in record.quads]
+        picture = capture_overlay(images.decode(content, record.id), outcome.cards[index], truths)
+        kind = "worst" if number < count // 2 else "sample"
+        (folder / f"{number:02d}-{kind}-{record.id}.jpg").write_bytes(
+            images.encode(picture, ".jpg", 80)
+        )
+
+
+def scene_score(cards: list[CapturedCard], gt_quads_px: list[np.ndarray]) -> float:
+    """Rate a scene: mean quad IoU of its cards, less one for each false card."""
+    ious = [max((quads.iou(c.quad_px, gt) for c in cards), default=0.0) for gt in gt_quads_px]
+    return float(np.mean(ious or [1.0])) - max(0, len(cards) - len(gt_quads_px))

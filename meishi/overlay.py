@@ -1,0 +1,67 @@
+"""Drawing what was found over a photo, for people to look at."""
+
+import cv2
+import numpy as np
+
+from meishi.geometry import quads
+
+FOUND, TRUTH, BOX = (255, 40, 200), (60, 220, 60), (255, 180, 0)
+
+
+def draw_quad(
+    image: np.ndarray, quad_px: np.ndarray, colour: tuple[int, int, int], width_px: int
+) -> None:
+    """Outline a quad on an RGB image, in place; a dot marks the first corner."""
+    points = np.round(quad_px * 16).astype(np.int32)
+    cv2.polylines(image, [points], True, colour, width_px, cv2.LINE_AA, shift=4)
+    first = tuple(int(v) for v in np.round(quad_px[0]))
+    cv2.circle(image, first, 3 * width_px, colour, -1, cv2.LINE_AA)
+
+
+def draw_text(image: np.ndarray, text: str, place_px: np.ndarray, scale: float) -> None:
+    """Write a short text on an RGB image, in place, readable on any ground."""
+    x, y = (int(v) for v in place_px)
+    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+        thickness = max(1, round(width * scale))
+        cv2.putText(
+            image,
+            text,
+            (x, y),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.6 * scale,
+            colour,
+            thickness,
+            cv2.LINE_AA,
+        )
+
+
+def capture_overlay(
+    image: np.ndarray, cards: list, truths: list[np.ndarray] | None = None, max_side_px: int = 1280
+) -> np.ndarray:
+    """Draw captured cards, and the true quads if they are known.
+
+    Args:
+        image: (H, W, 3) RGB uint8.
+        cards: with `quad_px`, `score` (see `capture.CapturedCard`).
+        truths: quads in pixels of the image.
+        max_side_px: the overlay is shrunk to it.
+
+    Returns:
+        RGB uint8 overlay.
+    """
+    ratio = min(1.0, max_side_px / max(image.shape[:2]))
+    size_px = (max(1, round(image.shape[1] * ratio)), max(1, round(image.shape[0] * ratio)))
+    canvas = cv2.resize(image, size_px, interpolation=cv2.INTER_AREA)
+    width_px = max(1, round(max(size_px) / 500))
+    whole = (image.shape[1], image.shape[0])
+
+    def moved(quad_px):
+        return quads.to_px(quads.to_relative(quad_px, whole), size_px)
+
+    for quad_px in truths or []:
+        draw_quad(canvas, moved(quad_px), TRUTH, width_px)
+    for card in cards:
+        quad_px = moved(card.quad_px)
+        draw_quad(canvas, quad_px, FOUND, width_px)
+        draw_text(canvas, f"{card.score:.2f}", quad_px.mean(axis=0), max(size_px) / 900)
+    return canvas

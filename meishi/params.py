@@ -1,0 +1,257 @@
+"""params.yaml as frozen dataclasses, checked strictly.
+
+One dataclass per section, field for key: add a parameter by adding it here and in params.yaml.
+The whole file is checked on every load, so that a slip in a late stage's section shows in the
+first stage. YAML 1.2 (ruamel), as DVC reads it: under YAML 1.1 `1e-3` would be a string.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from meishi import paths, schema
+from meishi.errors import InputError
+
+
+class ParamsError(InputError):
+    """params.yaml does not say what the code expects; the message lists every fault."""
+
+
+@dataclass(frozen=True)
+class SourceParams:
+    """A folder of labelled scenes in the layout of data/."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class FetchParams:
+    """The sources to merge, and the backbone weights to take along."""
+
+    sources: tuple[SourceParams, ...]
+    weights: str
+
+
+@dataclass(frozen=True)
+class PreprocessParams:
+    """Size of a prepared scene, shares of the scenes held out."""
+
+    max_side_px: int
+    val_fraction: float
+    test_fraction: float
+
+
+@dataclass(frozen=True)
+class PerspectiveParams:
+    """Random perspective: corner displacement, relative to the side."""
+
+    probability: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class AffineParams:
+    """Random scale, shift (relative) and rotation."""
+
+    probability: float
+    scale_low: float
+    scale_high: float
+    shift: float
+    rotate_deg: float
+
+
+@dataclass(frozen=True)
+class ColorParams:
+    """Random jitter: largest relative change of each property."""
+
+    probability: float
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+
+
+@dataclass(frozen=True)
+class FrameParams:
+    """The frame recipe: bare numbers are probabilities."""
+
+    flip: float
+    rotate90: float
+    perspective: PerspectiveParams
+    affine: AffineParams
+    color: ColorParams
+    cast: float
+    shadow: float
+    glare: float
+    blur: float
+    noise: float
+    jpeg: float
+    grey: float
+
+
+@dataclass(frozen=True)
+class CropParams:
+    """How far a training crop strays from the card's true box."""
+
+    box_jitter: float
+    rotate_deg: float
+
+
+@dataclass(frozen=True)
+class AugmentParams:
+    """How many augmented samples, and the recipes."""
+
+    frames_per_scene: int
+    crops_per_card: int
+    crops_per_empty_scene: int
+    jpeg_quality: int
+    workers: int
+    frame: FrameParams
+    crop: CropParams
+
+
+@dataclass(frozen=True)
+class SsdParams:
+    """Shape of the detector: input, feature maps, anchors."""
+
+    input_px: int
+    levels: tuple[int, ...]
+    scales: tuple[tuple[float, ...], ...]
+    aspects: tuple[float, ...]
+    variances: tuple[float, float]
+    head_channels: int
+
+
+@dataclass(frozen=True)
+class UnetParams:
+    """Shape of the segmenter, and the crop it looks at."""
+
+    input_px: int
+    margin: float
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TrainSsdParams:
+    """Training of the detector: schedule, matcher thresholds, loss weights."""
+
+    pretrained: bool
+    frozen_blocks: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    match_iou: float
+    ignore_iou: float
+    focal_alpha: float
+    focal_gamma: float
+    box_weight: float
+    checkpoint_steps: int
+
+
+@dataclass(frozen=True)
+class TrainUnetParams:
+    """Training of the segmenter: schedule and loss weights."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    dice_weight: float
+    checkpoint_steps: int
+
+
+@dataclass(frozen=True)
+class ConvertParams:
+    """The Core ML packages: target, parity gate, metadata."""
+
+    deployment_target: str
+    parity_images: int
+    tolerance: float
+    author: str
+    version: str
+
+
+@dataclass(frozen=True)
+class CaptureParams:
+    """From photo to cards: thresholds and limits."""
+
+    score_threshold: float
+    iou_threshold: float
+    max_cards: int
+    agreement_threshold: float
+
+
+@dataclass(frozen=True)
+class EvaluateParams:
+    """How many overlays are drawn, how often a model is timed."""
+
+    overlays: int
+    latency_runs: int
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Params:
+    """All of params.yaml; an instance holds the sections that were asked for, and no other."""
+
+    seed: int
+    fetch: FetchParams
+    preprocess: PreprocessParams
+    augment: AugmentParams
+    ssd: SsdParams
+    unet: UnetParams
+    train_ssd: TrainSsdParams
+    train_unet: TrainUnetParams
+    convert: ConvertParams
+    capture: CaptureParams
+    evaluate: EvaluateParams
+
+    def __getattr__(self, name: str) -> Any:
+        """Explain an attribute that is missing (Python calls this for no other)."""
+        raise AttributeError(f"params section '{name}' was not asked for in load_params(...)")
+
+
+def load_params(*sections: str, path: Path | None = None) -> Params:
+    """Read the named sections of params.yaml, having checked all of it.
+
+    Args:
+        sections: top-level keys, for a stage exactly its `params` in dvc.yaml.
+        path: the file; params.yaml in the working directory when None.
+
+    Returns:
+        An object with exactly these attributes.
+
+    Raises:
+        ParamsError: if the file cannot be read, or a key is unknown, missing or of the wrong
+            type; all faults in one message.
+    """
+    path = paths.PARAMS if path is None else path
+    known = [field.name for field in fields(Params)]
+    if unknown := [name for name in sections if name not in known]:
+        raise ParamsError(f"load_params: no section {unknown}; there are {known}")
+    faults: list[schema.Fault] = []
+    whole = schema.build(Params, _read(path), faults)
+    if faults:
+        raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
+    chosen = object.__new__(Params)
+    chosen.__dict__.update({name: getattr(whole, name) for name in sections})
+    return chosen
+
+
+def _sentence(path: Path, fault: schema.Fault) -> str:
+    section = f" [{fault.where}]" if fault.where else ""
+    return f"{path.name}{section}: {fault.what}"
+
+
+def _read(path: Path) -> Any:
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise ParamsError(f"{path.name}: cannot be read: {error}") from error

@@ -1,0 +1,31 @@
+"""Where the pipeline reads and writes.
+
+Every path is relative to the working directory, which is the repository's root for the stages
+(DVC runs them there). dvc.yaml names the same paths; a contract test compares the two.
+"""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+DATA = Path("data")
+
+BUILD = Path("build")
+RAW = BUILD / "raw"
+WEIGHTS = RAW / "weights.npz"
+PREPARED = BUILD / "prepared"
+TRAIN = PREPARED / "train"
+VAL = PREPARED / "val"
+TEST = PREPARED / "test"
+AUGMENTED = BUILD / "augmented"
+CHECKPOINTS = BUILD / "checkpoints"
+
+MODELS = Path("models")
+SSD = MODELS / "ssd"
+UNET = MODELS / "unet"
+COREML = MODELS / "coreml"
+FROZEN = MODELS / "frozen"
+TFLITE = MODELS / "tflite"
+
+METRICS = Path("metrics")
+PLOTS = Path("plots")
+OVERLAYS = PLOTS / "overlays"

@@ -1,0 +1,145 @@
+"""Bring the pipeline up to date without making what nobody needs.
+
+The store holds data, models and plots, but not build/, which is large and quick to make. So on a
+fresh clone build/ is missing, and that alone is no reason to run anything. If a stage is out of
+date, the parts of build/ that it and the stages after it read are made first; then
+`dvc repro --allow-missing` runs what is out of date, and no more.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from meishi.atomic import atomic_write_bytes
+from meishi.errors import InputError, clean_exit
+
+PIPELINE = Path("dvc.yaml")
+LOCK = Path("dvc.lock")
+# What the store leaves out.
+MADE_AGAIN = "build/"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage reads and writes: paths as dvc.yaml gives them."""
+
+    deps: tuple[str, ...]
+    outs: tuple[str, ...]
+
+
+def read_stages(file: Path = PIPELINE) -> dict[str, Stage]:
+    """Read the stages of dvc.yaml, in its order."""
+    stages = YAML(typ="safe").load(file.read_text(encoding="utf-8"))["stages"]
+    return {
+        name: Stage(
+            tuple(stage.get("deps", [])),
+            tuple(_path(out) for key in ("outs", "metrics", "plots") for out in stage.get(key, [])),
+        )
+        for name, stage in stages.items()
+    }
+
+
+def downstream(stages: dict[str, Stage], names: Iterable[str]) -> set[str]:
+    """Name the stages, and all that read what these write, directly or by way of others."""
+    reached = set(names)
+    while True:
+        outs = {out for name in reached for out in stages[name].outs}
+        further = {name for name, stage in stages.items() if outs.intersection(stage.deps)}
+        if further <= reached:
+            return reached
+        reached |= further
+
+
+def missing_producers(stages: dict[str, Stage], names: Iterable[str]) -> list[str]:
+    """Name the stages outside `names` that write what these read and what is not there."""
+    names = set(names)
+    missing = {dep for name in names for dep in stages[name].deps if not Path(dep).exists()}
+    return [
+        name
+        for name, stage in stages.items()
+        if name not in names and missing.intersection(stage.outs)
+    ]
+
+
+def out_of_date(status: Mapping[str, Sequence[Any]]) -> set[str]:
+    """Name the stages that must run, by what `dvc status --json` says.
+
+    Args:
+        status: by stage, its changes: {"changed deps": {path: state}}, likewise "changed outs",
+            or words such as "changed command".
+
+    Returns:
+        Stages with a change other than that a part of build/ is missing.
+    """
+    return {name for name, changes in status.items() if any(map(_counts, changes))}
+
+
+def main() -> None:
+    """Run what is out of date.
+
+    Raises:
+        InputError: if build/ cannot be made as dvc.lock has it, so that models would be trained
+            that nobody asked for; dvc.lock and build/ are as before then.
+    """
+    stages = read_stages()
+    if not (stale := out_of_date(read_status())):
+        return
+    affected = downstream(stages, stale)
+    if producers := missing_producers(stages, affected):
+        _make_again(stages, producers, affected)
+    _dvc("repro", "--allow-missing")
+
+
+def _make_again(stages: dict[str, Stage], producers: list[str], affected: set[str]) -> None:
+    """Run the producers; undo that if other stages than the affected ones became out of date."""
+    lock = LOCK.read_bytes()
+    _dvc("repro", *producers)
+    if surprises := out_of_date(read_status()) - affected:
+        atomic_write_bytes(LOCK, lock)
+        subprocess.run(["git", "add", str(LOCK)], check=True)  # DVC has staged the other one
+        for out in (out for name in producers for out in stages[name].outs):
+            shutil.rmtree(out)
+        raise InputError(
+            f"{', '.join(producers)} gave other bytes than dvc.lock records, so that "
+            f"{', '.join(sorted(surprises))} would run though nothing of theirs was changed; "
+            "`make retrain` runs the whole pipeline on this machine"
+        )
+
+
+def read_status() -> dict[str, list[Any]]:
+    """Ask DVC what differs from dvc.lock."""
+    return json.loads(_dvc("status", "--json", capture=True))
+
+
+def _counts(change: str | Mapping[str, Mapping[str, Any]]) -> bool:
+    if isinstance(change, str):
+        return True
+    states = [pair for paths in change.values() for pair in paths.items()]
+    return any(
+        not (path.startswith(MADE_AGAIN) and state in ("deleted", "not in cache"))
+        for path, state in states
+    )
+
+
+def _dvc(*arguments: str, capture: bool = False) -> str:
+    stdout = subprocess.PIPE if capture else None
+    done = subprocess.run(["dvc", *arguments], text=True, stdout=stdout)
+    if done.returncode:
+        sys.exit(done.returncode)  # DVC has said why
+    return done.stdout or ""
+
+
+def _path(out: str | dict[str, Any]) -> str:
+    return out if isinstance(out, str) else next(iter(out))
+
+
+if __name__ == "__main__":
+    with clean_exit():
+        main()

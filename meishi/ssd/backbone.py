@@ -1,0 +1,106 @@
+"""EfficientNet-Lite0 up to stride 16 (Tan & Le 2019; Lite variant: no squeeze-excite, ReLU6).
+
+Layer names are those of the weights file (`imagenet.py` writes it), so that loading is by name. The
+input is RGB in [0, 255]; normalisation is part of the graph.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from meishi.keras import keras
+
+# (kernel, stride, expansion, channels) of blocks 0-10; the rest, at stride 32, is left out.
+BLOCKS = (
+    (3, 1, 1, 16),
+    (3, 2, 6, 24),
+    (3, 1, 6, 24),
+    (5, 2, 6, 40),
+    (5, 1, 6, 40),
+    (3, 2, 6, 80),
+    (3, 1, 6, 80),
+    (3, 1, 6, 80),
+    (5, 1, 6, 112),
+    (5, 1, 6, 112),
+    (5, 1, 6, 112),
+)
+STEM_CHANNELS = 32
+BN_EPSILON = 1e-3
+INPUT_MEAN, INPUT_SCALE = 127.0, 128.0
+BN_WEIGHTS = ("gamma", "beta", "moving_mean", "moving_variance")
+
+
+def normalise(image):
+    """Scale an RGB tensor in [0, 255] to what the ImageNet weights expect, about [-1, 1]."""
+    return keras.layers.Rescaling(1 / INPUT_SCALE, -INPUT_MEAN / INPUT_SCALE, name="normalise")(
+        image
+    )
+
+
+def convolution(x, filters: int, kernel: int, name: str, stride: int = 1, activate: bool = True):
+    """Apply a convolution without bias, batch norm and, if wanted, ReLU6."""
+    x = keras.layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=name)(x)
+    x = keras.layers.BatchNormalization(epsilon=BN_EPSILON, name=f"{name}_bn")(x)
+    return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x) if activate else x
+
+
+def backbone(image):
+    """Build the feature extractor.
+
+    Args:
+        image: (B, S, S, 3) normalised tensor, S a multiple of 16.
+
+    Returns:
+        (B, S / 16, S / 16, 112) features.
+    """
+    x = convolution(image, STEM_CHANNELS, 3, "stem", stride=2)
+    for number, (kernel, stride, expansion, channels) in enumerate(BLOCKS):
+        x = _block(x, f"block{number}", kernel, stride, expansion, channels)
+    return x
+
+
+def _block(x, name: str, kernel: int, stride: int, expansion: int, channels: int):
+    """Apply an inverted residual (MobileNetV2, Sandler et al. 2018, fig. 4)."""
+    inputs, width = x, x.shape[-1]
+    if expansion != 1:
+        x = convolution(x, width * expansion, 1, f"{name}_expand")
+    x = keras.layers.DepthwiseConv2D(
+        kernel, stride, "same", use_bias=False, name=f"{name}_depthwise"
+    )(x)
+    x = keras.layers.BatchNormalization(epsilon=BN_EPSILON, name=f"{name}_depthwise_bn")(x)
+    x = keras.layers.ReLU(6.0, name=f"{name}_depthwise_relu6")(x)
+    x = convolution(x, channels, 1, f"{name}_project", activate=False)
+    if stride == 1 and width == channels:
+        x = keras.layers.Add(name=f"{name}_add")([inputs, x])
+    return x
+
+
+def load_imagenet(model, weights: Path) -> None:
+    """Copy ImageNet weights into the model's layers of the same names.
+
+    Args:
+        model: a model that contains `backbone`.
+        weights: .npz with `layer/weight` arrays.
+
+    Raises:
+        ValueError: if an array is missing or of another shape, naming it.
+    """
+    with np.load(weights) as arrays:
+        stored: dict[str, list[str]] = {}
+        for key in arrays.files:
+            stored.setdefault(key.split("/")[0], []).append(key)
+        for name, keys in stored.items():
+            layer = model.get_layer(name)
+            order = BN_WEIGHTS if name.endswith("_bn") else ("kernel",)
+            wanted = [f"{name}/{weight}" for weight in order]
+            if set(wanted) != set(keys):
+                raise ValueError(f"{weights}: layer {name}: expected {wanted}, got {keys}")
+            layer.set_weights([arrays[key] for key in wanted])
+
+
+def freeze(model, blocks: int) -> None:
+    """Keep the stem and the first blocks as they are, their batch norms on stored statistics."""
+    frozen = ("stem", *(f"block{n}_" for n in range(blocks))) if blocks else ()
+    for layer in model.layers:
+        if layer.name.startswith(frozen) and frozen:
+            layer.trainable = False

@@ -1,0 +1,94 @@
+"""The card segmenter: a light U-Net (Ronneberger et al. 2015) on a square crop.
+
+What makes it light: no convolution runs at the input's resolution. The stem halves it, and the
+mask comes out at that half: the quad is fitted to the soft mask's sub-pixel contour, which a
+bilinear enlargement in the network would not sharpen. Skips are added, not concatenated, so that
+each decoder level costs one plain 3x3 convolution of its own width. Plain convolutions, ReLU6, 2x
+bilinear upsampling: what CPUs and the Neural Engine do best.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from meishi import atomic
+from meishi.keras import keras
+from meishi.params import UnetParams
+
+WEIGHTS, SETTINGS = "weights.h5", "settings.json"
+INPUT_MEAN = 127.5
+
+
+def build_trainer(params: UnetParams) -> keras.Model:
+    """Build the network that training sees.
+
+    Args:
+        params: input side and channels of each level, finest first.
+
+    Returns:
+        Functional model: `image` (B, S, S, 3) float32 RGB in [0, 255] to `mask_logits`
+        (B, S / 2, S / 2, 1).
+
+    Raises:
+        ValueError: if the input cannot be halved once per level.
+    """
+    levels = len(params.channels)
+    if params.input_px % 2**levels:
+        raise ValueError(
+            f"unet.input_px: expected a multiple of {2**levels} for {levels} levels, "
+            f"got {params.input_px}"
+        )
+    image = keras.Input((params.input_px, params.input_px, 3), name="image")
+    x = keras.layers.Rescaling(1 / INPUT_MEAN, -1.0, name="normalise")(image)
+    skips = []
+    for level, width in enumerate(params.channels):
+        x = _convolution(x, width, f"down{level}a", stride=2)
+        x = _convolution(x, width, f"down{level}b")
+        skips.append(x)
+    for level in reversed(range(levels - 1)):
+        width = params.channels[level]
+        x = _convolution(x, width, f"up{level}_narrow", kernel=1)
+        x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{level}")(x)
+        x = keras.layers.Add(name=f"up{level}_skip")([x, skips[level]])
+        x = _convolution(x, width, f"up{level}_mix")
+    logits = keras.layers.Conv2D(1, 1, name="mask_logits")(x)
+    return keras.Model(image, logits, name="unet")
+
+
+def _convolution(x, width: int, name: str, kernel: int = 3, stride: int = 1):
+    """Apply a convolution without bias, batch norm, ReLU6."""
+    x = keras.layers.Conv2D(
+        width, kernel, stride, "same", use_bias=False, kernel_initializer="he_normal", name=name
+    )(x)
+    x = keras.layers.BatchNormalization(name=f"{name}_bn")(x)
+    return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x)
+
+
+def build_segmenter(trainer: keras.Model) -> keras.Model:
+    """End a trainer in a soft mask.
+
+    Returns:
+        Functional model: `image` to `mask` (B, S / 2, S / 2, 1) in [0, 1].
+    """
+    mask = keras.layers.Activation("sigmoid", name="mask")(trainer.output)
+    return keras.Model(trainer.inputs, mask, name="card_segmenter")
+
+
+def save_segmenter(trainer: keras.Model, params: UnetParams, folder: Path) -> None:
+    """Write weights and settings into `folder`, replacing it whole."""
+    with atomic.replace_folder(folder) as partial:
+        trainer.save_weights(partial / WEIGHTS)
+        (partial / SETTINGS).write_text(json.dumps(asdict(params), indent=1, sort_keys=True) + "\n")
+
+
+def load_settings(folder: Path) -> UnetParams:
+    """Read the shape a saved segmenter was trained with."""
+    settings = json.loads((folder / SETTINGS).read_text())
+    return UnetParams(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+
+
+def load_segmenter(folder: Path) -> keras.Model:
+    """Load a saved segmenter as the model that `build_segmenter` makes."""
+    trainer = build_trainer(load_settings(folder))
+    trainer.load_weights(folder / WEIGHTS)
+    return build_segmenter(trainer)

@@ -1,0 +1,50 @@
+"""Training the segmenter: samples to masks, loss, the shared loop."""
+
+from functools import partial
+
+import numpy as np
+
+from meishi.data import input_pipeline
+from meishi.data.samples import SampleSet
+from meishi.geometry import crops
+from meishi.keras import keras, tf
+from meishi.params import TrainUnetParams, UnetParams
+from meishi.training import loop, schedule
+from meishi.unet.loss import segmenter_loss
+from meishi.unet.model import build_trainer
+
+
+def train_segmenter(
+    samples: SampleSet, unet: UnetParams, train: TrainUnetParams, plan: loop.Plan
+) -> tuple[keras.Model, list[dict]]:
+    """Train a segmenter on augmented crops.
+
+    Args:
+        samples: the crops.
+        unet: shape of the segmenter.
+        train: schedule and loss.
+        plan: order and checkpoints.
+
+    Returns:
+        The trainer (see `unet.model.build_trainer`) and the history.
+    """
+    trainer = build_trainer(unet)
+    side = trainer.output_shape[1]
+    signature = (tf.TensorSpec((side, side, 1), tf.float32),)
+    optimizer = schedule.make_optimizer(
+        train.learning_rate, train.warmup_steps, plan.steps, train.weight_decay
+    )
+    batches = partial(input_pipeline.batches, samples, partial(_encode, side=side), signature)
+    history = loop.fit(trainer, optimizer, partial(_losses, train=train), batches, plan)
+    return trainer, history
+
+
+def _encode(quads: np.ndarray, side: int) -> tuple[np.ndarray]:
+    mask = crops.soft_mask(quads[0], side) if len(quads) else np.zeros((side, side), np.float32)
+    return (mask[..., None],)
+
+
+def _losses(logits, targets, train: TrainUnetParams) -> dict:
+    (mask,) = targets
+    total, entropy, dice = segmenter_loss(logits, mask, train.dice_weight)
+    return {"loss": total, "entropy": entropy, "dice_loss": dice}

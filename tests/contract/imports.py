@@ -1,0 +1,83 @@
+"""Which of our files a stage reaches by its imports, and which params it loads.
+
+Found with ast, nothing is imported. `python tests/contract/imports.py` prints it for each stage;
+with --write (`make deps`) dvc.yaml's Python deps and params are brought in step with it.
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("meishi", "stages")
+
+
+def closure(file: Path) -> list[str]:
+    """List our non-empty Python files that `file` imports, directly or by way of others.
+
+    Returns:
+        Sorted paths relative to the repository, `file` itself included.
+    """
+    reached, waiting = set(), [file]
+    while waiting:
+        current = waiting.pop()
+        if current not in reached:
+            reached.add(current)
+            waiting += imported_files(current)
+    return sorted(str(path.relative_to(ROOT)) for path in reached if path.stat().st_size)
+
+
+def imported_files(file: Path) -> list[Path]:
+    """List our files that one file names in import statements, wherever these stand."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from meishi.data import records` names a module, `... import Record` does not.
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    found = [module_file(name) for name in names if name.split(".")[0] in OURS]
+    return [path for path in found if path is not None]
+
+
+def module_file(name: str) -> Path | None:
+    """Find the file of a dotted module name; None if there is none."""
+    base = ROOT.joinpath(*name.split("."))
+    candidates = [base.with_suffix(".py"), base / "__init__.py"]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def loaded_params(file: Path) -> list[str]:
+    """List the sections a stage passes to load_params, in order."""
+    return [
+        ast.literal_eval(argument)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("load_params")
+        for argument in node.args
+    ]
+
+
+def main() -> None:
+    """Print, or write into dvc.yaml, what each stage needs."""
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 100
+    document = yaml.load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    for name, stage in document["stages"].items():
+        script = ROOT / "stages" / f"{name}.py"
+        if not script.exists():
+            print(f"{name}: no {script.relative_to(ROOT)} yet")
+            continue
+        files, params = closure(script), loaded_params(script)
+        print(f"{name}: params {params}", *files, sep="\n  ")
+        stage["deps"] = [dep for dep in stage["deps"] if not dep.endswith(".py")] + files
+        stage["params"] = params
+    if "--write" in sys.argv:
+        with (ROOT / "dvc.yaml").open("w", encoding="utf-8") as stream:
+            yaml.dump(document, stream)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Both networks: shapes, conventions, learning, saving, loading."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from meishi.geometry import boxes, crops
+from meishi.keras import keras, tf
+from meishi.params import SsdParams, UnetParams
+from meishi.ssd import backbone, loss, model
+from meishi.ssd.box_coder import BoxCoder
+from meishi.ssd.matcher import Matcher
+from meishi.ssd.targets import TargetEncoder
+from meishi.unet import model as unet_model
+from meishi.unet.loss import segmenter_loss
+
+SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
+UNET = UnetParams(64, 0.2, (8, 12, 16))
+GT = np.array([[0.2, 0.3, 0.7, 0.65]])
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    keras.utils.set_random_seed(3)
+    return model.build_trainer(SSD)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+
+
+def test_the_heads_have_a_row_for_each_anchor(trainer, images):
+    offsets, logits = trainer(images)
+    rows = len(model.detector_anchors(SSD))
+    assert rows == 4 * 4 * 2 + 2 * 2 * 4
+    assert offsets.shape == (2, rows, 4)
+    assert logits.shape == (2, rows, 1)
+
+
+def test_head_rows_follow_the_anchors_order():
+    """Wire each offsets head so that it answers with its own position, and compare with the anchors."""
+    trainer = model.build_trainer(SSD)
+    number = 0
+    for level, (cells, scales) in enumerate(zip(SSD.levels, SSD.scales, strict=True)):
+        layer = trainer.get_layer(f"logits{level}_rows")
+        probe = keras.Model(trainer.get_layer(f"logits{level}").output, layer.output)
+        count = len(scales) * len(SSD.aspects)
+        grid = np.arange(cells * cells * count, dtype=np.float32).reshape(1, cells, cells, count)
+        rows = probe(grid).numpy()[0, :, 0]
+        anchors = model.detector_anchors(SSD)[number : number + len(rows)]
+        # Channel 0 of cell (row, column) must meet the anchor centred on that cell.
+        for row, column in ((0, 0), (0, cells - 1), (cells - 1, 0)):
+            index = int(np.flatnonzero(rows == grid[0, row, column, 0])[0])
+            centre = [(column + 0.5) / cells, (row + 0.5) / cells]
+            np.testing.assert_allclose(anchors[index, :2], centre)
+        number += len(rows)
+
+
+def test_levels_that_do_not_fit_the_input_are_refused():
+    with pytest.raises(ValueError, match=r"ssd.levels: a 64 px input has \[4, 2\]"):
+        model.build_trainer(dataclasses.replace(SSD, levels=(5, 2)))
+
+
+def test_an_untrained_detector_is_nearly_silent(trainer, images):
+    _, confidence = model.build_detector(SSD, trainer)(images)
+    assert confidence.numpy().max() < 0.2
+
+
+def test_the_graph_decodes_as_the_box_coder_does(trainer, images):
+    offsets, logits = trainer(images)
+    coordinates, confidence = model.build_detector(SSD, trainer)(images)
+    expected = BoxCoder(SSD.variances).decode(offsets.numpy(), model.detector_anchors(SSD))
+    np.testing.assert_allclose(coordinates.numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(confidence.numpy(), tf.sigmoid(logits).numpy(), atol=1e-6)
+
+
+def test_the_detector_learns_one_picture():
+    keras.utils.set_random_seed(4)
+    trainer = model.build_trainer(SSD)
+    image = np.full((1, 64, 64, 3), 60, np.float32)
+    image[0, 19:42, 13:45] = 240
+    encoder = TargetEncoder(model.detector_anchors(SSD), Matcher(0.5, 0.4), BoxCoder(SSD.variances))
+    match, gt_offsets = (array[None] for array in encoder(GT))
+    optimizer = keras.optimizers.Adam(0.003)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            offsets, logits = trainer(image, training=True)
+            total = loss.detector_loss(offsets, logits, match, gt_offsets, 0.25, 2.0, 1.0)[0]
+        gradients = tape.gradient(total, trainer.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, trainer.trainable_variables, strict=True))
+        return total
+
+    first = float(step())
+    for _ in range(59):
+        last = float(step())
+    assert last < 0.2 * first
+
+
+def test_gradient_reaches_every_weight(trainer, images):
+    with tf.GradientTape() as tape:
+        offsets, logits = trainer(images, training=True)
+        total = tf.reduce_sum(offsets**2) + tf.reduce_sum(logits**2)
+    gradients = tape.gradient(total, trainer.trainable_variables)
+    silent = [
+        v.name for v, g in zip(trainer.trainable_variables, gradients, strict=True) if g is None
+    ]
+    assert silent == []
+
+
+def test_a_saved_detector_loads_equal(trainer, images, tmp_path):
+    model.save_detector(trainer, SSD, tmp_path / "ssd")
+    loaded = model.load_detector(tmp_path / "ssd")
+    for a, b in zip(model.build_detector(SSD, trainer)(images), loaded(images), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    assert model.load_settings(tmp_path / "ssd") == SSD
+
+
+def test_saving_twice_gives_the_same_bytes(trainer, tmp_path):
+    for name in ("a", "b"):
+        model.save_detector(trainer, SSD, tmp_path / name)
+    assert (tmp_path / "a" / model.WEIGHTS).read_bytes() == (
+        tmp_path / "b" / model.WEIGHTS
+    ).read_bytes()
+
+
+def test_imagenet_weights_load_by_name_and_frozen_blocks_stay(tmp_path):
+    trainer = model.build_trainer(SSD)
+    arrays = {}
+    for layer in trainer.layers:
+        if layer.name.startswith(("stem", "block")) and layer.weights:
+            names = backbone.BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                arrays[f"{layer.name}/{name}"] = np.full(value.shape, 0.25, np.float16)
+    np.savez(tmp_path / "weights.npz", **arrays)
+    backbone.load_imagenet(trainer, tmp_path / "weights.npz")
+    assert (trainer.get_layer("block9_expand").get_weights()[0] == 0.25).all()
+    backbone.freeze(trainer, 3)
+    frozen = {layer.name.split("_")[0] for layer in trainer.layers if not layer.trainable}
+    assert frozen == {"stem", "block0", "block1", "block2"}
+
+
+def test_an_incomplete_weights_file_is_refused_by_layer(tmp_path):
+    np.savez(tmp_path / "weights.npz", **{"stem_bn/gamma": np.ones(32)})
+    with pytest.raises(ValueError, match="layer stem_bn: expected"):
+        backbone.load_imagenet(model.build_trainer(SSD), tmp_path / "weights.npz")
+
+
+def test_ignored_anchors_do_not_change_the_loss():
+    logits = tf.constant([[[0.3], [-1.0], [2.0]]])
+    some = loss.focal_loss(logits, tf.constant([[1, 0, -1]]), 0.25, 2.0)
+    other = loss.focal_loss(logits[:, :2], tf.constant([[1, 0]]), 0.25, 2.0)
+    assert float(some) == pytest.approx(float(other))
+
+
+def test_focal_loss_without_focus_is_weighted_cross_entropy():
+    value = loss.focal_loss(tf.constant([[[0.7], [-0.2]]]), tf.constant([[1, 0]]), 0.25, 0.0)
+    card, ground = -np.log(1 / (1 + np.exp(-0.7))), -np.log(1 - 1 / (1 + np.exp(0.2)))
+    assert float(value) == pytest.approx(0.25 * card + 0.75 * ground, rel=1e-5)
+
+
+def test_the_mask_has_half_the_inputs_side(images):
+    segmenter = unet_model.build_segmenter(unet_model.build_trainer(UNET))
+    mask = segmenter(images).numpy()
+    assert mask.shape == (2, 32, 32, 1)
+    assert 0 <= mask.min() <= mask.max() <= 1
+
+
+def test_an_input_that_cannot_be_halved_is_refused():
+    with pytest.raises(ValueError, match="multiple of 8"):
+        unet_model.build_trainer(dataclasses.replace(UNET, input_px=60))
+
+
+def test_a_perfect_mask_costs_next_to_nothing():
+    mask = crops.soft_mask(np.array([[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]), 32)[
+        None, ..., None
+    ]
+    total, _, dice = segmenter_loss(tf.constant((mask - 0.5) * 40), tf.constant(mask), 0.5)
+    assert float(total) < 0.02
+    assert float(dice) < 0.01
+
+
+def test_an_empty_crop_has_a_finite_loss():
+    total, _, _ = segmenter_loss(tf.zeros((1, 8, 8, 1)), tf.zeros((1, 8, 8, 1)), 0.5)
+    assert np.isfinite(float(total))
+
+
+def test_a_saved_segmenter_loads_equal(images, tmp_path):
+    trainer = unet_model.build_trainer(UNET)
+    unet_model.save_segmenter(trainer, UNET, tmp_path / "unet")
+    loaded = unet_model.load_segmenter(tmp_path / "unet")
+    expected = unet_model.build_segmenter(trainer)(images).numpy()
+    np.testing.assert_array_equal(loaded(images).numpy(), expected)
+
+
+def test_the_box_of_the_targets_is_the_box_of_the_quad():
+    quad = np.array([[0.2, 0.3], [0.7, 0.35], [0.68, 0.65], [0.22, 0.6]])
+    np.testing.assert_allclose(boxes.from_quads(quad[None]), GT, atol=1e-9)

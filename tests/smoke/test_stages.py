@@ -1,0 +1,117 @@
+"""Every stage, in the pipeline's order, on a few small scenes with the smallest settings."""
+
+import importlib
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from meishi.reproduce import read_stages
+from tests import tiny_data
+
+pytestmark = [pytest.mark.smoke, pytest.mark.tf]
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = read_stages(ROOT / "dvc.yaml")
+SMALL = {
+    "augment": {"frames_per_scene": 2, "crops_per_card": 2, "workers": 1},
+    "train_ssd": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
+    "train_unet": {"epochs": 1, "batch": 4, "warmup_steps": 1},
+    "convert": {"parity_images": 2},
+    "evaluate": {"overlays": 2, "latency_runs": 2},
+}
+
+
+def write_params(folder: Path) -> None:
+    yaml = YAML()
+    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for section, values in SMALL.items():
+        params[section].update(values)
+    with (folder / "params.yaml").open("w", encoding="utf-8") as stream:
+        yaml.dump(params, stream)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A folder in which every stage has run once."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    write_params(folder)
+    tiny_data.write_data(folder / "data")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        for name in STAGES:
+            importlib.import_module(f"stages.{name}").main()
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.mark.parametrize("name", list(STAGES))
+def test_a_stage_writes_what_it_declares(run, name):
+    for out in STAGES[name].outs:
+        assert (run / out).exists()
+        assert not (run / out).is_dir() or any((run / out).iterdir())
+
+
+def test_nothing_else_is_written(run):
+    declared = {run / out for stage in STAGES.values() for out in stage.outs}
+    given = {run / "params.yaml", run / "data", run / "build" / "checkpoints"}
+    for file in (path for path in run.rglob("*") if path.is_file()):
+        assert {file, *file.parents} & (declared | given), file
+
+
+def test_every_metric_is_a_finite_number(run):
+    def check(value):
+        for inner in value.values() if isinstance(value, dict) else value:
+            if isinstance(inner, dict | list):
+                check(inner)
+            else:
+                assert isinstance(inner, str) or math.isfinite(inner)
+
+    files = list((run / "metrics").glob("*.json"))
+    assert files
+    for file in files:
+        check(json.loads(file.read_text()))
+
+
+def start(folder: Path, name: str) -> subprocess.CompletedProcess:
+    """Run a stage as DVC does."""
+    shutil.copytree(ROOT / "stages", folder / "stages", dirs_exist_ok=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, f"stages/{name}.py"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_bad_data_ends_fetch_with_its_faults_and_leaves_the_output(data, workspace):
+    assert start(workspace, "fetch").returncode == 0
+    before = sorted(path.name for path in (workspace / "build" / "raw").iterdir())
+    (data / "scenes-000.zip").write_bytes(b"half")
+    done = start(workspace, "fetch")
+    assert done.returncode == 1
+    assert "data/scenes-000.zip: wrong sha256" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in (workspace / "build" / "raw").iterdir()) == before
+    assert sorted(path.name for path in (workspace / "build").iterdir()) == ["raw"]
+
+
+@pytest.mark.parametrize("name", ["fetch", "preprocess"])
+def test_a_misspelt_parameter_ends_a_stage_with_a_hint(workspace, name):
+    file = workspace / "params.yaml"
+    file.write_text(file.read_text().replace("max_side_px", "max_side_xp"))
+    done = start(workspace, name)
+    assert done.returncode == 1
+    assert "[preprocess]: unknown key 'max_side_xp' (did you mean 'max_side_px'?)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stage_without_its_input_says_what_is_missing(workspace):
+    done = start(workspace, "preprocess")
+    assert done.returncode == 1
+    assert "build/raw/records.jsonl: No such file or directory; run the stage" in done.stderr

@@ -1,0 +1,95 @@
+"""Augmentation: exact quads, canonical order, the same samples whatever the workers."""
+
+import cv2
+import numpy as np
+import pytest
+
+from meishi.data.augment import Augmenter, visible_share
+from meishi.geometry import crops, quads
+from meishi.params import load_params
+
+SIZE_PX = (320, 240)
+QUAD = np.array([[0.3, 0.3], [0.7, 0.28], [0.72, 0.68], [0.28, 0.7]])
+
+
+@pytest.fixture
+def augmenter(workspace):
+    params = load_params("augment")
+    return Augmenter(params.augment, 128, 96, 0.2)
+
+
+@pytest.fixture
+def image():
+    """A white card on black, and nothing else: its centroid is that of the quad."""
+    picture = np.zeros((SIZE_PX[1], SIZE_PX[0], 3), np.uint8)
+    points = np.round(quads.to_px(QUAD, SIZE_PX) * 256).astype(np.int32)
+    cv2.fillConvexPoly(picture, points, (255, 255, 255), cv2.LINE_AA, shift=8)
+    return picture
+
+
+@pytest.fixture
+def geometry_only(augmenter, monkeypatch):
+    monkeypatch.setattr(augmenter, "develop", lambda image, rng: image)
+    return augmenter
+
+
+def drawn(quad, side):
+    return crops.soft_mask(quad, side) * 255
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_frame_shows_the_card_where_its_quad_says(geometry_only, image, seed):
+    sample = geometry_only.frame(image, QUAD[None], [seed])
+    if len(sample.quads):
+        inside = drawn(sample.quads[0], 128) > 250
+        assert (
+            sample.image[..., 0][cv2.erode(inside.astype(np.uint8), np.ones((5, 5))) > 0].min()
+            > 200
+        )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_crop_shows_the_card_where_its_quad_says(geometry_only, image, seed):
+    sample = geometry_only.crop(image, QUAD, [seed])
+    shown = np.abs(sample.image[..., 0].astype(float) - crops.PADDING) > 3  # not the padding
+    difference = np.abs(sample.image[..., 0] - drawn(sample.quads[0], 96))[shown]
+    assert difference.mean() < 4  # edges only
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_quads_stay_canonical_through_flips_and_turns(augmenter, image, seed):
+    for sample in (augmenter.frame(image, QUAD[None], [seed]), augmenter.crop(image, QUAD, [seed])):
+        for quad in sample.quads:
+            np.testing.assert_array_equal(quad, quads.canonical(quad))
+            assert quads.fault(quad) is None
+
+
+def test_a_seed_gives_the_same_bytes_whatever_came_before(augmenter, image):
+    first = augmenter.frame(image, QUAD[None], [7, 1])
+    augmenter.frame(image, QUAD[None], [7, 2])
+    again = augmenter.frame(image, QUAD[None], [7, 1])
+    np.testing.assert_array_equal(first.image, again.image)
+    np.testing.assert_array_equal(first.quads, again.quads)
+
+
+def test_seeds_give_different_pictures(augmenter, image):
+    pictures = [augmenter.frame(image, QUAD[None], [seed]).image for seed in range(4)]
+    assert all((pictures[0] != other).any() for other in pictures[1:])
+
+
+def test_an_empty_crop_has_no_quad(augmenter, image):
+    sample = augmenter.empty_crop(image, [3])
+    assert sample.image.shape == (96, 96, 3)
+    assert sample.quads.shape == (0, 4, 2)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_frame_keeps_a_card_that_is_barely_visible(augmenter, image, seed):
+    edge = QUAD + [0.25, 0.25]
+    for quad in augmenter.frame(image, edge[None], [seed]).quads:
+        assert visible_share(quad) >= 0.3
+
+
+def test_the_visible_share_of_a_card_half_outside_is_half():
+    quad = np.array([[-0.2, 0.2], [0.2, 0.2], [0.2, 0.6], [-0.2, 0.6]])
+    assert visible_share(quad) == pytest.approx(0.5)

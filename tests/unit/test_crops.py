@@ -1,0 +1,74 @@
+"""The segmenter's crop: geometry, resampling, soft masks."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meishi.geometry import crops, quads
+
+SIZE_PX = (640, 480)
+
+
+@given(
+    st.floats(0.0, 0.6),
+    st.floats(0.0, 0.6),
+    st.floats(0.05, 0.4),
+    st.floats(0.05, 0.4),
+    st.floats(0, 0.5),
+)
+def test_the_box_lies_centred_in_its_crop(x, y, w, h, margin):
+    matrix = crops.crop_from_image(np.array([x, y, x + w, y + h]), SIZE_PX, 192, margin)
+    corners_px = quads.to_px(np.array([[x, y], [x + w, y + h]]), SIZE_PX)
+    moved = quads.to_relative(crops.transform(corners_px, matrix), (192, 192))
+    np.testing.assert_allclose(moved.mean(axis=0), 0.5, atol=1e-9)
+    assert np.ptp(moved, axis=0).max() == pytest.approx(1 / (1 + 2 * margin))
+
+
+def test_stretch_fills_the_square():
+    matrix = crops.stretch(SIZE_PX, 256)
+    corners = quads.to_px(np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]]), SIZE_PX)
+    moved = quads.to_relative(crops.transform(corners, matrix), (256, 256))
+    np.testing.assert_allclose(moved, [[0, 0], [1, 0], [1, 1], [0, 1]], atol=1e-12)
+
+
+@pytest.mark.parametrize("shrink", [1, 2, 3, 5])
+def test_warp_keeps_an_edge_where_the_homography_puts_it(shrink):
+    image = np.zeros((240, 240, 3), np.uint8)
+    image[:, 120:] = 200  # the edge lies between pixels 119 and 120: relative 0.5
+    out = crops.warp(image, crops.stretch((240, 240), 240 // shrink), (240 // shrink,) * 2)
+    # The brightness integrated along a row gives the edge's place to a fraction of a pixel.
+    share = 1 - out[10 // shrink, :, 0].astype(float).sum() / 200 / out.shape[1]
+    assert share == pytest.approx(0.5, abs=0.004)
+
+
+def test_warp_does_not_alias_a_fine_pattern():
+    y, x = np.mgrid[:256, :256]
+    image = np.repeat((((x + y) % 2) * 255).astype(np.uint8)[..., None], 3, axis=2)
+    out = crops.warp(image, crops.stretch((256, 256), 64), (64, 64))
+    assert out.std() < 12
+
+
+@given(st.floats(0, 6.28), st.floats(0.2, 0.45), st.floats(0.2, 0.45))
+def test_the_soft_mask_holds_the_area_of_its_quad(angle, w, h):
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    quad = 0.5 + np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) @ turn.T / 1.5
+    mask = crops.soft_mask(quad, 96)
+    assert mask.mean() == pytest.approx(quads.area(quad), abs=0.012)
+    assert mask.min() >= 0
+    assert mask.max() <= 1
+
+
+def test_inside_marks_the_photo_and_not_the_padding():
+    matrix = crops.crop_from_image(np.array([0.0, 0.25, 0.5, 0.75]), SIZE_PX, 192, 0.25)
+    marked = crops.inside(192, 96, np.linalg.inv(matrix), SIZE_PX)
+    # 320 px wide box, margin 80 px: the photo begins after 80 / 480 of the crop.
+    assert marked[48].tolist() == [False] * 16 + [True] * 80
+
+
+def test_a_quad_travels_into_the_crop_and_back():
+    quad = np.array([[0.2, 0.3], [0.6, 0.25], [0.65, 0.7], [0.18, 0.66]])
+    matrix = crops.crop_from_image(np.array([0.18, 0.25, 0.65, 0.7]), SIZE_PX, 192, 0.2)
+    moved = crops.quad_in_crop(quad, SIZE_PX, matrix, 192)
+    back_px = crops.transform(quads.to_px(moved, (192, 192)), np.linalg.inv(matrix))
+    np.testing.assert_allclose(quads.to_relative(back_px, SIZE_PX), quad, atol=1e-9)

@@ -1,0 +1,85 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from meishi.data import records
+from meishi.data.shards import ShardReader, sha256, write_index, write_shards
+from meishi.errors import InputError
+from tests import tiny_data
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_shards(tmp_path, tiny_data.scenes(2, 3), shard_bytes=4000)
+    return tmp_path
+
+
+def test_what_was_written_is_read_in_order(folder):
+    drawn = list(tiny_data.scenes(2, 3))
+    read = list(ShardReader(folder))
+    assert [record.id for record, _ in read] == [record.id for record, _ in drawn]
+    assert [content for _, content in read] == [content for _, content in drawn]
+    for (record, content), (original, _) in zip(read, drawn, strict=True):
+        assert np.abs(record.quads - original.quads).max(initial=0) <= 5e-7
+        assert record.sha256 == sha256(content)
+
+
+def test_a_shard_is_closed_at_its_size(folder):
+    shards = sorted(folder.glob("*.zip"))
+    assert len(shards) > 1
+    assert [shard.name for shard in shards] == [f"scenes-{i:03d}.zip" for i in range(len(shards))]
+
+
+def test_the_same_scenes_give_the_same_bytes(folder, tmp_path_factory):
+    again = tmp_path_factory.mktemp("again")
+    write_shards(again, tiny_data.scenes(2, 3), shard_bytes=4000)
+    for file in folder.iterdir():
+        assert file.read_bytes() == (again / file.name).read_bytes()
+
+
+def test_chosen_scenes_are_read_in_the_order_asked(folder):
+    reader = ShardReader(folder)
+    chosen = [reader.records[4], reader.records[0]]
+    assert [record.id for record, _ in reader.scenes(chosen)] == ["s00004", "s00000"]
+
+
+def test_a_reader_can_be_sent_to_another_process(folder):
+    reader = pickle.loads(pickle.dumps(ShardReader(folder)))
+    assert len(list(reader)) == len(reader) == 6
+
+
+def test_no_scenes_give_an_empty_folder_of_records(tmp_path):
+    assert write_shards(tmp_path, []) == []
+    assert len(ShardReader(tmp_path)) == 0
+
+
+def test_the_index_counts_what_is_there(folder):
+    write_index(folder, "val", ShardReader(folder).records)
+    text = (folder / "index.json").read_text()
+    for line in ('"scenes": 6', '"cards": 6', '"empty_scenes": 2', '"designs": 2'):
+        assert line in text
+
+
+def test_a_missing_shard_is_named(folder):
+    (folder / "scenes-001.zip").unlink()
+    with pytest.raises(InputError, match=r"scenes-001\.zip: missing shard"):
+        ShardReader(folder)
+
+
+def test_missing_records_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"records\.jsonl: No such file"):
+        ShardReader(tmp_path)
+
+
+def test_a_bad_line_is_named_by_number(folder):
+    with (folder / "records.jsonl").open("a") as stream:
+        stream.write("{oops\n")
+    with pytest.raises(InputError, match=r"records\.jsonl line 7: not JSON"):
+        ShardReader(folder)
+
+
+def test_pixels_are_not_taken_for_relative_coordinates(tmp_path):
+    write_shards(tmp_path, tiny_data.scenes(1, 3), to_line=records.to_source_line)
+    with pytest.raises(InputError, match="unknown key 'quad_px'"):
+        ShardReader(tmp_path)

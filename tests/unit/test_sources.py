@@ -1,0 +1,202 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from meishi import images
+from meishi.data import sources
+from meishi.data.records import Card
+from meishi.data.sources import SourceError, verified_scenes
+from meishi.params import FetchParams, SourceParams
+from tests import tiny_data
+
+PARAMS = FetchParams((SourceParams("tiny", "data"),), "data/weights/efficientnet_lite0.npz")
+QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]])
+
+
+def refusal(params: FetchParams = PARAMS) -> str:
+    with pytest.raises(SourceError) as caught:
+        list(verified_scenes(params))
+    return str(caught.value)
+
+
+def write_with(change, number: int = 2) -> None:
+    """Write data/ with one scene changed, hashes and manifest in step with it."""
+    drawn = list(tiny_data.scenes())
+    drawn[number] = change(*drawn[number])
+    tiny_data.write_data(Path("data"), iter(drawn))
+
+
+def with_quad(quad):
+    return lambda record, content: (replace(record, cards=(Card(np.array(quad), "d"),)), content)
+
+
+def edit_manifest(change) -> None:
+    file = Path("data/manifest.json")
+    manifest = json.loads(file.read_text())
+    change(manifest)
+    file.write_text(json.dumps(manifest))
+
+
+def test_a_sound_source_yields_every_scene(data):
+    read = list(verified_scenes(PARAMS))
+    drawn = list(tiny_data.scenes())
+    assert [(r.id, content) for r, content in read] == [(r.id, content) for r, content in drawn]
+
+
+def test_several_sources_get_their_names_as_prefixes(data):
+    tiny_data.write_data(Path("more"))
+    both = (SourceParams("tiny", "data"), SourceParams("more", "more"))
+    read = [record for record, _ in verified_scenes(replace(PARAMS, sources=both))]
+    assert [read[0].id, read[0].image] == ["tiny-s00000", "tiny-s00000.webp"]
+    assert read[-1].id == "more-s00017"
+    assert len({record.id for record in read}) == 36
+
+
+def test_two_sources_of_one_name_are_refused(data):
+    twice = replace(PARAMS, sources=PARAMS.sources * 2)
+    assert "two sources are called 'tiny'" in refusal(twice)
+
+
+def test_no_source_is_refused(data):
+    assert "sources is empty" in refusal(replace(PARAMS, sources=()))
+
+
+def test_a_missing_folder_is_named(data):
+    nowhere = (*PARAMS.sources, SourceParams("far", "far"))
+    assert "far/manifest.json: No such file" in refusal(replace(PARAMS, sources=nowhere))
+
+
+def test_an_empty_source_is_refused(workspace):
+    tiny_data.write_data(Path("data"), iter([]))
+    assert "data/records.jsonl: the source is empty" in refusal()
+
+
+@pytest.mark.parametrize(
+    ("quad", "words"),
+    [
+        (QUAD[[0, 2, 1, 3]], "the quad is self-crossing"),
+        (QUAD[::-1], "the quad is counter-clockwise"),
+        (QUAD + [1.5, 0], "the quad is out of range"),
+        (QUAD + [0.78, 0], "inside the frame"),
+    ],
+    ids=["self-crossing", "counter-clockwise", "out of range", "outside"],
+)
+def test_an_unusable_quad_is_named_with_its_line(workspace, quad, words):
+    write_with(with_quad(quad))
+    message = refusal()
+    assert "data/records.jsonl line 3 (s00002): card 1: " in message and words in message
+
+
+def test_five_cards_are_refused(workspace):
+    write_with(lambda record, content: (replace(record, cards=(Card(QUAD, "d"),) * 5), content))
+    assert "line 3 (s00002): 5 cards; 4 at most" in refusal()
+
+
+def test_an_id_that_occurs_twice_is_refused(workspace):
+    write_with(lambda record, content: (replace(record, id="s00000"), content))
+    assert "line 3 (s00000): the id also stands on line 1" in refusal()
+
+
+def test_a_stated_size_other_than_the_images_is_refused(workspace):
+    write_with(lambda record, content: (replace(record, width=161), content))
+    assert "s00002.webp: is 160x120 px; its record says 161x120" in refusal()
+
+
+@pytest.mark.parametrize("cut", [0, 10, 200])
+def test_an_image_that_cannot_be_decoded_is_refused(workspace, cut):
+    write_with(lambda record, content: (record, content[:cut]))
+    assert "data/scenes-000.zip: s00002.webp: s00002.webp: " in refusal()
+
+
+def test_a_missing_image_is_refused(data):
+    rename_in_records("s00002.webp", "gone.webp")
+    assert "line 3 (s00002): missing image: no gone.webp in data/scenes-000.zip" in refusal()
+
+
+def rename_in_records(old: str, new: str) -> None:
+    """Change records.jsonl and its hash in the manifest."""
+    file = Path("data/records.jsonl")
+    file.write_text(file.read_text().replace(old, new))
+    digest = sources.sha256(file.read_bytes())
+    edit_manifest(lambda manifest: manifest["records"].update(sha256=digest))
+
+
+def test_an_image_of_another_sha256_is_refused(data):
+    record = json.loads((data / "records.jsonl").read_text().splitlines()[2])
+    rename_in_records(record["sha256"], "f" * 64)
+    assert f"s00002.webp: wrong sha256: expected {'f' * 64}" in refusal()
+
+
+def test_a_bad_line_is_refused(data):
+    rename_in_records('{"id": "s00002"', '{"id": s00002')
+    assert "data/records.jsonl line 3: not JSON" in refusal()
+
+
+@pytest.mark.parametrize("name", ["scenes-000.zip", "records.jsonl"])
+def test_a_changed_file_is_refused(data, name):
+    with (data / name).open("ab") as stream:
+        stream.write(b"\n")
+    assert f"data/{name}: wrong sha256" in refusal()
+
+
+def test_changed_weights_are_refused(data):
+    (data / "weights" / "efficientnet_lite0.npz").write_bytes(b"others")
+    assert "data/weights/efficientnet_lite0.npz: wrong sha256" in refusal()
+
+
+def test_weights_no_manifest_lists_are_refused(data):
+    assert "the weights stand in no source's" in refusal(replace(PARAMS, weights="data/w.npz"))
+
+
+@pytest.mark.parametrize("name", ["scenes-000.zip", "records.jsonl"])
+def test_a_missing_file_is_refused(data, name):
+    (data / name).unlink()
+    assert f"data/{name}: No such file" in refusal()
+
+
+def test_a_shard_the_manifest_does_not_list_is_refused(data):
+    edit_manifest(lambda manifest: manifest["shards"].clear())
+    assert "data/scenes-000.zip: missing shard" in refusal()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m.update(schema=2), "schema: expected 1, got 2"),
+        (lambda m: m.pop("licence"), "missing key 'licence'"),
+        (lambda m: m.update(note=""), "unknown key 'note'"),
+        (lambda m: m["shards"][0].pop("sha256"), "shards[0]: missing key 'sha256'"),
+    ],
+)
+def test_a_manifest_of_another_form_is_refused(data, change, words):
+    edit_manifest(change)
+    assert f"data/manifest.json: {words}" in refusal()
+
+
+def test_a_manifest_that_is_no_json_is_refused(data):
+    (data / "manifest.json").write_text("{")
+    assert "data/manifest.json: not JSON" in refusal()
+
+
+def test_all_faults_come_at_once_and_twenty_are_listed(workspace):
+    drawn = [(replace(r, width=1 + r.width), c) for r, c in tiny_data.scenes(10, 3)]
+    tiny_data.write_data(Path("data"), iter(drawn))
+    lines = refusal().splitlines()
+    assert lines[0] == "the data is refused, faults: 30"
+    assert len(lines) == 22 and lines[-1] == "... and 10 more"
+
+
+def test_a_rotated_image_is_measured_upright(workspace):
+    def rotate(record, content):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        stored = Path("rotated.jpg")
+        Image.fromarray(images.decode(content)).save(stored, exif=exif)
+        return replace(record, image="r.jpg", width=120, height=160), stored.read_bytes()
+
+    write_with(rotate, number=0)
+    assert len(list(verified_scenes(PARAMS))) == 18
