@@ -1,6 +1,5 @@
 """The `meishi` command: render scenes, capture cards."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -77,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -15,6 +15,7 @@ from meishi.evaluation.captures import capture_metrics, mask_iou
 from meishi.evaluation.detection import Detections, detection_metrics, precision_recall_curve
 from meishi.geometry import boxes, crops, quads
 from meishi.overlay import capture_overlay
+from meishi.slices import capture_slices
 
 LOW_SCORE = 0.02  # average precision wants the whole curve
 PLOT_IOU = 0.5
@@ -43,13 +44,20 @@ class Outcome:
         columns = zip(curve.recall, curve.precision, curve.scores, strict=True)
         return [{"recall": r, "precision": p, "score": s} for r, p, s in columns]
 
+    def found_quads_px(self) -> list[list[np.ndarray]]:
+        """Return the captured quads of each scene in pixels."""
+        return [[card.quad_px for card in cards] for cards in self.cards]
+
+    def slices(self) -> dict[str, dict[str, float]]:
+        """Measure capture by what the scenes show, see `slices.capture_slices`."""
+        return capture_slices(self.records, self.found_quads_px(), self.gt_quads_px())
+
     def metrics(self, score_threshold: float) -> dict[str, dict]:
         """Reduce to the headline figures: detection, segmentation, capture."""
-        found = [[card.quad_px for card in cards] for cards in self.cards]
         return {
             "detection": detection_metrics(self.detections, self.gt_boxes(), score_threshold),
             "segmentation": {"mask_iou": float(np.mean(self.mask_ious))},
-            "capture": capture_metrics(found, self.gt_quads_px()),
+            "capture": capture_metrics(self.found_quads_px(), self.gt_quads_px()),
         }
 
 

@@ -69,7 +69,7 @@ def _predict(model: Callable, squares: list[np.ndarray]) -> list[np.ndarray]:
     """Run a model on uint8 squares, batch by batch; one array per output."""
     parts = []
     for start in range(0, len(squares), BATCH):
-        outputs = model(np.float32(squares[start : start + BATCH]), training=False)
+        outputs = model(np.asarray(squares[start : start + BATCH], np.float32), training=False)
         parts.append(
             [np.asarray(o) for o in (outputs if isinstance(outputs, list | tuple) else [outputs])]
         )

@@ -1,7 +1,8 @@
 """Measure the exported models on the test split: quality, pictures, speed on this host.
 
 Reads   build/prepared/test, models/tflite, models/frozen       Params  evaluate, capture
-Writes  metrics/evaluate.json, metrics/latency.json, plots/precision_recall.csv, plots/overlays
+Writes  metrics/evaluate.json, metrics/slices.json, metrics/latency.json,
+        plots/precision_recall.csv, plots/overlays
 Takes   about 2 minutes on 2 cores
 """
 
@@ -26,6 +27,7 @@ def main() -> None:
     reporting.write_metrics(
         paths.METRICS / "evaluate.json", outcome.metrics(params.capture.score_threshold)
     )
+    reporting.write_metrics(paths.METRICS / "slices.json", outcome.slices())
     files = {
         name: {"frozen_pb": paths.FROZEN / f"{name}.pb", "tflite": paths.TFLITE / f"{name}.tflite"}
         for name in ("ssd", "unet")

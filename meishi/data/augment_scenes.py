@@ -14,7 +14,7 @@ from meishi.data.shards import ShardReader
 from meishi.params import AugmentParams
 
 CHUNK = 200  # scenes handed out at a time: what waits for a worker stays within bounds
-_augmenter: Augmenter | None = None  # one per worker process
+_augmenter: Augmenter  # one per worker process, set by _start_worker
 
 
 def augment_scenes(

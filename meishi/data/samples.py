@@ -43,7 +43,8 @@ class SampleWriter:
 
     def __init__(self, folder: Path, name: str):
         """Prepare `NAME.zip` and `NAME.jsonl` in an existing folder."""
-        self.folder, self.name, self.lines = folder, name, []
+        self.folder, self.name = folder, name
+        self.lines: list[str] = []
 
     def __enter__(self) -> "SampleWriter":
         """Open the zip."""

@@ -121,7 +121,7 @@ def inside(
     points = np.stack(np.meshgrid(grid, grid), axis=-1)
     positions = transform(points, image_from_crop)
     low, high = -0.5, np.asarray(size_px) - 0.5
-    return ((positions >= low) & (positions <= high)).all(axis=-1)
+    return np.asarray(((positions >= low) & (positions <= high)).all(axis=-1))
 
 
 def quad_in_crop(

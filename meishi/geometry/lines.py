@@ -19,7 +19,7 @@ ROUNDED_SHARE = 0.15
 BANDS_PX = (3.0, 1.5)
 # Outliers: Tukey's biweight with a cut-off of so many deviations, but not below so many pixels.
 CUTOFF_DEVIATIONS = 3.0
-MIN_CUTOFF_PX = 0.4
+MIN_CUTOFF_PX = 0.7
 REWEIGHTINGS = 4
 # A side is fitted to trusted points alone when these cover this share of it.
 TRUSTED_SHARE = 0.15

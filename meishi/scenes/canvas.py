@@ -56,7 +56,7 @@ class Canvas:
         """Cover the whole desk with a mirrored, repeated texture that spans `span_mm`."""
         side = texture.shape[0]
         corners = rectangle((0, 0), (span_mm, span_mm), angle)
-        source = np.float32([[0, 0], [side, 0], [side, side], [0, side]])
+        source = np.array([[0, 0], [side, 0], [side, side], [0, side]], np.float32)
         desk_from_texture = cv2.getPerspectiveTransform(source, np.float32(corners))
         matrix = self.camera.plane() @ desk_from_texture
         self.image = cv2.warpPerspective(
@@ -130,7 +130,7 @@ class Canvas:
         left, top, right, bottom = box
         texture, alpha = self._minified(texture, alpha, quad_px)
         height, width = texture.shape[:2]
-        source = np.float32([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
+        source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) - 0.5
         matrix = cv2.getPerspectiveTransform(source, np.float32(quad_px - [left, top]))
         size = (right - left, bottom - top)
         colour = cv2.warpPerspective(

@@ -47,7 +47,8 @@ def cast_shadow(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         for k in range(int(rng.integers(1, 4))):
             middle = centre + k * 2.2 * breadth * np.array([-direction[1], direction[0]])
             ends = (middle - direction * 2 * width, middle + direction * 2 * width)
-            cv2.line(mask, *(tuple(int(v) for v in end) for end in ends), 1.0, max(1, int(breadth)))
+            start, end = (tuple(int(v) for v in point) for point in ends)
+            cv2.line(mask, start, end, 1.0, max(1, int(breadth)))
     mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.8, 25))
     return image * (1 - rng.uniform(0.25, 0.65) * mask)[..., None]
 
@@ -59,7 +60,7 @@ def glare(rng: np.random.Generator, image: np.ndarray, quads_px: list[np.ndarray
         inside = crops.coverage(quad, (width, height))
         patch = np.zeros((height, width), np.float32)
         centre = quad[int(rng.integers(4))] * 0.6 + quad.mean(axis=0) * 0.4
-        reach = np.linalg.norm(quad[0] - quad[2]) * rng.uniform(0.06, 0.3)
+        reach = float(np.linalg.norm(quad[0] - quad[2])) * rng.uniform(0.06, 0.3)
         axes = (max(1, int(reach)), max(1, int(reach * rng.uniform(0.2, 1))))
         cv2.ellipse(
             patch, tuple(int(v) for v in centre), axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1
@@ -94,5 +95,5 @@ def defocus(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     reach = np.array([np.cos(angle), np.sin(angle)]) * centre
     ends = [tuple(int(round(v)) for v in (centre + sign * reach)) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0, 1)
-    kernel = (kernel + kernel[::-1, ::-1]) / 2  # symmetric, so that the picture does not shift
-    return cv2.filter2D(image, -1, kernel / kernel.sum())
+    symmetric = kernel + kernel[::-1, ::-1]  # so that the picture does not shift
+    return cv2.filter2D(image, -1, symmetric / symmetric.sum())

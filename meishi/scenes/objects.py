@@ -1,4 +1,4 @@
-"""Things that are no cards: blocks, phones, keyboards, books, notes, papers, pens, fingers.
+"""Things that are no cards: blocks, phones, keyboards, frames, pens; with papers.py, all clutter.
 
 Each function draws one thing on a canvas at a place on the desk. Many are rectangles on purpose:
 what separates a card from them is proportion, thickness and print.
@@ -6,11 +6,10 @@ what separates a card from them is proportion, thickness and print.
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw
 
-from meishi.scenes.artwork import font
 from meishi.scenes.canvas import Canvas, rectangle, rounded_alpha
-from meishi.scenes.surfaces import mottled, plain, random_colour
+from meishi.scenes.papers import book, note, sheet, sign
+from meishi.scenes.surfaces import plain, random_colour
 
 WOOD = np.array(
     [[196, 154, 108], [222, 190, 150], [160, 110, 70], [238, 225, 200], [232, 232, 228]]
@@ -90,81 +89,6 @@ def keyboard(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     )
 
 
-def lines_of_print(rng: np.random.Generator, width: int, height: int, ground) -> np.ndarray:
-    """Print a page: heading, paragraphs, a picture now and then; RGB (height, width, 3)."""
-    page = np.full((height, width, 3), ground, np.uint8)
-    ink = tuple(
-        int(v)
-        for v in (rng.uniform(0, 90, 3) if np.mean(ground) > 110 else rng.uniform(180, 255, 3))
-    )
-    margin, y = int(width * rng.uniform(0.06, 0.14)), int(height * 0.08)
-    step = int(rng.integers(10, 22))
-    while y < height * 0.93:
-        if rng.random() < 0.12:
-            y += step * int(rng.integers(1, 4))
-        stop = width - margin - int(rng.uniform(0, width * 0.3) * (rng.random() < 0.3))
-        x = margin
-        while x < stop:
-            word = int(rng.integers(step, step * 5))
-            cv2.rectangle(page, (x, y), (min(x + word, stop), y + max(1, step // 3)), ink, -1)
-            x += word + step // 2
-        y += step
-    if rng.random() < 0.35:
-        top, side = int(rng.uniform(0.1, 0.6) * height), int(width * rng.uniform(0.3, 0.8))
-        patch = cv2.resize(mottled(rng), (side, int(side * 0.6)))
-        patch = patch[: max(0, height - top)]
-        page[top : top + patch.shape[0], margin : margin + side] = patch[
-            :, : max(0, width - margin)
-        ]
-    return page
-
-
-def sheet(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
-    """Lay a printed page, larger than any card, usually cut by the frame."""
-    width = rng.uniform(148, 297)
-    ground = (
-        rng.uniform(225, 255) + rng.normal(0, 3, 3) if rng.random() < 0.8 else random_colour(rng)
-    )
-    page = lines_of_print(rng, 420, 594, np.clip(ground, 0, 255))
-    place = np.asarray(place_mm) + rng.normal(0, width * 0.4, 2)
-    canvas.flat(
-        rectangle(place, (width, width * 1.414), rng.uniform(0, 2 * np.pi)), page, shadow=0.25
-    )
-
-
-def book(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
-    """Stand a thick book, brochure or parcel with print on its top."""
-    width = rng.uniform(100, 210)
-    cover = lines_of_print(rng, 300, 420, random_colour(rng))
-    base = rectangle(place_mm, (width, width * rng.uniform(1.3, 1.5)), rng.uniform(0, 2 * np.pi))
-    canvas.cuboid(base, rng.uniform(8, 35), cover, (235, 230, 215))
-
-
-def note(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
-    """Lay a square sticky note, a strip of paper or an empty envelope."""
-    kind = int(rng.integers(3))
-    size = [
-        (76, 76),
-        (rng.uniform(90, 200), rng.uniform(8, 30)),
-        (220, 110 * rng.uniform(0.6, 0.85)),
-    ][kind]
-    colour = rng.uniform(150, 255, 3) if kind == 0 else rng.uniform(205, 250) + rng.normal(0, 6, 3)
-    texture = np.full((120, 120, 3), np.clip(colour, 0, 255), np.uint8)
-    if kind == 2:
-        cv2.line(
-            texture, (0, 0), (60, 66), tuple(int(v * 0.85) for v in texture[0, 0]), 1, cv2.LINE_AA
-        )
-        cv2.line(
-            texture, (120, 0), (60, 66), tuple(int(v * 0.85) for v in texture[0, 0]), 1, cv2.LINE_AA
-        )
-    canvas.flat(
-        rectangle(place_mm, size, rng.uniform(0, 2 * np.pi)),
-        texture,
-        height_mm=rng.uniform(0.2, 2),
-        shadow=0.4,
-    )
-
-
 def pen(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     """Lay a pen, cable-straight tool or ruler."""
     size = (
@@ -233,23 +157,6 @@ def badge(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     canvas.cuboid(base, rng.uniform(8, 30), texture, ground)
 
 
-def sign(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
-    """Print large letters on the desk itself: text without a card around it."""
-    texture, alpha = np.zeros((120, 400, 3), np.uint8), np.zeros((120, 400), np.uint8)
-    picture = Image.fromarray(alpha)
-    words = (
-        "".join(chr(int(c)) for c in rng.integers(0x30A2, 0x30F3, 7))
-        if rng.random() < 0.5
-        else "MENU 24h"
-    )
-    ImageDraw.Draw(picture).text((8, 14), words, fill=230, font=font(0, 52))
-    texture[:] = random_colour(rng)
-    corners = rectangle(
-        place_mm, (rng.uniform(60, 260), rng.uniform(20, 70)), rng.uniform(0, 2 * np.pi)
-    )
-    canvas.flat(corners, texture, np.asarray(picture), shadow=0.0)
-
-
 THINGS = {
     "block": (block, 0.12),
     "blocks": (blocks, 0.14),
@@ -264,25 +171,3 @@ THINGS = {
     "badge": (badge, 0.06),
     "sign": (sign, 0.02),
 }
-
-
-def finger(
-    canvas: Canvas, rng: np.random.Generator, tip_mm, direction, width_mm: float, skin
-) -> None:
-    """Lay a finger or thumb whose tip is at `tip_mm`, coming from against `direction`."""
-    length = 90.0
-    across = np.array([-direction[1], direction[0]])
-    start = np.asarray(tip_mm) - direction * length
-    corners = np.array([start - across * width_mm / 2, np.asarray(tip_mm) - across * width_mm / 2])
-    corners = np.array([*corners, tip_mm + across * width_mm / 2, start + across * width_mm / 2])
-    shade = 0.72 + 0.28 * np.sin(np.linspace(0.25, np.pi - 0.25, 64))[:, None, None]
-    texture = np.clip(
-        shade * skin * np.ones((64, 320, 3)) + rng.normal(0, 3, (64, 320, 1)), 0, 255
-    ).astype(np.uint8)
-    alpha = np.zeros((64, 320), np.uint8)
-    cv2.rectangle(alpha, (0, 0), (288, 63), 255, -1)
-    cv2.circle(alpha, (287, 32), 32, 255, -1)
-    if rng.random() < 0.5:
-        nail = tuple(int(v) for v in np.clip(skin * 1.08 + 12, 0, 255))
-        cv2.ellipse(texture, (294, 32), (22, 17), 0, 0, 360, nail, -1, cv2.LINE_AA)
-    canvas.flat(corners, cv2.GaussianBlur(texture, (0, 0), 2), alpha, height_mm=3.0, shadow=0.45)

@@ -164,7 +164,7 @@ def random_colour(rng: np.random.Generator) -> np.ndarray:
         )
         return np.clip(grey + rng.normal(0, 6, 3), 0, 255)
     hue, saturation, value = rng.random(), rng.beta(2, 3), rng.beta(3, 2)
-    hsv = np.float32([[[hue * 360, saturation, value]]])
+    hsv = np.array([[[hue * 360, saturation, value]]], np.float32)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 255
 
 

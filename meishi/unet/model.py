@@ -84,7 +84,7 @@ def save_segmenter(trainer: keras.Model, params: UnetParams, folder: Path) -> No
 def load_settings(folder: Path) -> UnetParams:
     """Read the shape a saved segmenter was trained with."""
     settings = json.loads((folder / SETTINGS).read_text())
-    return UnetParams(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+    return UnetParams(settings["input_px"], settings["margin"], tuple(settings["channels"]))
 
 
 def load_segmenter(folder: Path) -> keras.Model:

@@ -23,6 +23,7 @@ LAYERS = {
         "evaluation.cost",
         "reporting",
         "reproduce",
+        "slices",
     ),
     4: ("litert", "measuring", "capture_files", "rendering"),
     5: ("cli", "stages"),

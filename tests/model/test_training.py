@@ -26,7 +26,8 @@ from meishi.unet.training import train_segmenter
 
 seed_everything(5)
 rng = np.random.default_rng(0)
-jpegs = [images.encode(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8), ".jpg") for _ in range(24)]
+pictures = [rng.integers(0, 255, (32, 32, 3), dtype=np.uint8) for _ in range(24)]
+jpegs = [images.encode(picture, ".jpg") for picture in pictures]
 quad = np.array([[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]])
 samples = SampleSet(jpegs, [quad[None] + rng.uniform(-0.1, 0.1, 2) for _ in jpegs], "tiny")
 unet = UnetParams(32, 0.2, (4, 8))

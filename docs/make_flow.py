@@ -1,0 +1,79 @@
+"""Draw docs/flow.jpg, the README's picture: photo, boxes, masks, quads, cards.
+
+usage: python docs/make_flow.py PHOTO [OUT]     (from the repository's root, models restored)
+"""
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from meishi import images
+from meishi.capture import CardCapture
+from meishi.geometry.homography import rectify
+from meishi.litert import load_capture
+from meishi.overlay import BOX, capture_overlay
+
+HEIGHT_PX, GAP_PX = 240, 8
+
+
+def boxes_panel(capture: CardCapture, image: np.ndarray) -> np.ndarray:
+    """Draw the detector's boxes."""
+    panel, size = image.copy(), np.tile(image.shape[1::-1], 2)
+    for box_xyxy in capture.detect(image)[0]:
+        left, top, right, bottom = (int(v) for v in np.round(box_xyxy * size))
+        cv2.rectangle(panel, (left, top), (right, bottom), BOX, 3)
+    return panel
+
+
+def masks_panel(capture: CardCapture, image: np.ndarray) -> np.ndarray:
+    """Tint what the segmenter marks."""
+    panel = image.astype(np.float32)
+    for box_xyxy in capture.detect(image)[0]:
+        mask, image_from_crop = capture.segment(image, box_xyxy)
+        scale = capture.segmenter_px / mask.shape[0]
+        crop_from_mask = np.array(
+            [[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]]
+        )
+        size = (image.shape[1], image.shape[0])
+        soft = cv2.warpPerspective(mask, image_from_crop @ crop_from_mask, size)[..., None]
+        panel += 0.55 * soft * (np.float32([60, 140, 255]) - panel)
+    return panel.astype(np.uint8)
+
+
+def cards_panel(capture: CardCapture, image: np.ndarray) -> np.ndarray:
+    """Lay the rectified cards below each other."""
+    cards = [rectify(image, card.quad_px) for card in capture(image)]
+    height = (HEIGHT_PX - GAP_PX * (len(cards) - 1)) // len(cards)
+    fitted = [
+        cv2.resize(
+            c, (round(c.shape[1] * height / c.shape[0]), height), interpolation=cv2.INTER_AREA
+        )
+        for c in cards
+    ]
+    width = max(card.shape[1] for card in fitted)
+    column = np.full((HEIGHT_PX, width, 3), 255, np.uint8)
+    for number, card in enumerate(fitted):
+        top = number * (height + GAP_PX)
+        column[top : top + height, : card.shape[1]] = card
+    return column
+
+
+def main() -> None:
+    """Write the picture."""
+    image = images.decode(Path(sys.argv[1]))
+    capture = load_capture(Path("models"))
+    panels = [image, boxes_panel(capture, image), masks_panel(capture, image)]
+    panels.append(capture_overlay(image, capture(image)))
+    size = (round(image.shape[1] * HEIGHT_PX / image.shape[0]), HEIGHT_PX)
+    row = [cv2.resize(panel, size, interpolation=cv2.INTER_AREA) for panel in panels]
+    row.append(cards_panel(capture, image))
+    gap = np.full((HEIGHT_PX, GAP_PX, 3), 255, np.uint8)
+    joined = np.hstack([part for panel in row for part in (panel, gap)][:-1])
+    out = Path(sys.argv[2] if len(sys.argv) > 2 else "docs/flow.jpg")
+    out.write_bytes(images.encode(joined, ".jpg", 88))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Capture quality by what a scene shows: layout, surface, size of the card, light, hands."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from meishi.data.records import Record
+from meishi.evaluation.captures import card_results
+from meishi.geometry import quads
+
+SHARES = (0.0, 0.1, 0.25, 0.5, 10.0)  # of the frame, bounds of the slices by size
+
+
+def capture_slices(
+    records: Sequence[Record],
+    pred_quads_px: Sequence[Sequence[np.ndarray]],
+    gt_quads_px: Sequence[Sequence[np.ndarray]],
+) -> dict[str, dict[str, float]]:
+    """Measure capture on subsets of the cards.
+
+    Args:
+        records: one a scene, with attributes.
+        pred_quads_px: captured quads of each scene.
+        gt_quads_px: true quads of each scene.
+
+    Returns:
+        By slice, such as "layout touching": cards, iou_mean, iou_p05 and recall50, a missed card
+        having an IoU of 0. Only attributes that a record has make slices.
+    """
+    rows = [
+        {**_slices(records[result.image], result.card), "iou": result.iou, "found": result.found}
+        for result in card_results(pred_quads_px, gt_quads_px)
+    ]
+    frame = pd.DataFrame(rows)
+    keys = [key for key in frame.columns if key not in ("iou", "found")]
+    return {
+        f"{key} {value}": _summary(group)
+        for key in keys
+        for value, group in frame.dropna(subset=[key]).groupby(key)
+    }
+
+
+def _summary(group: pd.DataFrame) -> dict[str, float]:
+    return {
+        "cards": len(group),
+        "iou_mean": float(group["iou"].mean()),
+        "iou_p05": float(group["iou"].quantile(0.05)),
+        "recall50": float(group["found"].mean()),
+    }
+
+
+def _slices(record: Record, card: int) -> dict[str, str]:
+    share = abs(quads.area(record.quads[card]))
+    number = int(np.searchsorted(SHARES, share, side="right"))
+    size = f"below {SHARES[number]:.0%}" if number < len(SHARES) - 1 else f"from {SHARES[-2]:.0%}"
+    named: dict[str, str] = {
+        key: str(record.attributes[key])
+        for key in ("layout", "surface")
+        if key in record.attributes
+    }
+    lights = str(record.attributes.get("light", "")).split()
+    flags = {f"light {name}": "yes" for name in lights}
+    if record.attributes.get("held"):
+        flags["held"] = "yes"
+    return {"size": size, **named, **flags}

@@ -1,0 +1,114 @@
+"""The exported models through LiteRT: the same answers, and clear words for damaged files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from meishi import cli, litert
+from meishi.coreml.export import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS
+from meishi.coreml.freeze import write_tflite
+from meishi.errors import InputError
+from meishi.keras import keras
+from meishi.params import CaptureParams, SsdParams, UnetParams
+from meishi.ssd import model as ssd_model
+from meishi.unet import model as unet_model
+
+SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
+UNET = UnetParams(64, 0.2, (8, 12, 16))
+CAPTURE = CaptureParams(0.5, 0.45, 4, 0.85)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    keras.utils.set_random_seed(8)
+    detector = ssd_model.build_detector(SSD, ssd_model.build_trainer(SSD))
+    return detector, unet_model.build_segmenter(unet_model.build_trainer(UNET))
+
+
+@pytest.fixture(scope="module")
+def models(networks, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "tflite"
+    folder.mkdir()
+    detector, segmenter = networks
+    write_tflite(detector, DETECTOR_OUTPUTS, folder / litert.DETECTOR)
+    write_tflite(segmenter, SEGMENTER_OUTPUTS, folder / litert.SEGMENTER)
+    litert.write_settings(folder, UNET.margin, CAPTURE)
+    return folder.parent
+
+
+@pytest.fixture
+def damaged(models, tmp_path):
+    """A copy of the models to damage."""
+    folder = tmp_path / "models" / "tflite"
+    folder.mkdir(parents=True)
+    for file in (models / "tflite").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder.parent
+
+
+def test_litert_gives_what_keras_gives(networks, models):
+    image = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    batch = image[None].astype(np.float32)
+    capture = litert.load_capture(models)
+    coordinates, confidence = (output.numpy()[0] for output in networks[0](batch))
+    rows = capture.detector(image)
+    np.testing.assert_allclose(rows["coordinates"], coordinates, atol=1e-4)
+    np.testing.assert_allclose(rows["confidence"], confidence, atol=1e-4)
+    mask = networks[1](batch).numpy()[0]
+    np.testing.assert_allclose(capture.segmenter(image)["mask"], mask, atol=1e-4)
+
+
+def test_a_picture_given_five_times_gives_five_equal_answers(models):
+    image = np.random.default_rng(2).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    capture = litert.load_capture(models)
+    answers = [capture.detector(image)["coordinates"] for _ in range(5)]
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answers[0], answer)
+
+
+def test_the_settings_travel_with_the_models(models):
+    capture = litert.load_capture(models)
+    assert (capture.detector_px, capture.segmenter_px, capture.margin) == (64, 64, 0.2)
+    assert capture.params == CAPTURE
+
+
+@pytest.mark.parametrize("name", [litert.DETECTOR, litert.SEGMENTER, litert.SETTINGS])
+def test_a_missing_file_is_named(damaged, name):
+    (damaged / "tflite" / name).unlink()
+    with pytest.raises(InputError, match=name):
+        litert.load_capture(damaged)
+
+
+@pytest.mark.parametrize("name", [litert.DETECTOR, litert.SEGMENTER, litert.SETTINGS])
+@pytest.mark.parametrize("content", [b"", b"no model", b"{}"])
+def test_a_damaged_file_is_named(damaged, name, content):
+    (damaged / "tflite" / name).write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        litert.load_capture(damaged)
+
+
+def test_a_truncated_model_is_named(damaged):
+    path = damaged / "tflite" / litert.DETECTOR
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=litert.DETECTOR):
+        litert.load_capture(damaged)
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+
+
+def test_the_command_captures_a_photo(models, tmp_path):
+    Image.new("RGB", (120, 80), (90, 90, 90)).save(tmp_path / "desk.jpg")
+    result = run("capture", tmp_path / "desk.jpg", "--out", tmp_path / "out", "--models", models)
+    assert result.exit_code == 0
+    assert (tmp_path / "out" / "cards.json").is_file()
+
+
+def test_the_command_fails_without_models_and_writes_nothing(tmp_path):
+    Image.new("RGB", (120, 80)).save(tmp_path / "desk.jpg")
+    result = run("capture", tmp_path / "desk.jpg", "--out", tmp_path / "out", "--models", tmp_path)
+    assert isinstance(result.exception, InputError)
+    assert "no such model" in str(result.exception)
+    assert not (tmp_path / "out").exists()
