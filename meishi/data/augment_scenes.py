@@ -1,13 +1,13 @@
 """Augmenting many scenes in worker processes; the result does not depend on their number."""
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import islice
 
 import cv2
 import numpy as np
 
-from meishi import images
+from meishi import images, workers
 from meishi.data.augment import Augmenter, Sample
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
@@ -25,10 +25,9 @@ def augment_scenes(
     Yields:
         Per scene: its frames and its crops, each as (JPEG file, quads).
     """
-    workers = augmenter.params.workers
-    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(augmenter,)) as pool:
+    with workers.pool(augmenter.params.workers, _start_worker, augmenter) as pool:
         jobs = ((number, record, content) for number, (record, content) in enumerate(reader))
-        while chunk := [job for _, job in zip(range(CHUNK), jobs, strict=False)]:
+        while chunk := list(islice(jobs, CHUNK)):
             yield from pool.map(partial(_augment_scene, seed=seed), chunk, chunksize=8)
 
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from meishi import workers
 from meishi.scenes import artwork, surfaces
 from meishi.scenes.compose import SIZE_PX, Scene, compose
 
@@ -81,7 +81,7 @@ def render_worlds(todo: list[World], folder: Path, processes: int) -> None:
     missing = [world for world in todo if not world_path(folder, world.number).exists()]
     total, left = (sum(world.scenes for world in worlds) for worlds in (todo, missing))
     with (
-        ProcessPoolExecutor(processes) as pool,
+        workers.pool(processes) as pool,
         tqdm(total=total, initial=total - left, unit="scene", desc="render") as bar,
     ):
         for count in pool.map(partial(render_world, folder=folder), missing):

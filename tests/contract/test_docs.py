@@ -1,5 +1,6 @@
 """What the documents say exists, exists."""
 
+import importlib.util
 import re
 import subprocess
 from pathlib import Path
@@ -60,6 +61,14 @@ def test_files_in_the_readmes_tree_exist():
         for name in re.split(r"\s{2,}", line)[0].split():
             if name not in ("models/", "plots/"):  # outputs: a clone has them after `make repro`
                 assert (ROOT / name).exists(), name
+
+
+def test_the_readmes_results_are_those_of_the_metrics():
+    spec = importlib.util.spec_from_file_location("results", ROOT / "docs" / "results.py")
+    results = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(results)
+    readme = text(ROOT / "README.md")
+    assert results.updated(readme) == readme, "run: python docs/results.py --write"
 
 
 def test_the_wheels_to_download_are_those_that_are_read():

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,29 @@ def test_a_misspelt_parameter_ends_a_stage_with_a_hint(workspace, name):
     assert done.returncode == 1
     assert "[preprocess]: unknown key 'max_side_xp' (did you mean 'max_side_px'?)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_killed_stage_leaves_the_old_output_and_no_process(data, workspace):
+    write_params(workspace)
+    for name in ("fetch", "preprocess", "augment"):
+        assert start(workspace, name).returncode == 0
+    output = workspace / "build" / "augmented"
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    partial = workspace / "build" / ".augmented.partial"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "stages/augment.py"]
+    stage = subprocess.Popen(
+        command, cwd=workspace, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    while not any(partial.glob("*.zip")):
+        time.sleep(0.01)
+    stage.kill()
+    # The workers hold the other end of this pipe: it closes when the last of them has ended.
+    stage.communicate(timeout=60)
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+    assert start(workspace, "augment").returncode == 0
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+    assert not partial.exists()
 
 
 def test_a_stage_without_its_input_says_what_is_missing(workspace):
