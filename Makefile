@@ -13,7 +13,7 @@ SHELL := /bin/bash
 
 # What storage/ holds: build/ is left out, it is large and quick to make again.
 STORED := data.dvc train_ssd train_unet convert evaluate
-PIP := $(BIN)/pip -qq --disable-pip-version-check
+PIP := .venv/bin/pip -qq --disable-pip-version-check
 
 .PHONY: repro test retrain lint types deps push restore
 .DELETE_ON_ERROR:
@@ -52,11 +52,11 @@ restore: .venv/installed
 	  { echo "If data/ was changed on purpose, 'dvc add data' takes the change in."; exit 1; }
 
 .venv/installed: requirements.txt constraints.txt pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@echo "Installing what requirements.txt pins into .venv (about two minutes, once)"
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
-.venv/tests-installed: requirements-dev.txt .venv/installed
+.venv/tests-installed: requirements-dev.txt requirements-render.txt .venv/installed
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@

@@ -48,6 +48,9 @@ def replace_folder(target: Path) -> Iterator[Path]:
     """
     partial = target.with_name(f".{target.name}.partial")
     _remove(partial)
+    old = target.with_name(f".{target.name}.old")
+    if old.exists() and not target.exists():
+        os.replace(old, target)  # a run was killed between the two renames
     partial.mkdir(parents=True)
     try:
         yield partial
@@ -62,7 +65,12 @@ def _swap(partial: Path, target: Path) -> None:
     _remove(old)
     if target.exists():
         os.replace(target, old)
-    os.replace(partial, target)
+    try:
+        os.replace(partial, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
     _remove(old)
 
 

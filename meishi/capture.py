@@ -54,13 +54,17 @@ class CardCapture:
     params: CaptureParams
 
     def detect(
-        self, image: np.ndarray, score_threshold: float | None = None
+        self,
+        image: np.ndarray,
+        score_threshold: float | None = None,
+        max_boxes: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find boxes in a photo.
 
         Args:
             image: (H, W, 3) RGB uint8.
             score_threshold: instead of the configured one.
+            max_boxes: instead of the configured number of cards.
 
         Returns:
             boxes_xyxy (N, 4) relative, scores (N,), best first.
@@ -70,7 +74,7 @@ class CardCapture:
         frame = crops.warp(image, crops.stretch(size_px, side), (side, side))
         rows = self.detector(frame)
         threshold = self.params.score_threshold if score_threshold is None else score_threshold
-        limits = (threshold, self.params.iou_threshold, self.params.max_cards)
+        limits = (threshold, self.params.iou_threshold, max_boxes or self.params.max_cards)
         return select(rows["coordinates"], rows["confidence"], *limits)
 
     def segment(self, image: np.ndarray, box_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

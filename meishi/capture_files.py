@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,102 +10,147 @@ from tqdm import tqdm
 
 from meishi import atomic, images
 from meishi.capture import CardCapture
-from meishi.errors import InputError
+from meishi.errors import InputError, summary
 from meishi.geometry.homography import rectify
 from meishi.overlay import capture_overlay
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 RESULT = "cards.json"
+UNREADABLE = {".heic", ".heif", ".avif", ".dng", ".raw"}  # photos, but none that we can decode
+MAX_STEM_BYTES = 180  # file names end at 255 bytes, and ours add a number and a suffix
+
+
+class CaptureError(InputError):
+    """Some photos were not captured; all others are done. The message lists every fault."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo to capture: the path as given, and a name for its output that no other has."""
+    """A photo to capture: the path as given, and a stem for its outputs that no other has."""
 
-    path: Path
+    given: str
     stem: str
 
 
-def find_photos(given: Iterable[Path]) -> tuple[list[Photo], list[str]]:
+def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]]:
     """List the photos in files and folders.
 
     Args:
         given: files, taken whatever their names; folders, searched through for photos.
+        out: where the outputs will go; what lies in it is not searched.
 
     Returns:
         Photos with unique stems, and faults in words.
     """
-    paths, faults = [], []
+    files: list[str] = []
+    faults: list[str] = []
     for path in given:
-        if path.is_dir():
-            inside = sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
-            )
+        if os.path.isdir(path):
+            inside = _search(Path(path), out)
+            files += [str(file) for file in inside if file.suffix.lower() not in UNREADABLE]
+            faults += [_unreadable(file) for file in inside if file.suffix.lower() in UNREADABLE]
             if not inside:
-                faults.append(
-                    f"{path}: no photos in this folder; expected files ending in "
-                    f"{' '.join(sorted(SUFFIXES))}"
-                )
-            paths += inside
-        elif path.is_file():
-            paths.append(path)
+                endings = " ".join(images.SUFFIXES)
+                faults.append(f"{path}: no photos in this folder; expected files in {endings}")
+        elif os.path.isfile(path):
+            files.append(path)
         else:
             faults.append(f"{path}: no such file or folder")
+    unique = {os.path.realpath(file): file for file in reversed(files)}
+    return _named(reversed(unique.values())), faults
+
+
+def _search(folder: Path, out: Path) -> list[Path]:
+    wanted = {*images.SUFFIXES, *UNREADABLE}
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in wanted)
+    outputs = out.resolve()
+    return sorted(f for f in files if f.is_file() and outputs not in f.resolve().parents)
+
+
+def _unreadable(file: Path) -> str:
+    return f"{file}: {file.suffix} is not read; convert it to JPEG, or let the phone save JPEG"
+
+
+def _named(files) -> list[Photo]:
     taken: set[str] = set()
     photos = []
-    for path in dict.fromkeys(paths):
-        stem, number = path.stem, 2
+    for file in files:
+        base = Path(file).stem.encode()[:MAX_STEM_BYTES].decode(errors="ignore")
+        stem, number = base, 2
         while stem in taken:
-            stem, number = f"{path.stem}~{number}", number + 1
+            stem, number = f"{base}~{number}", number + 1
         taken.add(stem)
-        photos.append(Photo(path, stem))
-    return photos, faults
+        photos.append(Photo(file, stem))
+    return photos
 
 
-def capture_photos(capture: CardCapture, photos: list[Photo], out: Path) -> list[str]:
-    """Capture the cards of photos into a folder; bad photos are told, the good ones are done.
+def capture_photos(
+    capture: CardCapture, photos: list[Photo], out: Path, faults: Sequence[str] = ()
+) -> None:
+    """Capture the cards of photos into a folder.
 
     Args:
         capture: the networks.
         photos: see `find_photos`.
-        out: folder; made if it is missing.
-
-    Returns:
-        Faults in words, one a photo.
+        out: folder; made if it is missing. Crops of an earlier run that are no longer true go.
+        faults: of `find_photos`, told together with those met here.
 
     Raises:
-        InputError: if the folder cannot be written.
+        CaptureError: at the end, if there was any fault; the good photos are done then.
+        InputError: if the folder cannot be written, before anything is.
     """
     _check_writable(out)
-    rows, faults = [], []
+    inputs = {os.path.realpath(photo.given) for photo in photos}
+    rows, found = [], list(faults)
     for photo in tqdm(photos, unit="photo", desc="capture", disable=len(photos) < 2):
         try:
-            rows.append(capture_photo(capture, photo, out))
+            rows.append(capture_photo(capture, photo, out, inputs))
         except InputError as error:
-            faults.append(str(error))
-    atomic.atomic_write_text(out / RESULT, json.dumps(rows, indent=1) + "\n")
-    return faults
+            found.append(str(error))
+        except OSError as error:
+            found.append(f"{photo.given}: cannot be written: {error.filename}: {error.strerror}")
+    stale = _listed_crops(out) - {card["crop"] for row in rows for card in row["cards"]}
+    atomic.atomic_write_text(out / RESULT, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    for name in stale:
+        (out / name).unlink(missing_ok=True)
+    if found:
+        raise CaptureError(summary(found))
 
 
-def capture_photo(capture: CardCapture, photo: Photo, out: Path) -> dict:
-    """Capture one photo: writes its crops and overlay, returns its entry of cards.json."""
-    image = images.decode(photo.path, str(photo.path))
+def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str]) -> dict:
+    """Capture one photo: writes its crops and overlay, returns its entry of cards.json.
+
+    Raises:
+        InputError: if the photo cannot be used, or an output would replace one of the `inputs`.
+        OSError: if an output cannot be written.
+    """
+    image = images.decode(Path(photo.given), photo.given)
     cards = capture(image)
-    entries = []
-    for number, card in enumerate(cards, start=1):
-        name = f"{photo.stem}-{number}.png"
-        atomic.atomic_write_bytes(out / name, images.encode(rectify(image, card.quad_px), ".png"))
-        entries.append(
-            {"score": round(card.score, 4), "quad": card.quad_px.round(2).tolist(), "crop": name}
-        )
-    overlay = images.encode(capture_overlay(image, cards), ".jpg", 85)
-    atomic.atomic_write_bytes(out / f"{photo.stem}-overlay.jpg", overlay)
-    return {
-        "file": str(photo.path),
-        "width": image.shape[1],
-        "height": image.shape[0],
-        "cards": entries,
-    }
+    names = [f"{photo.stem}-{number}.png" for number in range(1, len(cards) + 1)]
+    overlay = f"{photo.stem}-overlay.jpg"
+    for name in (*names, overlay):
+        if os.path.realpath(out / name) in inputs:
+            raise InputError(f"{photo.given}: {out / name} is a photo; choose another --out")
+    for name, card in zip(names, cards, strict=True):
+        crop = images.encode(rectify(image, card.quad_px), ".png")
+        atomic.atomic_write_bytes(out / name, crop)
+    drawn = images.encode(capture_overlay(image, cards), ".jpg", 85)
+    atomic.atomic_write_bytes(out / overlay, drawn)
+    entries = [
+        {"score": round(card.score, 4), "quad": card.quad_px.round(2).tolist(), "crop": name}
+        for name, card in zip(names, cards, strict=True)
+    ]
+    size = {"width": image.shape[1], "height": image.shape[0]}
+    return {"file": photo.given, **size, "cards": entries}
+
+
+def _listed_crops(out: Path) -> set[str]:
+    """Name the crops that an earlier run listed; none if there is no sound list."""
+    try:
+        rows = json.loads((out / RESULT).read_text(encoding="utf-8"))
+        names = {card["crop"] for row in rows for card in row["cards"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {name for name in names if isinstance(name, str) and name == Path(name).name}
 
 
 def _check_writable(out: Path) -> None:
@@ -116,6 +161,4 @@ def _check_writable(out: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(
-            f"{out}: cannot be written ({error.strerror}); choose another --out"
-        ) from error
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another") from error

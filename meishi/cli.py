@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from meishi.errors import InputError, clean_exit
+from meishi.errors import clean_exit
 
 WEIGHTS = Path("build/weights/efficientnet_lite0.npz")
 
@@ -17,7 +17,7 @@ app = typer.Typer(
 @app.command()
 def capture(
     photos: Annotated[
-        list[Path], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO...")
+        list[str], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO...")
     ],
     out: Annotated[Path, typer.Option(help="Folder for cards.json, the crops and the overlays.")],
     models: Annotated[
@@ -26,14 +26,13 @@ def capture(
     threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
 ) -> None:
     """Find the cards in photos; write each one flat, with its corners in cards.json."""
-    from meishi.capture_files import capture_photos, find_photos
+    from meishi.capture_files import CaptureError, capture_photos, find_photos
     from meishi.litert import load_capture
 
-    found, faults = find_photos(photos)
-    if found:
-        faults += capture_photos(load_capture(models, threads), found, out)
-    if faults:
-        raise InputError("\n".join(faults))
+    found, faults = find_photos(photos, out)
+    if not found:
+        raise CaptureError("\n".join(faults))
+    capture_photos(load_capture(models, threads), found, out, faults)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps
 from meishi.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "MPO")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 MIN_SIDE_PX = 16
 MAX_PIXELS = 200_000_000
 

@@ -12,12 +12,17 @@ from meishi.capture import CapturedCard, CardCapture
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.evaluation.captures import capture_metrics, mask_iou
-from meishi.evaluation.detection import Detections, detection_metrics, precision_recall_curve
+from meishi.evaluation.detection import (
+    CURVE_BOXES,
+    CURVE_SCORE,
+    Detections,
+    detection_metrics,
+    precision_recall_curve,
+)
 from meishi.geometry import boxes, crops, quads
 from meishi.overlay import capture_overlay
 from meishi.slices import capture_slices
 
-LOW_SCORE = 0.02  # average precision wants the whole curve
 PLOT_IOU = 0.5
 
 
@@ -75,7 +80,7 @@ def measure(capture: CardCapture, reader: ShardReader) -> Outcome:
     for record, content in tqdm(reader, total=len(reader), unit="scene", desc="evaluate"):
         image = images.decode(content, record.id)
         outcome.records.append(record)
-        outcome.detections.append(Detections(*capture.detect(image, LOW_SCORE)))
+        outcome.detections.append(Detections(*capture.detect(image, CURVE_SCORE, CURVE_BOXES)))
         outcome.cards.append(capture(image))
         outcome.mask_ious += list(_mask_ious(capture, image, record))
     return outcome
@@ -85,8 +90,10 @@ def _mask_ious(capture: CardCapture, image: np.ndarray, record: Record) -> Itera
     for quad, box_xyxy in zip(record.quads, boxes.from_quads(record.quads), strict=True):
         mask, image_from_crop = capture.segment(image, box_xyxy)
         crop_from_image = np.linalg.inv(image_from_crop)
-        truth = crops.quad_in_crop(quad, record.size_px, crop_from_image, capture.segmenter_px)
-        yield mask_iou(mask, crops.soft_mask(truth, mask.shape[0]))
+        yield mask_iou(
+            mask,
+            crops.true_mask(quad, record.size_px, crop_from_image, capture.segmenter_px, len(mask)),
+        )
 
 
 def write_overlays(outcome: Outcome, reader: ShardReader, folder: Path, count: int) -> None:

@@ -5,7 +5,7 @@ The whole file is checked on every load, so that a slip in a late stage's sectio
 first stage. YAML 1.2 (ruamel), as DVC reads it: under YAML 1.1 `1e-3` would be a string.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ from ruamel.yaml.error import YAMLError
 
 from meishi import paths, schema
 from meishi.errors import InputError
+from meishi.recipe import AugmentParams
+
+MAY_BE_ZERO = {"seed", "frozen_blocks", "warmup_steps", "crops_per_empty_scene", "overlays"}
+MAY_BE_ZERO |= {"red", "green", "blue"}
 
 
 class ParamsError(InputError):
@@ -43,76 +47,6 @@ class PreprocessParams:
     max_side_px: int
     val_fraction: float
     test_fraction: float
-
-
-@dataclass(frozen=True)
-class PerspectiveParams:
-    """Random perspective: corner displacement, relative to the side."""
-
-    probability: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class AffineParams:
-    """Random scale, shift (relative) and rotation."""
-
-    probability: float
-    scale_low: float
-    scale_high: float
-    shift: float
-    rotate_deg: float
-
-
-@dataclass(frozen=True)
-class ColorParams:
-    """Random jitter: largest relative change of each property."""
-
-    probability: float
-    brightness: float
-    contrast: float
-    saturation: float
-    hue: float
-
-
-@dataclass(frozen=True)
-class FrameParams:
-    """The frame recipe: bare numbers are probabilities."""
-
-    flip: float
-    rotate90: float
-    perspective: PerspectiveParams
-    affine: AffineParams
-    color: ColorParams
-    cast: float
-    shadow: float
-    glare: float
-    blur: float
-    noise: float
-    jpeg: float
-    grey: float
-
-
-@dataclass(frozen=True)
-class CropParams:
-    """How far a training crop strays from the card's true box."""
-
-    box_jitter: float
-    rotate_deg: float
-
-
-@dataclass(frozen=True)
-class AugmentParams:
-    """How many augmented samples, and the recipes."""
-
-    frames_per_scene: int
-    crops_per_card: int
-    crops_per_empty_scene: int
-    jpeg_quality: int
-    workers: int
-    frame: FrameParams
-    crop: CropParams
 
 
 @dataclass(frozen=True)
@@ -238,11 +172,30 @@ def load_params(*sections: str, path: Path | None = None) -> Params:
         raise ParamsError(f"load_params: no section {unknown}; there are {known}")
     faults: list[schema.Fault] = []
     whole = schema.build(Params, _read(path), faults)
+    if not faults:
+        faults += _range_faults(whole)
     if faults:
         raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
     chosen = object.__new__(Params)
     chosen.__dict__.update({name: getattr(whole, name) for name in sections})
     return chosen
+
+
+def _range_faults(value: Any, where: str = "") -> list[schema.Fault]:
+    """Say which counts are below one, and which probabilities are none."""
+    faults: list[schema.Fault] = []
+    for field in fields(value):
+        inner = getattr(value, field.name)
+        place = f"{where}.{field.name}" if where else field.name
+        if is_dataclass(inner):
+            faults += _range_faults(inner, place)
+        elif type(inner) is int and inner < 1 and field.name not in MAY_BE_ZERO:
+            faults.append(schema.Fault(where, f"{field.name}: expected 1 at least, got {inner}"))
+        elif type(inner) is int and inner < 0:
+            faults.append(schema.Fault(where, f"{field.name}: expected 0 at least, got {inner}"))
+        elif field.name == "probability" and not 0 <= inner <= 1:
+            faults.append(schema.Fault(where, f"probability: expected 0 to 1, got {inner}"))
+    return faults
 
 
 def _sentence(path: Path, fault: schema.Fault) -> str:

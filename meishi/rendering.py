@@ -47,7 +47,7 @@ def render_source(
         content = weights.read_bytes()
     except (OSError, ValueError) as error:
         raise InputError(f"render: {error}") from error
-    folder = render.work_folder(Path("build/render"), scenes, worlds, seed)
+    folder = render.work_folder(Path("build/render"), todo)
     render.render_worlds(todo, folder, processes)
     about = ABOUT | {"sources": render.origins()}
     write_source(out, _scenes(folder, worlds), about, (WEIGHTS, content))

@@ -23,7 +23,7 @@ from meishi.errors import InputError, clean_exit
 PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 # What the store leaves out.
-MADE_AGAIN = "build/"
+BUILD = "build"
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,14 @@ def main() -> None:
 def _make_again(stages: dict[str, Stage], producers: list[str], affected: set[str]) -> None:
     """Run the producers; undo that if other stages than the affected ones became out of date."""
     lock = LOCK.read_bytes()
+    outs = [Path(out) for stage in stages.values() for out in stage.outs]
+    absent = [out for out in outs if out.parts[0] == BUILD and not out.exists()]
     _dvc("repro", *producers)
     if surprises := out_of_date(read_status()) - affected:
         atomic_write_bytes(LOCK, lock)
         subprocess.run(["git", "add", str(LOCK)], check=True)  # DVC has staged the other one
-        for out in (out for name in producers for out in stages[name].outs):
-            shutil.rmtree(out)
+        for out in absent:
+            shutil.rmtree(out, ignore_errors=True)
         raise InputError(
             f"{', '.join(producers)} gave other bytes than dvc.lock records, so that "
             f"{', '.join(sorted(surprises))} would run though nothing of theirs was changed; "
@@ -123,7 +125,7 @@ def _counts(change: str | Mapping[str, Mapping[str, Any]]) -> bool:
         return True
     states = [pair for paths in change.values() for pair in paths.items()]
     return any(
-        not (path.startswith(MADE_AGAIN) and state in ("deleted", "not in cache"))
+        not (Path(path).parts[0] == BUILD and state in ("deleted", "not in cache"))
         for path, state in states
     )
 

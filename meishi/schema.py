@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+LARGEST_INT = 10**300  # beyond, an int is no float
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -66,7 +68,7 @@ def _convert(hint: Any, value: Any, faults: list[Fault], where: str, key: str) -
         return build(hint, value, faults, f"{where}.{key}" if where else key)
     if origin is tuple:
         return _convert_tuple(args, value, faults, where, key)
-    if hint is float and type(value) is int:
+    if hint is float and type(value) is int and abs(value) < LARGEST_INT:
         return float(value)
     if type(value) is not hint or (hint is float and not math.isfinite(value)):
         faults.append(Fault(where, f"{key}: expected {hint.__name__}, got {_describe(value)}"))

@@ -9,7 +9,7 @@ from meishi.data.records import Record
 from meishi.evaluation.captures import card_results
 from meishi.geometry import quads
 
-SHARES = (0.0, 0.1, 0.25, 0.5, 10.0)  # of the frame, bounds of the slices by size
+SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the frame, bounds of the slices by size
 
 
 def capture_slices(
@@ -52,8 +52,8 @@ def _summary(group: pd.DataFrame) -> dict[str, float]:
 
 def _slices(record: Record, card: int) -> dict[str, str]:
     share = abs(quads.area(record.quads[card]))
-    number = int(np.searchsorted(SHARES, share, side="right"))
-    size = f"below {SHARES[number]:.0%}" if number < len(SHARES) - 1 else f"from {SHARES[-2]:.0%}"
+    number = min(int(np.searchsorted(SHARES, share, side="right")), len(SHARES) - 1)
+    size = f"{SHARES[number - 1]:.0%} to {SHARES[number]:.0%}"
     named: dict[str, str] = {
         key: str(record.attributes[key])
         for key in ("layout", "surface")

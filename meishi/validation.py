@@ -7,15 +7,14 @@ import numpy as np
 from meishi import images
 from meishi.data.shards import ShardReader
 from meishi.evaluation.captures import mask_iou
-from meishi.evaluation.detection import Detections, detection_metrics
+from meishi.evaluation.detection import CURVE_BOXES, CURVE_SCORE, Detections, detection_metrics
 from meishi.geometry import boxes, crops
 from meishi.keras import keras
 from meishi.params import UnetParams
 from meishi.ssd.postprocess import select
 
-LOW_SCORE = 0.02  # average precision wants the whole curve
 # Not capture's thresholds: choosing those must not retrain the networks.
-SCORE_THRESHOLD, NMS_IOU, MAX_BOXES = 0.5, 0.45, 16
+SCORE_THRESHOLD, NMS_IOU = 0.5, 0.45
 BATCH = 16
 
 
@@ -36,7 +35,7 @@ def validate_detector(detector: keras.Model, reader: ShardReader) -> dict[str, f
         squares.append(crops.warp(image, crops.stretch(record.size_px, side), (side, side)))
         truths.append(boxes.from_quads(record.quads))
     coordinates, confidence = _predict(detector, squares)
-    limits = (LOW_SCORE, NMS_IOU, MAX_BOXES)
+    limits = (CURVE_SCORE, NMS_IOU, CURVE_BOXES)
     found = [
         Detections(*select(c, s, *limits)) for c, s in zip(coordinates, confidence, strict=True)
     ]
@@ -52,17 +51,17 @@ def validate_segmenter(
         mask_iou: mean over cards.
     """
     squares, truths = [], []
+    mask_px = segmenter.output_shape[1]
     for record, content in reader:
         image = images.decode(content, record.id)
         for quad, box_xyxy in zip(record.quads, boxes.from_quads(record.quads), strict=True):
             matrix = crops.crop_from_image(box_xyxy, record.size_px, params.input_px, params.margin)
             squares.append(crops.warp(image, matrix, (params.input_px, params.input_px)))
-            truths.append(crops.quad_in_crop(quad, record.size_px, matrix, params.input_px))
+            truth = crops.true_mask(quad, record.size_px, matrix, params.input_px, mask_px)
+            truths.append(truth)
     masks = _predict(segmenter, squares)[0][..., 0]
-    wanted = [crops.soft_mask(quad, masks.shape[1]) for quad in truths]
-    return {
-        "mask_iou": float(np.mean([mask_iou(m, w) for m, w in zip(masks, wanted, strict=True)]))
-    }
+    ious = [mask_iou(mask, truth) for mask, truth in zip(masks, truths, strict=True)]
+    return {"mask_iou": float(np.mean(ious))}
 
 
 def _predict(model: Callable, squares: list[np.ndarray]) -> list[np.ndarray]:

@@ -13,11 +13,10 @@ import cv2
 import numpy as np
 
 from meishi.geometry import boxes, crops, quads
-from meishi.params import AugmentParams, CropParams, FrameParams
+from meishi.recipe import AugmentParams, CropParams, GeometryParams, LightParams, RangeParams
 
 TRIES = 12
 CUT = (0.02, 0.35)  # a card of which this share is visible is neither a card nor none: try again
-FRAME = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,10 @@ class Sample:
     quads: np.ndarray
 
 
-def photometric(params: FrameParams) -> albumentations.Compose:
+def photometric(params: LightParams) -> albumentations.Compose:
     """Build the recipe of light, colour and sensor; seed it before each sample."""
-    color = params.color
+    color, cast = params.color, params.cast
+    blur_px = (int(params.blur.low), int(params.blur.high))
     return albumentations.Compose(
         [
             albumentations.ColorJitter(
@@ -40,26 +40,40 @@ def photometric(params: FrameParams) -> albumentations.Compose:
                 hue=(-color.hue, color.hue),
                 p=color.probability,
             ),
-            albumentations.RGBShift(28, 18, 28, p=params.cast),
+            albumentations.RGBShift(cast.red, cast.green, cast.blue, p=cast.probability),
             albumentations.RandomShadow(
-                num_shadows_limit=(1, 2), shadow_intensity_range=(0.2, 0.5), p=params.shadow
+                num_shadows_limit=(1, 2),
+                shadow_intensity_range=_range(params.shadow),
+                p=params.shadow.probability,
             ),
-            albumentations.Illumination(intensity_range=(0.05, 0.2), p=params.glare),
+            albumentations.Illumination(
+                intensity_range=_range(params.illumination), p=params.illumination.probability
+            ),
             albumentations.OneOf(
                 [
-                    albumentations.GaussianBlur(blur_limit=(3, 5)),
-                    albumentations.MotionBlur(blur_limit=(3, 5)),
+                    albumentations.GaussianBlur(blur_limit=blur_px),
+                    albumentations.MotionBlur(blur_limit=blur_px),
                 ],
-                p=params.blur,
+                p=params.blur.probability,
             ),
             albumentations.OneOf(
-                [albumentations.GaussNoise(std_range=(0.01, 0.06)), albumentations.ISONoise()],
-                p=params.noise,
+                [
+                    albumentations.GaussNoise(std_range=_range(params.noise)),
+                    albumentations.ISONoise(),
+                ],
+                p=params.noise.probability,
             ),
-            albumentations.ImageCompression(quality_range=(45, 90), p=params.jpeg),
+            albumentations.ImageCompression(
+                quality_range=(int(params.jpeg.low), int(params.jpeg.high)),
+                p=params.jpeg.probability,
+            ),
             albumentations.ToGray(p=params.grey),
         ]
     )
+
+
+def _range(params: RangeParams) -> tuple[float, float]:
+    return params.low, params.high
 
 
 class Augmenter:
@@ -68,7 +82,7 @@ class Augmenter:
     def __init__(self, params: AugmentParams, frame_px: int, crop_px: int, margin: float):
         """Keep the recipe; `frame_px` and `crop_px` are the networks' inputs."""
         self.params, self.frame_px, self.crop_px, self.margin = params, frame_px, crop_px, margin
-        self.recipe = photometric(params.frame)
+        self.recipe = photometric(params.light)
 
     def frame(self, image: np.ndarray, card_quads: np.ndarray, seed: list[int]) -> Sample:
         """Augment a whole scene.
@@ -91,7 +105,7 @@ class Augmenter:
                 else frame_homography(rng, self.params.frame, size_px, self.frame_px)
             )
             moved = move(card_quads, size_px, matrix, self.frame_px)
-            shares = np.array([visible_share(quad) for quad in moved])
+            shares = np.array([quads.visible_share(quad) for quad in moved])
             if last or not ((shares > CUT[0]) & (shares < CUT[1])).any():
                 break
         kept = moved[shares > CUT[0]] if len(moved) else moved
@@ -122,7 +136,7 @@ class Augmenter:
         """Cut a random box out of a scene without cards: the segmenter must find none in it."""
         rng = np.random.default_rng(seed)
         size_px = (image.shape[1], image.shape[0])
-        size = rng.uniform(0.15, 0.8, 2)
+        size = rng.uniform(self.params.crop.empty_low, self.params.crop.empty_high, 2)
         low = rng.uniform(0, 1 - size)
         matrix = self._crop_homography(rng, np.concatenate([low, low + size]), size_px)
         square = crops.warp(image, matrix, (self.crop_px, self.crop_px))
@@ -131,7 +145,11 @@ class Augmenter:
     def _crop_homography(self, rng, box_xyxy: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
         turn = np.deg2rad(rng.uniform(-1, 1) * self.params.crop.rotate_deg)
         upright = crops.crop_from_image(box_xyxy, size_px, self.crop_px, self.margin)
-        return symmetry(rng, self.crop_px, 0.5, 0.5) @ rotation(turn, self.crop_px) @ upright
+        return (
+            symmetry(rng, self.crop_px, self.params.crop.flip, self.params.crop.rotate90)
+            @ rotation(turn, self.crop_px)
+            @ upright
+        )
 
     def develop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Apply the photometric recipe with a seed drawn from `rng`."""
@@ -140,12 +158,12 @@ class Augmenter:
 
 
 def frame_homography(
-    rng: np.random.Generator, params: FrameParams, size_px: tuple[int, int], side_px: int
+    rng: np.random.Generator, params: GeometryParams, size_px: tuple[int, int], side_px: int
 ) -> np.ndarray:
     """Draw the geometry of a frame: (3, 3) from scene pixels to the square's."""
     matrix = crops.stretch(size_px, side_px)
     width, height = size_px
-    source = quads.to_px(FRAME, size_px)
+    source = quads.to_px(quads.FRAME, size_px)
     if rng.random() < params.affine.probability:
         affine = params.affine
         scale = rng.uniform(affine.scale_low, affine.scale_high)
@@ -206,11 +224,3 @@ def move(
 def canonical(card_quads: np.ndarray) -> np.ndarray:
     """Bring each quad into canonical order after flips and turns."""
     return np.array([quads.canonical(quad) for quad in card_quads]).reshape(-1, 4, 2)
-
-
-def visible_share(quad: np.ndarray) -> float:
-    """Return the share of a quad inside the frame; 0 for one that perspective turned inside out."""
-    if not quads.is_convex(quad):
-        return 0.0
-    own, shared = abs(quads.area(quad)), quads.iou(quad, FRAME)
-    return shared * (own + 1) / (1 + shared) / own

@@ -11,7 +11,7 @@ from meishi import images, workers
 from meishi.data.augment import Augmenter, Sample
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
-from meishi.params import AugmentParams
+from meishi.recipe import AugmentParams
 
 CHUNK = 200  # scenes handed out at a time: what waits for a worker stays within bounds
 _augmenter: Augmenter  # one per worker process, set by _start_worker

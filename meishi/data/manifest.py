@@ -1,7 +1,7 @@
 """manifest.json: what a data source holds, with a sha256 for every file.
 
-The layout of a source is that of data/: manifest.json, records.jsonl, scenes-NNN.zip and
-optionally backbone weights. `write_source` makes one, `meishi.data.sources` reads them.
+The layout of a source is that of data/: manifest.json, records.jsonl, scenes-NNN.zip and, in one
+source at least, the backbone's weights. `write_source` makes one, `meishi.data.sources` reads them.
 """
 
 import json

@@ -23,8 +23,8 @@ MAX_CARDS = 4
 CORNER_RANGE = (-1.0, 2.0)
 MIN_VISIBLE = 0.2
 
-_FRAME = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME_RULE = "expected letters, digits, '.', '_', '-'"
 _Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 
 
@@ -115,8 +115,8 @@ def faults(record: Record) -> list[str]:
     """Say in words what keeps a record from being used; empty when it is sound."""
     found = []
     for key, value in (("id", record.id), ("image", record.image)):
-        if not _NAME.fullmatch(value):
-            found.append(f"{key} {value!r}: expected letters, digits, '.', '_', '-'")
+        if not NAME.fullmatch(value):
+            found.append(f"{key} {value!r}: {NAME_RULE}")
     if len(record.cards) > MAX_CARDS:
         found.append(f"{len(record.cards)} cards; {MAX_CARDS} at most are allowed in a scene")
     for key, value in record.attributes.items():
@@ -135,16 +135,10 @@ def _quad_fault(quad: np.ndarray) -> str | None:
     low, high = CORNER_RANGE
     if quad.min() < low or quad.max() > high:
         return f"is out of range (corners within {low:g} to {high:g} of the frame)"
-    visible = _visible_share(quad)
+    visible = quads.visible_share(quad)
     if visible < MIN_VISIBLE:
         return f"lies {visible:.0%} inside the frame ({MIN_VISIBLE:.0%} at least is needed)"
     return None
-
-
-def _visible_share(quad: np.ndarray) -> float:
-    """Intersection with the frame over the quad's area, by way of their IoU."""
-    iou, area = quads.iou(quad, _FRAME), quads.area(quad)
-    return iou * (area + 1) / (1 + iou) / area
 
 
 @dataclass(frozen=True)
@@ -184,7 +178,7 @@ class _SourceRow(_Common):
 def _load(line: str, kind: type[T]) -> T:
     try:
         value = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"not JSON: {error}") from error
     found: list[schema.Fault] = []
     row = schema.build(kind, value, found)

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from meishi.data.shards import zip_entry
+from meishi.errors import InputError
+
 FRAMES, CROPS = "frames", "crops"
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,21 @@ class SampleSet:
 
 
 def read(folder: Path, name: str) -> SampleSet:
-    """Load a set; its key changes with any byte of it."""
-    lines = (folder / f"{name}.jsonl").read_text().splitlines()
-    with zipfile.ZipFile(folder / f"{name}.zip") as archive:
-        jpegs = [archive.read(member) for member in archive.namelist()]
+    """Load a set; its key changes with any byte of it.
+
+    Raises:
+        InputError: if the set is missing, damaged or empty.
+    """
+    try:
+        lines = (folder / f"{name}.jsonl").read_text().splitlines()
+        with zipfile.ZipFile(folder / f"{name}.zip") as archive:
+            jpegs = [archive.read(member) for member in archive.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{folder / name}: {error}; run the stage augment") from error
+    if not jpegs or len(jpegs) != len(lines):
+        raise InputError(
+            f"{folder / name}: {len(jpegs)} pictures, {len(lines)} labels; run the stage augment"
+        )
     digest = hashlib.sha256("\n".join(lines).encode())
     for jpeg in jpegs:
         digest.update(jpeg)
@@ -59,7 +72,7 @@ class SampleWriter:
 
     def add(self, jpeg: bytes, quads: list) -> None:
         """Append a sample: a JPEG file and its quads, relative."""
-        self.archive.writestr(zipfile.ZipInfo(f"{len(self.lines):06d}.jpg", _ZIP_DATE), jpeg)
+        self.archive.writestr(zip_entry(f"{len(self.lines):06d}.jpg"), jpeg)
         self.lines.append(json.dumps(quads))
 
     def __len__(self) -> int:

@@ -71,16 +71,21 @@ def read_records(file: Path, parse: Callable[[str], Record] = records.parse) -> 
         InputError: if it is missing, or naming the line that is no record.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        listed = lines(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}; run the stage that writes it") from error
     found = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(listed, start=1):
         try:
             found.append(parse(line))
         except records.RecordError as error:
             raise InputError(f"{file} line {number}: {error}") from error
     return found
+
+
+def lines(text: str) -> list[str]:
+    r"""Split a file of records at \n alone: a name in it may hold other line separators."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def write_shards(
@@ -110,8 +115,8 @@ def write_shards(
             pending, number = [], number + 1
     if pending:
         written += _write_shard(folder, number, pending)
-    lines = "".join(to_line(record) + "\n" for record in written)
-    (folder / RECORDS_FILE).write_bytes(lines.encode("utf-8"))
+    listing = "".join(to_line(record) + "\n" for record in written)
+    (folder / RECORDS_FILE).write_bytes(listing.encode("utf-8"))
     return written
 
 
@@ -143,12 +148,17 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def zip_entry(name: str) -> zipfile.ZipInfo:
+    """Describe a file in a zip so that its bytes depend on nothing but the content."""
+    entry = zipfile.ZipInfo(name, _ZIP_DATE)
+    entry.create_system = 3  # Unix, whatever the machine
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
 def _write_shard(folder: Path, number: int, scenes: list[tuple[Record, bytes]]) -> list[Record]:
     name = f"scenes-{number:03d}.zip"
     with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_STORED) as archive:
         for record, content in scenes:
-            entry = zipfile.ZipInfo(record.image, _ZIP_DATE)
-            entry.create_system = 3  # Unix, whatever the machine, for the same bytes
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
+            archive.writestr(zip_entry(record.image), content)
     return [replace(record, shard=name, sha256=sha256(content)) for record, content in scenes]

@@ -5,12 +5,13 @@ background names are taken to mean the same in every source, so that a split nev
 """
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from meishi import images
-from meishi.data import records
+from meishi.data import records, shards
 from meishi.data.manifest import MANIFEST_FILE, ShardEntry, read_checked, read_manifest
 from meishi.data.records import Record
 from meishi.data.shards import sha256
@@ -35,10 +36,14 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
         SourceError: at the end, if there was any fault: what was yielded must not be used then.
     """
     faults = [*_name_faults(params.sources), *_weights_faults(params)]
+    taken: dict[str, Path] = {}
     for source in params.sources:
         prefix = f"{source.name}-" if len(params.sources) > 1 else ""
         for record, content in _read_source(Path(source.path), faults):
             name = f"{prefix}{record.id}"
+            if name in taken:
+                faults.append(f"{source.path}: {name} is also the id of a scene of {taken[name]}")
+            taken[name] = Path(source.path)
             image = name + PurePosixPath(record.image).suffix
             yield replace(record, id=name, image=image), content
     if faults:
@@ -49,7 +54,12 @@ def _name_faults(sources: Sequence[SourceParams]) -> list[str]:
     if not sources:
         return ["params.yaml [fetch]: sources is empty; name one folder at least"]
     names = [source.name for source in sources]
-    return [
+    unusable = [
+        f"params.yaml [fetch]: source name {name!r}: {records.NAME_RULE}"
+        for name in names
+        if not records.NAME.fullmatch(name)
+    ]
+    return unusable + [
         f"params.yaml [fetch]: two sources are called {name!r}"
         for name in sorted(set(names))
         if names.count(name) > 1
@@ -65,6 +75,8 @@ def _weights_faults(params: FetchParams) -> list[str]:
             faults: list[str] = []
             read_checked(file, manifest.weights.sha256, faults)
             return faults
+        if manifest is None:
+            return []  # that fault is told where the source is read
     return [f"{file}: the weights stand in no source's {MANIFEST_FILE}"]
 
 
@@ -92,7 +104,7 @@ def _read_records(file: Path, expected: str, faults: list[str]) -> list[tuple[st
         return []
     sound: list[tuple[str, Record]] = []
     seen: dict[str, int] = {}
-    lines = content.decode("utf-8", errors="replace").splitlines()
+    lines = shards.lines(content.decode("utf-8", errors="replace"))
     if not lines:
         faults.append(f"{file}: the source is empty: no records")
     for number, line in enumerate(lines, start=1):
@@ -128,11 +140,23 @@ def _read_shard(
             if record.image not in names:
                 faults.append(f"{where} ({record.id}): missing image: no {record.image} in {file}")
                 continue
-            content = archive.read(record.image)
+            content = _read_member(archive, record.image, faults, file)
+            if content is None:
+                continue
             if fault := _image_fault(record, content):
                 faults.append(f"{file}: {record.image}: {fault}")
             else:
                 yield record, content
+
+
+def _read_member(
+    archive: zipfile.ZipFile, name: str, faults: list[str], file: Path
+) -> bytes | None:
+    try:
+        return archive.read(name)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error) as error:
+        faults.append(f"{file}: {name}: cannot be unpacked: {error}")
+        return None
 
 
 def _image_fault(record: Record, content: bytes) -> str | None:

@@ -13,6 +13,8 @@ import numpy as np
 from meishi.geometry import boxes
 
 COCO_THRESHOLDS = tuple(np.round(np.arange(0.5, 1.0, 0.05), 2).tolist())
+# Average precision wants the whole curve: nearly every score, more boxes than there are cards.
+CURVE_SCORE, CURVE_BOXES = 0.02, 16
 RECALL_LEVELS = np.linspace(0, 1, 101)
 
 

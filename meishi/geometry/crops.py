@@ -9,6 +9,7 @@ import numpy as np
 
 from meishi.geometry import quads
 
+MAX_OVERSAMPLING = 8
 PADDING = 127  # beyond the photo: mid grey, which the network's normalisation turns into 0
 
 
@@ -34,12 +35,24 @@ def crop_from_image(
     return np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1.0]])
 
 
-def stretch(size_px: tuple[int, int], side_px: int) -> np.ndarray:
-    """Fill a square with an image of any proportion, as the app's preview does: (3, 3)."""
-    scale = side_px / np.asarray(size_px, np.float64)
+def scaling(scale: np.ndarray) -> np.ndarray:
+    """Scale pixels about the image's corner, where both frames have relative coordinates (0, 0).
+
+    Args:
+        scale: (2,) along x and y.
+
+    Returns:
+        (3, 3) homography between pixel centres at integers.
+    """
     return np.array(
         [[scale[0], 0, scale[0] / 2 - 0.5], [0, scale[1], scale[1] / 2 - 0.5], [0, 0, 1.0]]
     )
+
+
+def stretch(size_px: tuple[int, int], side_px: int) -> np.ndarray:
+    """Fill a square with an image of any proportion, as the app's preview does: (3, 3)."""
+    scale = side_px / np.asarray(size_px, np.float64)
+    return scaling(scale)
 
 
 def warp(
@@ -56,14 +69,15 @@ def warp(
     Returns:
         (height, width, 3) uint8.
     """
-    factor = _oversampling(dst_from_src, image.shape, size_px)
-    shift = (factor - 1) / 2
-    enlarge = np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1.0]])
-    large = (size_px[0] * factor, size_px[1] * factor)
+    shrinkage = _shrinkage(dst_from_src, size_px)
+    if shrinkage > MAX_OVERSAMPLING:
+        image, dst_from_src = _shrunk(image, dst_from_src, int(shrinkage / MAX_OVERSAMPLING) + 1)
+        shrinkage = _shrinkage(dst_from_src, size_px)
+    factor = int(np.clip(np.ceil(shrinkage - 0.25), 1, MAX_OVERSAMPLING))
     out = cv2.warpPerspective(
         image,
-        enlarge @ dst_from_src,
-        large,
+        scaling(np.array([factor, factor])) @ dst_from_src,
+        (size_px[0] * factor, size_px[1] * factor),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=border,
@@ -71,13 +85,24 @@ def warp(
     return out if factor == 1 else cv2.resize(out, size_px, interpolation=cv2.INTER_AREA)
 
 
-def _oversampling(dst_from_src: np.ndarray, shape: tuple, size_px: tuple[int, int]) -> int:
-    """Choose how much larger to sample before averaging: the shrinkage, rounded up, at most 8."""
+def _shrinkage(dst_from_src: np.ndarray, size_px: tuple[int, int]) -> float:
+    """Measure how many source pixels a step of one pixel crosses, in the middle of the result."""
     centre = np.array([[[size_px[0] / 2, size_px[1] / 2]]])
     ends = centre + np.array([[[1.0, 0]], [[0, 1.0]], [[0, 0]]])
     source = cv2.perspectiveTransform(ends, np.linalg.inv(dst_from_src))[:, 0]
-    shrinkage = max(np.linalg.norm(source[0] - source[2]), np.linalg.norm(source[1] - source[2]))
-    return int(np.clip(np.ceil(shrinkage - 0.25), 1, 8))
+    steps = np.linalg.norm(source[:2] - source[2], axis=1)
+    return float(steps.max())
+
+
+def _shrunk(
+    image: np.ndarray, dst_from_src: np.ndarray, divisor: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average an image down before it is warped; returns it with its own homography."""
+    height, width = image.shape[:2]
+    small = (max(1, width // divisor), max(1, height // divisor))
+    scale = np.array([width, height]) / small  # a rest makes it differ a little from the divisor
+    averaged = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    return averaged, dst_from_src @ scaling(scale)
 
 
 def transform(points_px: np.ndarray, dst_from_src: np.ndarray) -> np.ndarray:
@@ -130,3 +155,25 @@ def quad_in_crop(
     """Carry a (4, 2) quad, relative to the photo, into one relative to a square crop."""
     moved = transform(quads.to_px(quad, size_px), crop_from_photo)
     return quads.to_relative(moved, (crop_px, crop_px))
+
+
+def true_mask(
+    quad: np.ndarray,
+    size_px: tuple[int, int],
+    crop_from_photo: np.ndarray,
+    crop_px: int,
+    mask_px: int,
+) -> np.ndarray:
+    """Draw the mask a perfect segmenter would give for a card.
+
+    Args:
+        quad: (4, 2) relative to the photo.
+        size_px: of the photo.
+        crop_from_photo: (3, 3), see `crop_from_image`.
+        crop_px: side of the crop.
+        mask_px: side of the mask.
+
+    Returns:
+        (mask_px, mask_px) float32 coverage in [0, 1].
+    """
+    return soft_mask(quad_in_crop(quad, size_px, crop_from_photo, crop_px), mask_px)

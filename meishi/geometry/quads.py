@@ -12,6 +12,8 @@ import numpy as np
 MIN_TURN = 1e-6
 # Two edges point equally far to the right when their cosines differ by less than this.
 DIRECTION_TIE = 1e-9
+# The photo itself as a quad, relative.
+FRAME = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 
 
 def to_relative(points_px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
@@ -116,8 +118,29 @@ def canonical(quad: np.ndarray) -> np.ndarray:
     return np.roll(corners, -first, axis=0)
 
 
+def intersection(quad_a: np.ndarray, quad_b: np.ndarray) -> float:
+    """Measure the area two convex quads share, exactly, by clipping one with the other.
+
+    OpenCV's `intersectConvexConvex` (5.0) errs where edges of the two lie on one line.
+
+    Args:
+        quad_a: (4, 2) convex corners, either direction.
+        quad_b: (4, 2) convex corners, either direction, same frame.
+
+    Returns:
+        The shared area in units of the quads' frame.
+
+    Raises:
+        ValueError: if a quad is not convex.
+    """
+    overlap, b = _convex_clockwise(quad_a), _convex_clockwise(quad_b)
+    for start, end in zip(b, np.roll(b, -1, axis=0), strict=True):
+        overlap = _clip_by_line(overlap, start, end)
+    return max(_shoelace(overlap), 0.0)
+
+
 def iou(quad_a: np.ndarray, quad_b: np.ndarray) -> float:
-    """Measure the overlap of two convex quads exactly, by clipping one with the other.
+    """Measure the overlap of two convex quads.
 
     Args:
         quad_a: (4, 2) convex corners, either direction.
@@ -129,12 +152,23 @@ def iou(quad_a: np.ndarray, quad_b: np.ndarray) -> float:
     Raises:
         ValueError: if a quad is not convex.
     """
-    a, b = _convex_clockwise(quad_a), _convex_clockwise(quad_b)
-    overlap = a
-    for start, end in zip(b, np.roll(b, -1, axis=0), strict=True):
-        overlap = _clip_by_line(overlap, start, end)
-    intersection = max(_shoelace(overlap), 0.0)
-    return min(intersection / (_shoelace(a) + _shoelace(b) - intersection), 1.0)
+    shared = intersection(quad_a, quad_b)
+    return min(shared / (abs(area(quad_a)) + abs(area(quad_b)) - shared), 1.0)
+
+
+def visible_share(quad: np.ndarray) -> float:
+    """Tell how much of a card the photo shows.
+
+    Args:
+        quad: (4, 2) corners, relative to the photo.
+
+    Returns:
+        The share of the quad's area inside the frame, in [0, 1]; 0 for a quad that is not convex,
+        such as one that perspective turned inside out.
+    """
+    if not is_convex(quad):
+        return 0.0
+    return min(intersection(quad, FRAME) / abs(area(quad)), 1.0)
 
 
 def corner_error(quad: np.ndarray, gt_quad: np.ndarray) -> float:

@@ -49,8 +49,8 @@ def compose(rng: np.random.Generator, surface: np.ndarray, designs: list[Design]
     glossy = [quad for card, quad in zip(cards, quads_px, strict=True) if card.design.glossy]
     image, lights = lit(rng, canvas.finished(), glossy)
     attributes = {
-        "cards": count,
-        "layout": layout if count > 1 else "single" if count else "empty",
+        "cards": len(cards),
+        "layout": layout if len(cards) > 1 else "single" if cards else "empty",
         "share": round(float(share), 3),
         "held": held,
         "clutter": clutter,

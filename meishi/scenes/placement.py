@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from meishi.geometry import quads
 from meishi.scenes.artwork import Design
 from meishi.scenes.camera import Camera, look_at
 from meishi.scenes.canvas import rectangle
 
 SIZE_PX = (640, 480)
+OVERLAP_SHARE = 0.22  # of the smaller card, at most, where a layout overlaps cards
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,9 @@ def beside(rng, placed: list[Placed], size_mm, turn: float, gap) -> np.ndarray:
 
 def clear(corners: np.ndarray, other: np.ndarray, gap_mm: float) -> bool:
     """Tell whether two cards overlap no more than the layout allows."""
-    hulls = [cv2.convexHull(np.float32(c)) for c in (corners, other)]
-    shared, _ = cv2.intersectConvexConvex(*hulls)
-    allowed = 0.22 if gap_mm < 0 else 0.0
-    return shared <= allowed * min(cv2.contourArea(h) for h in hulls) + 1e-3
+    smaller = min(abs(quads.area(corners)), abs(quads.area(other)))
+    allowed = OVERLAP_SHARE if gap_mm < 0 else 0.0
+    return quads.intersection(corners, other) <= allowed * smaller + 1e-3
 
 
 def frame_cards(rng: np.random.Generator, cards: list[Placed]) -> tuple[Camera, float]:
@@ -120,11 +121,7 @@ def fit_distance(points, target, wanted: float, view: tuple) -> Camera | None:
 
 def visible(quad_px: np.ndarray) -> float:
     """Return the share of a projected card that lies inside the frame."""
-    width, height = SIZE_PX
-    corners = [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]]
-    window = np.array(corners, np.float32)
-    shared, _ = cv2.intersectConvexConvex(quad_px.astype(np.float32), window)
-    return shared / max(abs(cv2.contourArea(quad_px.astype(np.float32))), 1e-6)
+    return quads.visible_share(quads.to_relative(quad_px, SIZE_PX))
 
 
 def readable(camera: Camera, cards: list[Placed]) -> bool:

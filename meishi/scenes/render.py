@@ -88,10 +88,15 @@ def render_worlds(todo: list[World], folder: Path, processes: int) -> None:
             bar.update(count)
 
 
-def work_folder(parent: Path, scenes: int, worlds: int, seed: int) -> Path:
-    """Name the folder of a run's finished worlds, so that another run's are not taken for them."""
-    settings = f"{scenes} {worlds} {seed} {WEBP_QUALITY} {DESIGNS_PER_WORLD}"
-    return parent / hashlib.sha256(settings.encode()).hexdigest()[:12]
+def work_folder(parent: Path, todo: list[World]) -> Path:
+    """Name the folder of a run's finished worlds, so that another run's are not taken for them.
+
+    The name changes with the plan and with the code that draws.
+    """
+    digest = hashlib.sha256(repr(todo).encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return parent / digest.hexdigest()[:12]
 
 
 def world_path(folder: Path, number: int) -> Path:

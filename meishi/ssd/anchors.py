@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from meishi.errors import InputError
+
 
 def make_anchors(
     levels: Sequence[int], scales: Sequence[Sequence[float]], aspects: Sequence[float]
@@ -24,10 +26,10 @@ def make_anchors(
         (A, 4) float32 anchors, cxcywh relative; they may reach over the frame's border.
 
     Raises:
-        ValueError: if levels and scales differ in number.
+        InputError: if levels and scales differ in number.
     """
     if len(levels) != len(scales):
-        raise ValueError(f"ssd.scales: expected {len(levels)} rows, one a level, got {len(scales)}")
+        raise InputError(f"ssd.scales: expected {len(levels)} rows, one a level, got {len(scales)}")
     rows = [_level(cells, sizes, aspects) for cells, sizes in zip(levels, scales, strict=True)]
     return np.concatenate(rows).astype(np.float32)
 

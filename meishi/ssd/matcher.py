@@ -30,8 +30,8 @@ class Matcher:
             anchors_xyxy: (A, 4) relative.
 
         Returns:
-            (A,) int64: index of the matched box, NO_MATCH or IGNORE. Every box has an anchor:
-            its best one, whatever the IoU; of two boxes with one best anchor the later wins.
+            (A,) int64: index of the matched box, NO_MATCH or IGNORE. A box
+            also gets its best anchor, whatever the IoU, unless a later box has the same best.
         """
         if len(gt_boxes_xyxy) == 0:
             return np.full(len(anchors_xyxy), NO_MATCH)

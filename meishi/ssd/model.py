@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from meishi import atomic
+from meishi.errors import InputError
 from meishi.keras import keras, tf
 from meishi.params import SsdParams
 from meishi.ssd.anchors import anchors_per_cell, make_anchors
@@ -52,7 +53,7 @@ def build_trainer(params: SsdParams) -> keras.Model:
         `logits` (B, A, 1), rows in anchor order.
 
     Raises:
-        ValueError: if the feature maps do not have the sides that `levels` states.
+        InputError: if the feature maps do not have the sides that `levels` states.
     """
     image = keras.Input((params.input_px, params.input_px, 3), name="image")
     width = params.head_channels
@@ -61,7 +62,7 @@ def build_trainer(params: SsdParams) -> keras.Model:
         features.append(convolution(features[-1], width, 3, f"extra{number}", stride=2))
     sides = [feature.shape[1] for feature in features]
     if sides != list(params.levels):
-        raise ValueError(
+        raise InputError(
             f"ssd.levels: a {params.input_px} px input has {sides}, got {list(params.levels)}"
         )
     offsets, logits = [], []
@@ -104,9 +105,12 @@ def save_detector(trainer: keras.Model, params: SsdParams, folder: Path) -> None
 
 
 def load_settings(folder: Path) -> SsdParams:
-    """Read the shape a saved detector was trained with."""
-    settings = json.loads((folder / SETTINGS).read_text())
-    return SsdParams(**{key: _tuples(value) for key, value in settings.items()})
+    """Read the shape a saved detector was trained with; InputError if it is not there."""
+    try:
+        settings = json.loads((folder / SETTINGS).read_text())
+        return SsdParams(**{key: _tuples(value) for key, value in settings.items()})
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{folder / SETTINGS}: {error}; run the stage train_ssd") from error
 
 
 def _tuples(value):
@@ -114,8 +118,11 @@ def _tuples(value):
 
 
 def load_detector(folder: Path) -> keras.Model:
-    """Load a saved detector as the model that `build_detector` makes."""
+    """Load a saved detector as `build_detector` makes it; InputError if it is damaged."""
     params = load_settings(folder)
     trainer = build_trainer(params)
-    trainer.load_weights(folder / WEIGHTS)
+    try:
+        trainer.load_weights(folder / WEIGHTS)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder / WEIGHTS}: {error}; run the stage train_ssd") from error
     return build_detector(params, trainer)

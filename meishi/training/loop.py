@@ -2,8 +2,8 @@
 
 The order of the samples is drawn at once for the whole run, so a run that starts at step s goes on
 with the samples that an undisturbed run would see from s, and ends in the same weights.
-Checkpoints lie outside the stage's outputs, under a key of everything that shapes the run: a
-changed parameter or data set starts anew. They are removed when the run is complete.
+Checkpoints lie outside the stage's outputs, under a key of everything that shapes the run: changed
+code, a changed parameter or data set starts anew. They are removed when the run is complete.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from meishi import atomic
+from meishi.errors import InputError
 from meishi.keras import keras, tf
 
 HISTORY_STEPS = 25  # a row of the history is a mean over so many steps
@@ -55,19 +56,36 @@ class Plan:
 
 
 def make_plan(samples: Any, train: Any, seed: int, folder: Path, *shape: Any) -> Plan:
-    """Plan a run; its checkpoints lie under a key of the samples and of all parameters.
+    """Plan a run; its checkpoints lie under a key of all that shapes it.
 
     Args:
         samples: a set with `jpegs` and a `key` of its bytes.
         train: a section of params.yaml with `batch`, `epochs`, `checkpoint_steps`.
         seed: of the order.
         folder: parent of the checkpoints.
-        shape: further parameters that shape the run.
+        shape: whatever else shapes the run.
+
+    Raises:
+        InputError: if the samples do not fill a batch.
     """
-    key = hashlib.sha256(repr((samples.key, train, seed, shape)).encode()).hexdigest()[:16]
-    return Plan(
-        len(samples.jpegs), train.batch, train.epochs, seed, train.checkpoint_steps, folder / key
-    )
+    settings = repr((samples.key, train, seed, shape))
+    key = hashlib.sha256(settings.encode() + code_digest()).hexdigest()[:16]
+    counts = (len(samples.jpegs), train.batch, train.epochs)
+    plan = Plan(*counts, seed, train.checkpoint_steps, folder / key)
+    if plan.steps < 1:
+        raise InputError(
+            f"training: {counts[0]} samples make no batch of {train.batch}; expected more "
+            "samples (augment) or a smaller batch"
+        )
+    return plan
+
+
+def code_digest() -> bytes:
+    """Hash the package's source: half a run under other code would be nobody's run."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).resolve().parents[1].rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.digest()
 
 
 def fit(
@@ -93,21 +111,22 @@ def fit(
     checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step)
     optimizer.build(model.trainable_variables)
     manager = tf.train.CheckpointManager(checkpoint, str(plan.folder), max_to_keep=2)
-    history = _restore(checkpoint, manager, step, plan)
+    history, pending = _restore(checkpoint, manager, step, plan)
     train_step = _compile(model, optimizer, losses)
-    start, pending = int(step), []
+    start = int(step)
     data = batches(plan.order()[start * plan.batch :], plan.batch)
     with tqdm(total=plan.steps, initial=start, unit="step", desc=f"train {model.name}") as bar:
         for inputs, targets in data:
-            pending.append(train_step(inputs, targets))
+            values = train_step(inputs, targets)
+            pending.append({key: float(value) for key, value in values.items()})
             step.assign_add(1)
             now = int(step)
             if now % HISTORY_STEPS == 0 or now == plan.steps:
                 history.append({"step": now, **_mean(pending)})
                 pending = []
                 bar.set_postfix({k: f"{v:.4f}" for k, v in history[-1].items() if k != "step"})
-            if now % plan.checkpoint_steps == 0 and not pending:
-                _save(manager, step, history, plan)
+            if now % plan.checkpoint_steps == 0:
+                _save(manager, step, (history, pending), plan)
             bar.update()
     return history
 
@@ -130,22 +149,24 @@ def _compile(model, optimizer, losses):
     return train_step
 
 
-def _mean(pending: list[dict]) -> dict[str, float]:
-    return {key: float(np.mean([float(values[key]) for values in pending])) for key in pending[0]}
+def _mean(pending: list[dict[str, float]]) -> dict[str, float]:
+    return {key: float(np.mean([values[key] for values in pending])) for key in pending[0]}
 
 
 def _history_file(plan: Plan, step: int) -> Path:
     return plan.folder / f"history-{step}.json"
 
 
-def _save(manager, step, history: list[dict], plan: Plan) -> None:
-    # The history goes first: a checkpoint without its history would be resumed with a gap.
-    atomic.atomic_write_text(_history_file(plan, int(step)), json.dumps(history))
+def _save(manager, step, rows: tuple[list, list], plan: Plan) -> None:
+    # The rows go first: a checkpoint without them would be resumed with a gap in the history.
+    atomic.atomic_write_text(_history_file(plan, int(step)), json.dumps(rows))
     manager.save(checkpoint_number=int(step))
 
 
-def _restore(checkpoint, manager, step, plan: Plan) -> list[dict]:
+def _restore(checkpoint, manager, step, plan: Plan) -> tuple[list, list]:
+    """Restore the newest checkpoint; returns the history and the losses not yet in it."""
     if manager.latest_checkpoint is None:
-        return []
+        return [], []
     checkpoint.restore(manager.latest_checkpoint).assert_consumed()
-    return json.loads(_history_file(plan, int(step)).read_text())
+    history, pending = json.loads(_history_file(plan, int(step)).read_text())
+    return history, pending

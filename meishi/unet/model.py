@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from meishi import atomic
+from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.params import UnetParams
 
@@ -30,11 +31,11 @@ def build_trainer(params: UnetParams) -> keras.Model:
         (B, S / 2, S / 2, 1).
 
     Raises:
-        ValueError: if the input cannot be halved once per level.
+        InputError: if the input cannot be halved once per level.
     """
     levels = len(params.channels)
     if params.input_px % 2**levels:
-        raise ValueError(
+        raise InputError(
             f"unet.input_px: expected a multiple of {2**levels} for {levels} levels, "
             f"got {params.input_px}"
         )
@@ -82,13 +83,19 @@ def save_segmenter(trainer: keras.Model, params: UnetParams, folder: Path) -> No
 
 
 def load_settings(folder: Path) -> UnetParams:
-    """Read the shape a saved segmenter was trained with."""
-    settings = json.loads((folder / SETTINGS).read_text())
-    return UnetParams(settings["input_px"], settings["margin"], tuple(settings["channels"]))
+    """Read the shape a saved segmenter was trained with; InputError if it is not there."""
+    try:
+        settings = json.loads((folder / SETTINGS).read_text())
+        return UnetParams(settings["input_px"], settings["margin"], tuple(settings["channels"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / SETTINGS}: {error}; run the stage train_unet") from error
 
 
 def load_segmenter(folder: Path) -> keras.Model:
-    """Load a saved segmenter as the model that `build_segmenter` makes."""
+    """Load a saved segmenter as `build_segmenter` makes it; InputError if it is damaged."""
     trainer = build_trainer(load_settings(folder))
-    trainer.load_weights(folder / WEIGHTS)
+    try:
+        trainer.load_weights(folder / WEIGHTS)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder / WEIGHTS}: {error}; run the stage train_unet") from error
     return build_segmenter(trainer)

@@ -22,6 +22,11 @@ def text(document):
 
 
 @each_document
+def test_no_figure_is_left_open(document):
+    assert re.findall(r"@[A-Z_]+@", text(document)) == []
+
+
+@each_document
 def test_links_lead_somewhere(document):
     targets = re.findall(r"\]\(([^)#]+)\)", text(document))
     missing = [t for t in targets if "://" not in t and not (ROOT / t).exists()]

@@ -10,7 +10,18 @@ from tests.contract.imports import ROOT, imported_files
 
 # A file's room: the longest entry that begins its dotted name.
 LAYERS = {
-    0: ("params", "paths", "schema", "errors", "atomic", "workers", "images", "quiet", "keras"),
+    0: (
+        "params",
+        "recipe",
+        "paths",
+        "schema",
+        "errors",
+        "atomic",
+        "workers",
+        "images",
+        "quiet",
+        "keras",
+    ),
     1: ("geometry", "evaluation.detection", "evaluation.captures"),
     2: ("data", "scenes", "ssd", "unet", "training", "overlay"),
     3: (

@@ -1,5 +1,10 @@
 """The exported models through LiteRT: the same answers, and clear words for damaged files."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +21,7 @@ from meishi.unet import model as unet_model
 
 SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
 UNET = UnetParams(64, 0.2, (8, 12, 16))
+ROOT = Path(__file__).resolve().parents[2]
 CAPTURE = CaptureParams(0.5, 0.45, 4, 0.85)
 
 
@@ -112,3 +118,25 @@ def test_the_command_fails_without_models_and_writes_nothing(tmp_path):
     assert isinstance(result.exception, InputError)
     assert "no such model" in str(result.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_photo_ends_the_command_with_status_1_and_the_good_one_is_done(models, tmp_path):
+    Image.new("RGB", (120, 80), (90, 90, 90)).save(tmp_path / "desk.jpg")
+    (tmp_path / "broken.jpg").write_bytes((tmp_path / "desk.jpg").read_bytes()[:300])
+    given = [str(tmp_path / name) for name in ("broken.jpg", "desk.jpg", "missing.jpg")]
+    command = [sys.executable, "-m", "meishi.cli", "capture", *given, "--models", str(models)]
+    out = tmp_path / "out"
+    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert "broken.jpg" in done.stderr
+    assert "missing.jpg: no such file" in done.stderr
+    assert "Traceback" not in done.stderr
+    rows = json.loads((out / "cards.json").read_text())
+    assert [row["file"] for row in rows] == [given[1]]
+
+
+def test_a_huge_photo_is_captured(models, tmp_path):
+    Image.new("L", (12000, 9000), 90).save(tmp_path / "huge.jpg", quality=30)
+    result = run("capture", tmp_path / "huge.jpg", "--out", tmp_path / "out", "--models", models)
+    assert result.exit_code == 0
+    assert json.loads((tmp_path / "out" / "cards.json").read_text())[0]["width"] == 12000

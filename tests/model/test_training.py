@@ -10,38 +10,68 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meishi.training.loop import Plan
+from meishi.data.samples import SampleSet
+from meishi.errors import InputError
+from meishi.params import TrainUnetParams
+from meishi.training.loop import Plan, make_plan
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = """
+COMMON = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np
 from meishi import images
 from meishi.data.samples import SampleSet
-from meishi.params import TrainUnetParams, UnetParams
 from meishi.training import loop
 from meishi.training.determinism import seed_everything
-from meishi.unet.training import train_segmenter
 
 seed_everything(5)
 rng = np.random.default_rng(0)
-pictures = [rng.integers(0, 255, (32, 32, 3), dtype=np.uint8) for _ in range(24)]
+side = int(sys.argv[2])
+pictures = [rng.integers(0, 255, (side, side, 3), dtype=np.uint8) for _ in range(24)]
 jpegs = [images.encode(picture, ".jpg") for picture in pictures]
 quad = np.array([[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]])
 samples = SampleSet(jpegs, [quad[None] + rng.uniform(-0.1, 0.1, 2) for _ in jpegs], "tiny")
+"""
+UNET = """
+from meishi.params import TrainUnetParams, UnetParams
+from meishi.unet.training import train_segmenter
 unet = UnetParams(32, 0.2, (4, 8))
-train = TrainUnetParams(EPOCHS, 4, 0.01, 0.0001, 3, 0.5, 25)
+train = TrainUnetParams(50, 4, 0.01, 0.0001, 3, 0.5, 40)
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
 model, history = train_segmenter(samples, unet, train, plan)
+"""
+SSD = """
+from meishi.params import SsdParams, TrainSsdParams
+from meishi.ssd import backbone
+from meishi.ssd.model import build_trainer
+from meishi.ssd.training import train_detector
+ssd = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
+arrays = {}
+for layer in build_trainer(ssd).layers:
+    if layer.name.startswith(("stem", "block")) and layer.weights:
+        names = backbone.BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
+        for name, value in zip(names, layer.get_weights()):
+            arrays[f"{layer.name}/{name}"] = value
+weights = Path(sys.argv[1] + ".npz")
+np.savez(weights, **arrays)
+seed_everything(5)
+train = TrainSsdParams(True, 3, 5, 4, 0.001, 0.0001, 3, 0.5, 0.4, 0.25, 2.0, 1.0, 8)
+plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), ssd)
+model, history = train_detector(samples, ssd, train, plan, weights)
+"""
+REPORT = """
 digest = hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()
 print(digest, [row["step"] for row in history], [round(row["loss"], 9) for row in history])
-""".replace("EPOCHS", "50")
+"""
+each_network = pytest.mark.parametrize(
+    ("network", "side"), [(UNET, 32), (SSD, 64)], ids=["unet", "ssd"]
+)
 
 
-def start(folder):
+def start(folder, network, side):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", RUN, str(folder)]
+    command = [sys.executable, "-c", COMMON + network + REPORT, str(folder), str(side)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     )
@@ -53,8 +83,8 @@ def finished(process):
     return out.strip()
 
 
-def kill_after_a_checkpoint(folder):
-    process = start(folder)
+def kill_after_a_checkpoint(folder, network, side):
+    process = start(folder, network, side)
     while process.poll() is None and len(list(folder.rglob("*.index"))) < 2:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -62,10 +92,29 @@ def kill_after_a_checkpoint(folder):
     return process.returncode
 
 
-def test_a_killed_run_resumes_to_the_same_weights_and_history(tmp_path):
-    undisturbed = finished(start(tmp_path / "whole"))
-    assert kill_after_a_checkpoint(tmp_path / "killed") == -signal.SIGKILL
-    assert finished(start(tmp_path / "killed")) == undisturbed
+@each_network
+def test_a_killed_run_resumes_to_the_same_weights_and_history(tmp_path, network, side):
+    undisturbed = finished(start(tmp_path / "whole", network, side))
+    assert kill_after_a_checkpoint(tmp_path / "killed", network, side) == -signal.SIGKILL
+    assert finished(start(tmp_path / "killed", network, side)) == undisturbed
+
+
+def test_samples_that_fill_no_batch_are_refused(tmp_path):
+    samples = SampleSet([b"", b""], [], "two")
+    train = TrainUnetParams(1, 4, 0.01, 0.0001, 3, 0.5, 25)
+    with pytest.raises(InputError, match="2 samples make no batch of 4"):
+        make_plan(samples, train, 5, tmp_path)
+
+
+@pytest.mark.parametrize("change", ["seed", "samples", "parameter", "shape"])
+def test_whatever_shapes_a_run_gives_it_other_checkpoints(tmp_path, change):
+    def folder(changed):
+        key = "other" if changed == "samples" else "key"
+        train = TrainUnetParams(2 if changed == "parameter" else 1, 1, 0.01, 0.0001, 3, 0.5, 25)
+        seed, shape = (6 if changed == "seed" else 5), (changed == "shape")
+        return make_plan(SampleSet([b""], [], key), train, seed, tmp_path, shape).folder
+
+    assert folder(change) != folder(None)
 
 
 def plan(**changes):

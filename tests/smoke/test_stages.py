@@ -125,6 +125,7 @@ def test_a_killed_stage_leaves_the_old_output_and_no_process(data, workspace):
         command, cwd=workspace, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     while not any(partial.glob("*.zip")):
+        assert stage.poll() is None, "the stage ended before it wrote anything"
         time.sleep(0.01)
     stage.kill()
     # The workers hold the other end of this pipe: it closes when the last of them has ended.

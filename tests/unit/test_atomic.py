@@ -1,5 +1,8 @@
+import os
+
 import pytest
 
+from meishi import atomic
 from meishi.atomic import atomic_write_text, replace_file, replace_folder
 
 
@@ -54,3 +57,29 @@ def test_a_killed_runs_leftover_is_cleared(tmp_path):
     (leftover / "half").touch()
     with replace_folder(tmp_path / "out") as partial:
         assert list(partial.iterdir()) == []
+
+
+def test_a_swap_that_fails_half_way_puts_the_old_folder_back(tmp_path, monkeypatch):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "old").touch()
+    rename = os.replace
+
+    def failing(source, destination):
+        if str(source).endswith(".partial"):
+            raise OSError("no space")
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(OSError, match="no space"), atomic.replace_folder(target) as partial:
+        (partial / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["old"]
+
+
+def test_a_folder_lost_between_two_renames_comes_back(tmp_path):
+    old = tmp_path / ".out.old"
+    old.mkdir()
+    (old / "kept").touch()
+    with pytest.raises(KeyError), atomic.replace_folder(tmp_path / "out"):
+        raise KeyError
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["kept"]

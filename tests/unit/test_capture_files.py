@@ -1,7 +1,7 @@
 """`meishi capture` with stand-in networks: files, names, faults."""
 
 import json
-import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from meishi.capture import CardCapture
-from meishi.capture_files import capture_photos, find_photos
+from meishi.capture_files import CaptureError, capture_photos, find_photos
 from meishi.errors import InputError
 from meishi.params import CaptureParams
 
@@ -39,22 +39,37 @@ def capture():
     return CardCapture(bright_box, bright_mask, 64, 96, 0.2, PARAMS)
 
 
-@pytest.fixture
-def photo(tmp_path):
+def draw_card(path):
     """A white card of 200x120 pixels on black."""
     picture = np.zeros((300, 400, 3), np.uint8)
     picture[90:210, 100:300] = 255
-    path = tmp_path / "photos" / "card.png"
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     Image.fromarray(picture).save(path)
     return path
 
 
-def test_the_result_has_the_documented_form(capture, photo, tmp_path):
-    photos, faults = find_photos([photo])
-    assert faults == []
-    assert capture_photos(capture, photos, tmp_path / "out") == []
-    (row,) = json.loads((tmp_path / "out" / "cards.json").read_text())
+@pytest.fixture
+def photo(tmp_path):
+    return draw_card(tmp_path / "photos" / "card.png")
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def run(capture, out, *given):
+    photos, faults = find_photos([str(path) for path in given], out)
+    capture_photos(capture, photos, out, faults)
+    return json.loads((out / "cards.json").read_text())
+
+
+def names(out, *given):
+    return [Path(photo.given).name for photo in find_photos([str(g) for g in given], out)[0]]
+
+
+def test_the_result_has_the_documented_form(capture, photo, out):
+    (row,) = run(capture, out, photo)
     assert (row["file"], row["width"], row["height"]) == (str(photo), 400, 300)
     (card,) = row["cards"]
     assert set(card) == {"score", "quad", "crop"}
@@ -63,74 +78,118 @@ def test_the_result_has_the_documented_form(capture, photo, tmp_path):
     np.testing.assert_allclose(card["quad"], expected, atol=2.5)
 
 
-def test_the_crop_has_the_cards_proportion(capture, photo, tmp_path):
-    capture_photos(capture, find_photos([photo])[0], tmp_path / "out")
-    width, height = Image.open(tmp_path / "out" / "card-1.png").size
+def test_the_path_is_kept_as_it_was_given(capture, photo, out, monkeypatch):
+    monkeypatch.chdir(photo.parent)
+    assert run(capture, out, "./card.png")[0]["file"] == "./card.png"
+
+
+def test_the_crop_has_the_cards_proportion(capture, photo, out):
+    run(capture, out, photo)
+    width, height = Image.open(out / "card-1.png").size
     assert width / height == pytest.approx(200 / 120, rel=0.04)
 
 
-def test_an_overlay_is_drawn_for_each_photo(capture, photo, tmp_path):
-    capture_photos(capture, find_photos([photo])[0], tmp_path / "out")
-    assert Image.open(tmp_path / "out" / "card-overlay.jpg").size == (400, 300)
+def test_an_overlay_is_drawn_for_each_photo(capture, photo, out):
+    run(capture, out, photo)
+    assert Image.open(out / "card-overlay.jpg").size == (400, 300)
 
 
-def test_a_photo_without_cards_has_an_empty_list(capture, tmp_path):
+def test_a_photo_without_cards_has_an_empty_list(capture, out, tmp_path):
     Image.new("RGB", (200, 100)).save(tmp_path / "desk.png")
-    capture_photos(capture, find_photos([tmp_path / "desk.png"])[0], tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "cards.json").read_text())[0]["cards"] == []
+    assert run(capture, out, tmp_path / "desk.png")[0]["cards"] == []
 
 
-def test_bad_photos_are_told_and_the_good_ones_done(capture, photo, tmp_path):
+def test_bad_photos_are_told_and_the_good_ones_done(capture, photo, out):
     bad = photo.parent / "broken.jpg"
     bad.write_bytes(b"no picture at all")
-    faults = capture_photos(capture, find_photos([photo.parent])[0], tmp_path / "out")
-    assert len(faults) == 1
-    assert str(bad) in faults[0]
-    assert [r["file"] for r in json.loads((tmp_path / "out" / "cards.json").read_text())] == [
-        str(photo)
-    ]
+    with pytest.raises(CaptureError, match=r"broken\.jpg: not a picture"):
+        run(capture, out, photo.parent)
+    assert [r["file"] for r in json.loads((out / "cards.json").read_text())] == [str(photo)]
 
 
-def test_a_folder_is_searched_through_in_order(photo):
+@pytest.mark.parametrize("name", ["名刺 2026.png", "a b.png", "x.y.z.png", "名" * 82 + ".png"])
+def test_names_of_any_kind_are_taken(capture, out, tmp_path, name):
+    draw_card(tmp_path / "photos" / name)
+    (card,) = run(capture, out, tmp_path / "photos")[0]["cards"]
+    assert (out / card["crop"]).is_file()
+
+
+def test_an_output_that_cannot_be_written_is_a_fault_and_the_rest_is_done(capture, photo, out):
+    draw_card(photo.parent / "good.png")
+    (out / "card-1.png").mkdir(parents=True)
+    with pytest.raises(CaptureError, match="cannot be written"):
+        run(capture, out, photo.parent)
+    rows = json.loads((out / "cards.json").read_text())
+    assert [Path(row["file"]).name for row in rows] == ["good.png"]
+
+
+def test_no_photo_is_overwritten(capture, photo):
+    other = draw_card(photo.parent / "card-1.png")
+    before = other.read_bytes()
+    photos, faults = find_photos([str(photo), str(other)], photo.parent)
+    with pytest.raises(CaptureError, match="is a photo; choose another --out"):
+        capture_photos(capture, photos, photo.parent, faults)
+    assert other.read_bytes() == before
+
+
+def test_outputs_are_not_searched_for_photos(capture, photo):
+    out = photo.parent / "out"
+    run(capture, out, photo.parent)
+    assert names(out, photo.parent) == ["card.png"]
+
+
+def test_crops_that_are_no_longer_true_go_and_other_files_stay(capture, photo, out):
+    run(capture, out, photo)
+    (out / "mine-1.png").write_bytes(b"of the user")
+    Image.new("RGB", (400, 300)).save(photo)  # the card is gone
+    assert run(capture, out, photo)[0]["cards"] == []
+    assert not (out / "card-1.png").exists()
+    assert (out / "mine-1.png").exists()
+
+
+def test_a_folder_is_searched_through_in_order(photo, out):
     inner = photo.parent / "inner"
     inner.mkdir()
     Image.new("RGB", (50, 50)).save(inner / "a.JPG", "JPEG")
     (photo.parent / "notes.txt").write_text("no photo")
-    photos, faults = find_photos([photo.parent])
-    assert [p.path.name for p in photos] == ["card.png", "a.JPG"]
-    assert faults == []
+    assert names(out, photo.parent) == ["card.png", "a.JPG"]
 
 
-def test_photos_of_one_name_get_different_outputs(photo):
-    twin = photo.parent / "inner" / "card.png"
-    twin.parent.mkdir()
-    Image.new("RGB", (50, 50)).save(twin)
-    assert [p.stem for p in find_photos([photo.parent])[0]] == ["card", "card~2"]
+def test_photos_that_cannot_be_decoded_are_named_not_passed_over(photo, out):
+    (photo.parent / "IMG_1.HEIC").write_bytes(b"ftypheic")
+    photos, faults = find_photos([str(photo.parent)], out)
+    assert len(photos) == 1
+    assert "IMG_1.HEIC: .HEIC is not read; convert it to JPEG" in faults[0]
 
 
-def test_a_photo_given_twice_is_done_once(photo):
-    assert len(find_photos([photo, photo.parent])[0]) == 1
+def test_photos_of_one_name_get_different_outputs(photo, out):
+    draw_card(photo.parent / "inner" / "card.png")
+    photos, _ = find_photos([str(photo.parent)], out)
+    assert [p.stem for p in photos] == ["card", "card~2"]
 
 
-def test_an_empty_folder_and_a_missing_file_are_named(tmp_path):
+def test_a_photo_given_twice_is_done_once(photo, out):
+    assert names(out, photo, photo.parent, photo.parent / ".." / "photos" / "card.png") == [
+        "card.png"
+    ]
+
+
+def test_an_empty_folder_and_a_missing_file_are_named(tmp_path, out):
     empty = tmp_path / "empty"
     empty.mkdir()
-    _, faults = find_photos([empty, tmp_path / "missing.jpg"])
+    _, faults = find_photos([str(empty), str(tmp_path / "missing.jpg")], out)
     assert "no photos in this folder" in faults[0]
     assert str(empty) in faults[0]
     assert "missing.jpg: no such file" in faults[1]
 
 
-def test_an_output_that_is_a_file_is_refused(capture, photo, tmp_path):
-    (tmp_path / "out").write_text("in the way")
+def test_an_output_that_is_a_file_is_refused(capture, photo, out):
+    out.write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
-        capture_photos(capture, find_photos([photo])[0], tmp_path / "out")
+        run(capture, out, photo)
 
 
-@pytest.mark.skipif(
-    os.geteuid() == 0, reason="root may write anywhere; the file case above covers it"
-)
-def test_an_output_without_write_permission_is_refused(capture, photo, tmp_path):
-    (tmp_path / "out").mkdir(mode=0o500)
+def test_an_output_below_a_file_is_refused(capture, photo, tmp_path):
+    (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
-        capture_photos(capture, find_photos([photo])[0], tmp_path / "out")
+        run(capture, tmp_path / "file" / "out", photo)

@@ -42,11 +42,20 @@ def test_warp_keeps_an_edge_where_the_homography_puts_it(shrink):
     assert share == pytest.approx(0.5, abs=0.004)
 
 
-def test_warp_does_not_alias_a_fine_pattern():
-    y, x = np.mgrid[:256, :256]
-    image = np.repeat((((x + y) % 2) * 255).astype(np.uint8)[..., None], 3, axis=2)
-    out = crops.warp(image, crops.stretch((256, 256), 64), (64, 64))
-    assert out.std() < 12
+@pytest.mark.parametrize("side", [256, 1000, 3000, 6000])
+def test_warp_does_not_alias_a_fine_pattern(side):
+    stripes = ((np.arange(side) // 2) % 2 * 255).astype(np.uint8)
+    image = np.broadcast_to(stripes[None, :, None], (side, side, 3)).copy()
+    out = crops.warp(image, crops.stretch((side, side), 64), (64, 64))
+    assert out.std() < 25
+
+
+def test_warp_of_a_huge_photo_keeps_an_edge_in_its_place():
+    image = np.zeros((3001, 4003, 3), np.uint8)
+    image[:, 1000:] = 200
+    out = crops.warp(image, crops.stretch((4003, 3001), 64), (64, 64))
+    share = 1 - out[10, :, 0].astype(float).sum() / 200 / 64
+    assert share == pytest.approx(1000 / 4003, abs=0.002)
 
 
 @given(st.floats(0, 6.28), st.floats(0.2, 0.45), st.floats(0.2, 0.45))

@@ -112,3 +112,19 @@ def test_a_missing_file_is_named(workspace):
     (workspace / "params.yaml").unlink()
     with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read"):
         load_params("seed")
+
+
+@pytest.mark.parametrize("key", ["batch", "epochs", "checkpoint_steps"])
+def test_a_count_below_one_is_refused(workspace, key):
+    file = workspace / "params.yaml"
+    text = re.sub(rf"(train_unet:.*?\n  {key}: )\d+", r"\g<1>0", file.read_text(), flags=re.S)
+    file.write_text(text)
+    with pytest.raises(ParamsError, match=rf"\[train_unet\]: {key}: expected 1 at least, got 0"):
+        load_params("seed")
+
+
+def test_a_probability_above_one_is_refused(workspace):
+    file = workspace / "params.yaml"
+    file.write_text(file.read_text().replace("cast: {probability: 0.3", "cast: {probability: 1.3"))
+    with pytest.raises(ParamsError, match="probability: expected 0 to 1, got 1.3"):
+        load_params("seed")

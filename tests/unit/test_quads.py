@@ -152,3 +152,13 @@ def test_corner_error_of_a_shift_is_its_share_of_the_diagonal():
 
 def test_corner_error_forgives_a_card_read_upside_down():
     assert quads.corner_error(np.roll(SQUARE, 2, axis=0), SQUARE) == 0
+
+
+@pytest.mark.parametrize(("left", "share"), [(0.2, 1.0), (-0.2, 0.5), (-0.3, 0.25), (-0.5, 0.0)])
+def test_the_visible_share_is_what_lies_in_the_frame(left, share):
+    quad = np.array([[left, 0.2], [left + 0.4, 0.2], [left + 0.4, 0.6], [left, 0.6]])
+    assert quads.visible_share(quad) == pytest.approx(share)
+
+
+def test_a_quad_turned_inside_out_is_not_visible():
+    assert quads.visible_share(np.array([[0.2, 0.2], [0.6, 0.6], [0.6, 0.2], [0.2, 0.6]])) == 0

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from meishi import reproduce
+from meishi.errors import InputError
 from meishi.reproduce import Stage, downstream, missing_producers, out_of_date, read_stages
 
 STAGES = {
@@ -69,3 +71,64 @@ def test_a_missing_part_of_build_is_no_reason_to_run():
 )
 def test_any_other_change_is_a_reason_to_run(change):
     assert out_of_date({"train": [change], "fetch": []}) == {"train"}
+
+
+class FakeDvc:
+    """Stands in for DVC: says what is out of date, makes what is asked for, notes the calls."""
+
+    def __init__(self, *statuses):
+        self.statuses, self.calls = list(statuses), []
+
+    def status(self):
+        return self.statuses.pop(0)
+
+    def run(self, *arguments, capture=False):
+        self.calls.append(arguments)
+        for name in arguments[1:]:
+            for out in STAGES[name].outs if name in STAGES else ():
+                Path(out).mkdir(parents=True, exist_ok=True)
+        if arguments[:1] == ("repro",):
+            Path("dvc.lock").write_text("changed")
+        return ""
+
+
+@pytest.fixture
+def with_dvc(made, monkeypatch):
+    """Put a fake in DVC's place; returns it."""
+    (made / "dvc.lock").write_text("as committed")
+    monkeypatch.setattr(reproduce, "read_stages", lambda: STAGES)
+    monkeypatch.setattr(reproduce.subprocess, "run", lambda *_, **__: None)
+
+    def use(*statuses):
+        fake = FakeDvc(*statuses)
+        monkeypatch.setattr(reproduce, "read_status", fake.status)
+        monkeypatch.setattr(reproduce, "_dvc", fake.run)
+        return fake
+
+    return use
+
+
+MISSING = {"augment": [{"changed outs": {"build/augmented": "deleted"}}]}
+CONVERT = {"convert": [{"changed deps": {"params.yaml": {"convert": "modified"}}}]}
+
+
+def test_a_fresh_clone_runs_nothing(with_dvc):
+    dvc = with_dvc(MISSING)
+    reproduce.main()
+    assert dvc.calls == []
+
+
+def test_a_changed_stage_runs_after_what_it_reads_is_made(with_dvc):
+    dvc = with_dvc(MISSING | CONVERT, CONVERT)
+    reproduce.main()
+    assert dvc.calls == [("repro", "fetch"), ("repro", "--allow-missing")]
+
+
+def test_other_bytes_do_not_train_by_surprise_and_are_undone(with_dvc, made):
+    surprise = CONVERT | {"train": [{"changed deps": {"build/augmented": "modified"}}]}
+    dvc = with_dvc(CONVERT, surprise)
+    with pytest.raises(InputError, match="fetch gave other bytes .* train would run"):
+        reproduce.main()
+    assert dvc.calls == [("repro", "fetch")]
+    assert (made / "dvc.lock").read_text() == "as committed"
+    assert not (made / "build" / "raw").exists()

@@ -41,7 +41,7 @@ def test_slices_over_several_scenes_pool_their_cards(slices):
 
 
 def test_cards_are_sliced_by_their_share_of_the_frame(slices):
-    assert slices["size below 25%"]["cards"] == 3
+    assert slices["size 10% to 25%"]["cards"] == 3
 
 
 def test_flags_make_slices_only_where_they_hold(slices):

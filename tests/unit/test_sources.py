@@ -10,7 +10,7 @@ from meishi import images
 from meishi.data import sources
 from meishi.data.records import Card
 from meishi.data.sources import SourceError, verified_scenes
-from meishi.params import FetchParams, SourceParams
+from meishi.params import FetchParams, SourceParams, load_params
 from tests import tiny_data
 
 PARAMS = FetchParams((SourceParams("tiny", "data"),), "data/weights/efficientnet_lite0.npz")
@@ -200,3 +200,22 @@ def test_a_rotated_image_is_measured_upright(workspace):
 
     write_with(rotate, number=0)
     assert len(list(verified_scenes(PARAMS))) == 18
+
+
+def test_other_line_separators_do_not_end_a_record(workspace):
+    record, content = tiny_data.draw_scene(0, 1, 0)
+    odd = replace(record, backgrounds=("desk\u2028two", "desk\x85three"))
+    tiny_data.write_data(workspace / "data", iter([(odd, content)]))
+    ((found, _),) = verified_scenes(load_params("fetch").fetch)
+    assert found.backgrounds == odd.backgrounds
+
+
+def test_ids_that_meet_through_their_prefixes_are_refused(workspace):
+    record, content = tiny_data.draw_scene(0, 1, 0)
+    for folder, name in (("one", "b-c"), ("two", "c")):
+        scene = replace(record, id=name, image=f"{name}.webp")
+        tiny_data.write_data(workspace / folder, iter([(scene, content)]))
+    sources = (SourceParams("a", "one"), SourceParams("a-b", "two"))
+    params = FetchParams(sources, "one/weights/efficientnet_lite0.npz")
+    with pytest.raises(SourceError, match="a-b-c is also the id"):
+        list(verified_scenes(params))

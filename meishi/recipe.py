@@ -1,0 +1,94 @@
+"""The augmentation recipe as frozen dataclasses: every transform, its probability and ranges."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RangeParams:
+    """A transform with a strength drawn between two bounds; params.yaml states their unit."""
+
+    probability: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class AffineParams:
+    """Random scale, shift (relative) and rotation."""
+
+    probability: float
+    scale_low: float
+    scale_high: float
+    shift: float
+    rotate_deg: float
+
+
+@dataclass(frozen=True)
+class ColorParams:
+    """Random jitter: largest relative change of each property."""
+
+    probability: float
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+
+
+@dataclass(frozen=True)
+class CastParams:
+    """A colour cast: largest shift of each channel, of 255."""
+
+    probability: float
+    red: int
+    green: int
+    blue: int
+
+
+@dataclass(frozen=True)
+class GeometryParams:
+    """How a frame is flipped, turned, warped and scaled; bare numbers are probabilities."""
+
+    flip: float
+    rotate90: float
+    perspective: RangeParams
+    affine: AffineParams
+
+
+@dataclass(frozen=True)
+class CropParams:
+    """How a training crop strays from the card's true box, and how it is flipped and turned."""
+
+    box_jitter: float
+    rotate_deg: float
+    flip: float
+    rotate90: float
+    empty_low: float
+    empty_high: float
+
+
+@dataclass(frozen=True)
+class LightParams:
+    """Light, colour and sensor, for frames and crops alike; bare numbers are probabilities."""
+
+    color: ColorParams
+    cast: CastParams
+    shadow: RangeParams
+    illumination: RangeParams
+    blur: RangeParams
+    noise: RangeParams
+    jpeg: RangeParams
+    grey: float
+
+
+@dataclass(frozen=True)
+class AugmentParams:
+    """How many augmented samples, and the recipes."""
+
+    frames_per_scene: int
+    crops_per_card: int
+    crops_per_empty_scene: int
+    jpeg_quality: int
+    workers: int
+    frame: GeometryParams
+    crop: CropParams
+    light: LightParams
