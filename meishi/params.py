@@ -16,8 +16,8 @@ from meishi import paths, schema
 from meishi.errors import InputError
 from meishi.recipe import AugmentParams
 
-MAY_BE_ZERO = {"seed", "frozen_blocks", "warmup_steps", "crops_per_empty_scene", "overlays"}
-MAY_BE_ZERO |= {"red", "green", "blue"}
+SWITCHES = {"seed", "frozen_blocks", "warmup_steps", "crops_per_empty_scene", "overlays"}
+MAY_BE_ZERO = SWITCHES | {"red", "green", "blue"}
 
 
 class ParamsError(InputError):
@@ -67,7 +67,8 @@ class UnetParams:
 
     input_px: int
     margin: float
-    channels: tuple[int, ...]
+    blocks: int
+    bottom_channels: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class TrainSsdParams:
 class TrainUnetParams:
     """Training of the segmenter: schedule and loss weights."""
 
+    pretrained: bool
+    frozen_blocks: int
     epochs: int
     batch: int
     learning_rate: float

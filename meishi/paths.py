@@ -1,13 +1,12 @@
 """Where the pipeline reads and writes.
 
 Every path is relative to the working directory, which is the repository's root for the stages
-(DVC runs them there). dvc.yaml names the same paths; a contract test compares the two.
+(DVC runs them there). dvc.yaml names the same paths: a stage that wrote elsewhere would fail.
 """
 
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-DATA = Path("data")
 
 BUILD = Path("build")
 RAW = BUILD / "raw"

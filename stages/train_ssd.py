@@ -13,7 +13,7 @@ from meishi.ssd.model import build_detector, save_detector
 from meishi.ssd.training import train_detector
 from meishi.training import loop
 from meishi.training.determinism import seed_everything
-from meishi.validation import validate_detector
+from meishi.validation.detector import validate_detector
 
 
 def main() -> None:

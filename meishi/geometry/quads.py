@@ -2,8 +2,9 @@
 
 A quad is (4, 2) float64, corners TL, TR, BR, BL: clockwise in image space, where y points down.
 Pixel centres lie at integers, so an image of width W spans [-0.5, W - 0.5] in pixels and [0, 1]
-in relative coordinates: x = (x_px + 0.5) / W. Sizes are (width, height). This file is the only
-place that converts between the two. Lengths and angles are true only in pixels.
+in relative coordinates: x = (x_px + 0.5) / W. Sizes are (width, height). This file
+converts between the two; homographies on pixels are in crops.py and homography.py. Lengths and
+angles are true only in pixels.
 """
 
 import numpy as np

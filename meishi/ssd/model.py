@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from meishi import atomic
+from meishi.backbone.efficientnet import convolution, features, normalise
 from meishi.errors import InputError
 from meishi.keras import keras, tf
 from meishi.params import SsdParams
 from meishi.ssd.anchors import anchors_per_cell, make_anchors
-from meishi.ssd.backbone import backbone, convolution, normalise
 from meishi.ssd.box_coder import BoxCoder
 
 WEIGHTS, SETTINGS = "weights.h5", "settings.json"
@@ -57,18 +57,18 @@ def build_trainer(params: SsdParams) -> keras.Model:
     """
     image = keras.Input((params.input_px, params.input_px, 3), name="image")
     width = params.head_channels
-    features = [convolution(backbone(normalise(image)), width, 1, "lateral")]
+    maps = [convolution(features(normalise(image))[-1], width, 1, "lateral")]
     for number in range(1, len(params.levels)):
-        features.append(convolution(features[-1], width, 3, f"extra{number}", stride=2))
-    sides = [feature.shape[1] for feature in features]
+        maps.append(convolution(maps[-1], width, 3, f"extra{number}", stride=2))
+    sides = [feature_map.shape[1] for feature_map in maps]
     if sides != list(params.levels):
         raise InputError(
             f"ssd.levels: a {params.input_px} px input has {sides}, got {list(params.levels)}"
         )
     offsets, logits = [], []
-    for number, (feature, scales) in enumerate(zip(features, params.scales, strict=True)):
+    for number, (feature_map, scales) in enumerate(zip(maps, params.scales, strict=True)):
         count = anchors_per_cell(scales, params.aspects)
-        x = convolution(feature, width, 3, f"head{number}")
+        x = convolution(feature_map, width, 3, f"head{number}")
         offsets.append(_rows(x, count, 4, f"offsets{number}", 0.0))
         logits.append(_rows(x, count, 1, f"logits{number}", -np.log(1 / PRIOR_SCORE - 1)))
     join = keras.layers.Concatenate

@@ -3,12 +3,12 @@
 from functools import partial
 from pathlib import Path
 
+from meishi.backbone.efficientnet import freeze, load_imagenet
 from meishi.data import input_pipeline
 from meishi.data.samples import SampleSet
 from meishi.geometry import boxes
 from meishi.keras import keras, tf
 from meishi.params import SsdParams, TrainSsdParams
-from meishi.ssd.backbone import freeze, load_imagenet
 from meishi.ssd.box_coder import BoxCoder
 from meishi.ssd.loss import detector_loss
 from meishi.ssd.matcher import Matcher

@@ -4,6 +4,8 @@ import math
 
 from meishi.keras import keras, tf
 
+CLIP_NORM = 10.0  # per variable: far above what training sees, it stops a freak batch
+
 
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Rises linearly to `peak` over `warmup` steps, then falls to zero along a cosine."""
@@ -30,7 +32,7 @@ def make_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Build AdamW; biases and batch norms are not decayed."""
     optimizer = keras.optimizers.AdamW(
-        WarmupCosine(peak, warmup, steps), weight_decay=weight_decay, clipnorm=10.0
+        WarmupCosine(peak, warmup, steps), weight_decay=weight_decay, clipnorm=CLIP_NORM
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

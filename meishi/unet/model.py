@@ -2,9 +2,10 @@
 
 What makes it light: no convolution runs at the input's resolution. The stem halves it, and the
 mask comes out at that half: the quad is fitted to the soft mask's sub-pixel contour, which a
-bilinear enlargement in the network would not sharpen. Skips are added, not concatenated, so that
-each decoder level costs one plain 3x3 convolution of its own width. Plain convolutions, ReLU6, 2x
-bilinear upsampling: what CPUs and the Neural Engine do best.
+bilinear enlargement in the network would not sharpen. The encoder is the first blocks of the
+detector's backbone, with the same ImageNet weights. Skips are added, not concatenated, so that each
+decoder level costs one plain 3x3 convolution of the skip's width. ReLU6 and 2x bilinear upsampling:
+what CPUs and the Neural Engine do best.
 """
 
 import json
@@ -12,19 +13,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from meishi import atomic
+from meishi.backbone.efficientnet import convolution, features, normalise
 from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.params import UnetParams
 
 WEIGHTS, SETTINGS = "weights.h5", "settings.json"
-INPUT_MEAN = 127.5
 
 
 def build_trainer(params: UnetParams) -> keras.Model:
     """Build the network that training sees.
 
     Args:
-        params: input side and channels of each level, finest first.
+        params: input side, blocks of the encoder, channels at the bottom.
 
     Returns:
         Functional model: `image` (B, S, S, 3) float32 RGB in [0, 255] to `mask_logits`
@@ -33,36 +34,24 @@ def build_trainer(params: UnetParams) -> keras.Model:
     Raises:
         InputError: if the input cannot be halved once per level.
     """
-    levels = len(params.channels)
-    if params.input_px % 2**levels:
+    image = keras.Input((params.input_px, params.input_px, 3), name="image")
+    skips = features(normalise(image), params.blocks)
+    deepest = 2 ** (len(skips) + 1)
+    if params.input_px % deepest:
         raise InputError(
-            f"unet.input_px: expected a multiple of {2**levels} for {levels} levels, "
+            f"unet.input_px: expected a multiple of {deepest} for {params.blocks} blocks, "
             f"got {params.input_px}"
         )
-    image = keras.Input((params.input_px, params.input_px, 3), name="image")
-    x = keras.layers.Rescaling(1 / INPUT_MEAN, -1.0, name="normalise")(image)
-    skips = []
-    for level, width in enumerate(params.channels):
-        x = _convolution(x, width, f"down{level}a", stride=2)
-        x = _convolution(x, width, f"down{level}b")
-        skips.append(x)
-    for level in reversed(range(levels - 1)):
-        width = params.channels[level]
-        x = _convolution(x, width, f"up{level}_narrow", kernel=1)
+    x = convolution(skips[-1], params.bottom_channels, 3, "bottom_a", stride=2)
+    x = convolution(x, params.bottom_channels, 3, "bottom_b")
+    for level, skip in reversed(list(enumerate(skips))):
+        width = skip.shape[-1]
+        x = convolution(x, width, 1, f"up{level}_narrow")
         x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{level}")(x)
-        x = keras.layers.Add(name=f"up{level}_skip")([x, skips[level]])
-        x = _convolution(x, width, f"up{level}_mix")
+        x = keras.layers.Add(name=f"up{level}_skip")([x, skip])
+        x = convolution(x, width, 3, f"up{level}_mix")
     logits = keras.layers.Conv2D(1, 1, name="mask_logits")(x)
     return keras.Model(image, logits, name="unet")
-
-
-def _convolution(x, width: int, name: str, kernel: int = 3, stride: int = 1):
-    """Apply a convolution without bias, batch norm, ReLU6."""
-    x = keras.layers.Conv2D(
-        width, kernel, stride, "same", use_bias=False, kernel_initializer="he_normal", name=name
-    )(x)
-    x = keras.layers.BatchNormalization(name=f"{name}_bn")(x)
-    return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x)
 
 
 def build_segmenter(trainer: keras.Model) -> keras.Model:
@@ -86,8 +75,8 @@ def load_settings(folder: Path) -> UnetParams:
     """Read the shape a saved segmenter was trained with; InputError if it is not there."""
     try:
         settings = json.loads((folder / SETTINGS).read_text())
-        return UnetParams(settings["input_px"], settings["margin"], tuple(settings["channels"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return UnetParams(**settings)
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{folder / SETTINGS}: {error}; run the stage train_unet") from error
 
 

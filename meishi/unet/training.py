@@ -1,9 +1,11 @@
 """Training the segmenter: samples to masks, loss, the shared loop."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
+from meishi.backbone.efficientnet import freeze, load_imagenet
 from meishi.data import input_pipeline
 from meishi.data.samples import SampleSet
 from meishi.geometry import crops
@@ -15,7 +17,7 @@ from meishi.unet.model import build_trainer
 
 
 def train_segmenter(
-    samples: SampleSet, unet: UnetParams, train: TrainUnetParams, plan: loop.Plan
+    samples: SampleSet, unet: UnetParams, train: TrainUnetParams, plan: loop.Plan, weights: Path
 ) -> tuple[keras.Model, list[dict]]:
     """Train a segmenter on augmented crops.
 
@@ -24,11 +26,15 @@ def train_segmenter(
         unet: shape of the segmenter.
         train: schedule and loss.
         plan: order and checkpoints.
+        weights: the encoder's ImageNet weights, used if `train.pretrained`.
 
     Returns:
         The trainer (see `unet.model.build_trainer`) and the history.
     """
     trainer = build_trainer(unet)
+    if train.pretrained:
+        load_imagenet(trainer, weights)
+        freeze(trainer, train.frozen_blocks)
     side = trainer.output_shape[1]
     signature = (tf.TensorSpec((side, side, 1), tf.float32),)
     optimizer = schedule.make_optimizer(

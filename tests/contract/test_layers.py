@@ -23,7 +23,7 @@ LAYERS = {
         "keras",
     ),
     1: ("geometry", "evaluation.detection", "evaluation.captures"),
-    2: ("data", "scenes", "ssd", "unet", "training", "overlay"),
+    2: ("backbone", "data", "scenes", "ssd", "unet", "training", "overlay"),
     3: (
         "coreml",
         "ssd.training",
@@ -44,6 +44,8 @@ LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 NEIGHBOURS = {
     ("evaluation.detection", "geometry"),
     ("evaluation.captures", "geometry"),
+    ("ssd", "backbone"),
+    ("unet", "backbone"),
 }
 # Third parties, and the only rooms that may import them.
 CONFINED = {

@@ -1,14 +1,17 @@
 """Both networks: shapes, conventions, learning, saving, loading."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 
+from meishi.backbone import efficientnet as backbone
+from meishi.errors import InputError
 from meishi.geometry import boxes, crops
 from meishi.keras import keras, tf
 from meishi.params import SsdParams, UnetParams
-from meishi.ssd import backbone, loss, model
+from meishi.ssd import loss, model
 from meishi.ssd.box_coder import BoxCoder
 from meishi.ssd.matcher import Matcher
 from meishi.ssd.targets import TargetEncoder
@@ -16,7 +19,7 @@ from meishi.unet import model as unet_model
 from meishi.unet.loss import segmenter_loss
 
 SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
-UNET = UnetParams(64, 0.2, (8, 12, 16))
+UNET = UnetParams(64, 0.2, 4, 16)
 GT = np.array([[0.2, 0.3, 0.7, 0.65]])
 
 
@@ -145,7 +148,7 @@ def test_imagenet_weights_load_by_name_and_frozen_blocks_stay(tmp_path):
 
 def test_an_incomplete_weights_file_is_refused_by_layer(tmp_path):
     np.savez(tmp_path / "weights.npz", **{"stem_bn/gamma": np.ones(32)})
-    with pytest.raises(ValueError, match="layer stem_bn: expected"):
+    with pytest.raises(InputError, match="weights.npz: not the backbone's weights: .*stem/kernel"):
         backbone.load_imagenet(model.build_trainer(SSD), tmp_path / "weights.npz")
 
 
@@ -170,7 +173,7 @@ def test_the_mask_has_half_the_inputs_side(images):
 
 
 def test_an_input_that_cannot_be_halved_is_refused():
-    with pytest.raises(ValueError, match="multiple of 8"):
+    with pytest.raises(ValueError, match="multiple of 16"):
         unet_model.build_trainer(dataclasses.replace(UNET, input_px=60))
 
 
@@ -193,6 +196,39 @@ def test_a_saved_segmenter_loads_equal(images, tmp_path):
     loaded = unet_model.load_segmenter(tmp_path / "unet")
     expected = unet_model.build_segmenter(trainer)(images).numpy()
     np.testing.assert_array_equal(loaded(images).numpy(), expected)
+
+
+@pytest.mark.parametrize("network", ["ssd", "unet"])
+@pytest.mark.parametrize("damage", ["missing", "settings", "weights"])
+def test_a_damaged_model_folder_is_named(trainer, tmp_path, network, damage):
+    if network == "ssd":
+        model.save_detector(trainer, SSD, tmp_path / "net")
+    else:
+        unet_model.save_segmenter(unet_model.build_trainer(UNET), UNET, tmp_path / "net")
+    if damage == "missing":
+        shutil.rmtree(tmp_path / "net")
+    else:
+        name = model.SETTINGS if damage == "settings" else model.WEIGHTS
+        (tmp_path / "net" / name).write_bytes(b"{")
+    load = model.load_detector if network == "ssd" else unet_model.load_segmenter
+    with pytest.raises(InputError, match=f"run the stage train_{network}"):
+        load(tmp_path / "net")
+
+
+def test_the_segmenter_starts_from_the_same_weights_as_the_detector(tmp_path):
+    arrays = {}
+    for layer in model.build_trainer(SSD).layers:
+        if layer.name.startswith(("stem", "block")) and layer.weights:
+            names = backbone.BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                arrays[f"{layer.name}/{name}"] = value
+    np.savez(tmp_path / "weights.npz", **arrays)
+    segmenter = unet_model.build_trainer(UNET)
+    backbone.load_imagenet(segmenter, tmp_path / "weights.npz")
+    for layer in segmenter.layers:
+        if layer.name.startswith(("stem", "block")) and layer.weights:
+            first = backbone.BN_WEIGHTS[0] if layer.name.endswith("_bn") else "kernel"
+            np.testing.assert_array_equal(layer.get_weights()[0], arrays[f"{layer.name}/{first}"])
 
 
 def test_the_box_of_the_targets_is_the_box_of_the_quad():

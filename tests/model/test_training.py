@@ -36,14 +36,14 @@ samples = SampleSet(jpegs, [quad[None] + rng.uniform(-0.1, 0.1, 2) for _ in jpeg
 UNET = """
 from meishi.params import TrainUnetParams, UnetParams
 from meishi.unet.training import train_segmenter
-unet = UnetParams(32, 0.2, (4, 8))
-train = TrainUnetParams(50, 4, 0.01, 0.0001, 3, 0.5, 40)
+unet = UnetParams(32, 0.2, 2, 8)
+train = TrainUnetParams(False, 0, 20, 4, 0.01, 0.0001, 3, 0.5, 40)
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
-model, history = train_segmenter(samples, unet, train, plan)
+model, history = train_segmenter(samples, unet, train, plan, Path())
 """
 SSD = """
 from meishi.params import SsdParams, TrainSsdParams
-from meishi.ssd import backbone
+from meishi.backbone import efficientnet as backbone
 from meishi.ssd.model import build_trainer
 from meishi.ssd.training import train_detector
 ssd = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
@@ -101,7 +101,7 @@ def test_a_killed_run_resumes_to_the_same_weights_and_history(tmp_path, network,
 
 def test_samples_that_fill_no_batch_are_refused(tmp_path):
     samples = SampleSet([b"", b""], [], "two")
-    train = TrainUnetParams(1, 4, 0.01, 0.0001, 3, 0.5, 25)
+    train = TrainUnetParams(True, 3, 1, 4, 0.01, 0.0001, 3, 0.5, 25)
     with pytest.raises(InputError, match="2 samples make no batch of 4"):
         make_plan(samples, train, 5, tmp_path)
 
@@ -110,7 +110,9 @@ def test_samples_that_fill_no_batch_are_refused(tmp_path):
 def test_whatever_shapes_a_run_gives_it_other_checkpoints(tmp_path, change):
     def folder(changed):
         key = "other" if changed == "samples" else "key"
-        train = TrainUnetParams(2 if changed == "parameter" else 1, 1, 0.01, 0.0001, 3, 0.5, 25)
+        train = TrainUnetParams(
+            True, 3, 2 if changed == "parameter" else 1, 1, 0.01, 0.0001, 3, 0.5, 25
+        )
         seed, shape = (6 if changed == "seed" else 5), (changed == "shape")
         return make_plan(SampleSet([b""], [], key), train, seed, tmp_path, shape).folder
 

@@ -23,7 +23,7 @@ STAGES = read_stages(ROOT / "dvc.yaml")
 SMALL = {
     "augment": {"frames_per_scene": 2, "crops_per_card": 2, "workers": 1},
     "train_ssd": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
-    "train_unet": {"epochs": 1, "batch": 4, "warmup_steps": 1},
+    "train_unet": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
     "convert": {"parity_images": 2},
     "evaluate": {"overlays": 2, "latency_runs": 2},
 }

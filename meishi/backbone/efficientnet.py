@@ -4,10 +4,12 @@ Layer names are those of the weights file (`imagenet.py` writes it), so that loa
 input is RGB in [0, 255]; normalisation is part of the graph.
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from meishi.errors import InputError
 from meishi.keras import keras
 
 # (kernel, stride, expansion, channels) of blocks 0-10; the rest, at stride 32, is left out.
@@ -44,19 +46,22 @@ def convolution(x, filters: int, kernel: int, name: str, stride: int = 1, activa
     return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x) if activate else x
 
 
-def backbone(image):
+def features(image, blocks: int = len(BLOCKS)) -> list:
     """Build the feature extractor.
 
     Args:
-        image: (B, S, S, 3) normalised tensor, S a multiple of 16.
+        image: (B, S, S, 3) normalised tensor, S a multiple of the last stride.
+        blocks: how many blocks, from the first.
 
     Returns:
-        (B, S / 16, S / 16, 112) features.
+        The last feature map of each stride 2, 4, ...: (B, S / stride, S / stride, channels).
     """
     x = convolution(image, STEM_CHANNELS, 3, "stem", stride=2)
-    for number, (kernel, stride, expansion, channels) in enumerate(BLOCKS):
+    maps = [x]
+    for number, (kernel, stride, expansion, channels) in enumerate(BLOCKS[:blocks]):
         x = _block(x, f"block{number}", kernel, stride, expansion, channels)
-    return x
+        maps = [*maps, x] if stride == 2 else [*maps[:-1], x]
+    return maps
 
 
 def _block(x, name: str, kernel: int, stride: int, expansion: int, channels: int):
@@ -79,23 +84,20 @@ def load_imagenet(model, weights: Path) -> None:
     """Copy ImageNet weights into the model's layers of the same names.
 
     Args:
-        model: a model that contains `backbone`.
-        weights: .npz with `layer/weight` arrays.
+        model: a model that contains `features`.
+        weights: .npz with `layer/weight` arrays; it may hold more layers than the model.
 
     Raises:
-        ValueError: if an array is missing or of another shape, naming it.
+        InputError: if the file is missing or damaged, or an array is missing or of another shape.
     """
-    with np.load(weights) as arrays:
-        stored: dict[str, list[str]] = {}
-        for key in arrays.files:
-            stored.setdefault(key.split("/")[0], []).append(key)
-        for name, keys in stored.items():
-            layer = model.get_layer(name)
-            order = BN_WEIGHTS if name.endswith("_bn") else ("kernel",)
-            wanted = [f"{name}/{weight}" for weight in order]
-            if set(wanted) != set(keys):
-                raise ValueError(f"{weights}: layer {name}: expected {wanted}, got {keys}")
-            layer.set_weights([arrays[key] for key in wanted])
+    try:
+        with np.load(weights) as arrays:
+            for layer in model.layers:
+                if layer.weights and layer.name.startswith(("stem", "block")):
+                    order = BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
+                    layer.set_weights([arrays[f"{layer.name}/{name}"] for name in order])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{weights}: not the backbone's weights: {error}") from error
 
 
 def freeze(model, blocks: int) -> None:

