@@ -11,6 +11,7 @@ import numpy as np
 
 from meishi import images
 from meishi.capture import CardCapture
+from meishi.geometry import crops, quads
 from meishi.geometry.homography import rectify
 from meishi.litert import load_capture
 from meishi.overlay import BOX, capture_overlay
@@ -20,9 +21,10 @@ HEIGHT_PX, GAP_PX = 240, 8
 
 def boxes_panel(capture: CardCapture, image: np.ndarray) -> np.ndarray:
     """Draw the detector's boxes."""
-    panel, size = image.copy(), np.tile(image.shape[1::-1], 2)
+    panel, size_px = image.copy(), (image.shape[1], image.shape[0])
     for box_xyxy in capture.detect(image)[0]:
-        left, top, right, bottom = (int(v) for v in np.round(box_xyxy * size))
+        corners_px = quads.to_px(box_xyxy.reshape(2, 2), size_px)
+        (left, top), (right, bottom) = np.round(corners_px).astype(int).tolist()
         cv2.rectangle(panel, (left, top), (right, bottom), BOX, 3)
     return panel
 
@@ -33,9 +35,7 @@ def masks_panel(capture: CardCapture, image: np.ndarray) -> np.ndarray:
     for box_xyxy in capture.detect(image)[0]:
         mask, image_from_crop = capture.segment(image, box_xyxy)
         scale = capture.segmenter_px / mask.shape[0]
-        crop_from_mask = np.array(
-            [[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]]
-        )
+        crop_from_mask = crops.scaling(np.array([scale, scale]))
         size = (image.shape[1], image.shape[0])
         soft = cv2.warpPerspective(mask, image_from_crop @ crop_from_mask, size)[..., None]
         panel += 0.55 * soft * (np.float32([60, 140, 255]) - panel)
