@@ -133,5 +133,6 @@ def _next_steps(into: Path) -> list[str]:
         f"      - {into.as_posix()}",
         "  dvc repro",
         "  dvc push",
-        f'  git add {into}.dvc .gitignore params.yaml dvc.yaml dvc.lock && git commit -m "Add {into.name}"',
+        f"  git add {into}.dvc .gitignore params.yaml dvc.yaml dvc.lock",
+        f'  git commit -m "Add {into.name}"',
     ]
