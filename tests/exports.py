@@ -1,4 +1,4 @@
-"""Exports of other tools, drawn on the spot: one photo with one card, and what tests change in it."""
+"""Exports of other tools, drawn on the spot: one photo with one card."""
 
 import io
 import json

@@ -59,7 +59,10 @@ def quad_from_outline(parts_px: list[np.ndarray], size_px: tuple[int, int]) -> n
         raise NoQuadError(
             f"fills {filled:.0%} of its convex hull: it crosses itself, or is more than one card"
         )
-    corners = _refit(_four_sides(hull, size_px), parts_px)
+    corners = _four_sides(hull, size_px)
+    spacing = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).max()
+    samples = [polygons.along(part, spacing / SAMPLES_PER_SIDE) for part in parts_px]
+    corners = _refit(corners, np.concatenate(samples), size_px)
     agreement = _agreement(corners, hull, size_px)
     if agreement < MIN_AGREEMENT:
         raise NoQuadError(
@@ -100,9 +103,7 @@ def quad_from_mask_outline(mask: np.ndarray, size_px: tuple[int, int]) -> np.nda
     filled = mask.sum() / abs(polygons.area(hull))
     if filled < MIN_FILLED:
         raise NoQuadError(f"fills {filled:.0%} of its convex hull: it is more than one card")
-    corners = _four_sides(hull, size_px)
-    for _ in range(REFITS):
-        corners = _fitted(corners, points)
+    corners = _refit(_four_sides(hull, size_px), points, size_px)
     agreement = _agreement(corners, hull, size_px)
     if agreement < MIN_AGREEMENT:
         raise NoQuadError(f"is no quadrilateral: the nearest agrees with it to {agreement:.0%}")
@@ -133,9 +134,14 @@ def _four_sides(hull: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
 
 def _on_border(corners: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     """(N,) bool: sides that run along the border of the frame."""
-    low, high = quads.to_px(quads.FRAME, size_px)[[0, 2]]
-    near = np.hstack([np.abs(corners - low), np.abs(corners - high)]) < BORDER_PX  # (N, 4)
+    near = _near_border(corners, size_px)
     return np.asarray((near & np.roll(near, -1, axis=0)).any(axis=1))
+
+
+def _near_border(points: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """(N, 4) bool: points at the left, upper, right and lower border of the frame."""
+    low, high = quads.to_px(quads.FRAME, size_px)[[0, 2]]
+    return np.hstack([np.abs(points - low), np.abs(points - high)]) < BORDER_PX
 
 
 def _tip(corners: np.ndarray, index: int) -> tuple[float, np.ndarray]:
@@ -152,9 +158,8 @@ def _tip(corners: np.ndarray, index: int) -> tuple[float, np.ndarray]:
     return abs(polygons.cross(start, meeting, end)) / 2, meeting
 
 
-def _refit(corners: np.ndarray, parts_px: list[np.ndarray]) -> np.ndarray:
-    spacing = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).max()
-    points = np.concatenate([polygons.along(part, spacing / SAMPLES_PER_SIDE) for part in parts_px])
+def _refit(corners: np.ndarray, points: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    points = points[~_near_border(points, size_px).any(axis=1)]
     for _ in range(REFITS):
         corners = _fitted(corners, points)
     return corners
