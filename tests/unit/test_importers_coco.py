@@ -248,3 +248,13 @@ def test_no_value_ends_in_a_traceback(tmp_path, key, value):
     folder = write(tmp_path, {"annotations.json": json.dumps(root), "a.jpg": picture()})
     faults = []
     list(exports.import_scenes(folder, "coco", (), "src", faults))
+
+
+def test_a_missing_picture_is_not_replaced_by_another_of_its_name(tmp_path):
+    def change(root):
+        root["images"][0]["file_name"] = "train/b.jpg"
+        root["images"].append({**root["images"][0], "id": 2, "file_name": "val/b.jpg"})
+        root["annotations"].clear()
+
+    message = refusal(export(tmp_path, change, {"val/b.jpg": picture()}), "coco")
+    assert "images[0]: no picture 'train/b.jpg': the nearest is val/b.jpg" in message

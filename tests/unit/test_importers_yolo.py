@@ -95,3 +95,7 @@ def test_exif_rotation_without_a_stated_size_is_refused(tmp_path):
     assert "EXIF orientation 6, and the labels state no size" in refusal(
         export(tmp_path, files=files), "yolo"
     )
+
+
+def test_data_yaml_may_be_named_instead_of_its_folder(tmp_path):
+    assert len(scenes(export(tmp_path) / "data.yaml", "yolo")) == 1

@@ -82,6 +82,19 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def same_path(one: str, other: str) -> bool:
+    """Tell whether two stated paths can be one: all of the shorter is the end of the longer."""
+    for a in map(_parts, spellings(one)):
+        for b in map(_parts, spellings(other)):
+            if _shared_end(a, b) == min(len(a), len(b)):
+                return True
+    return False
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in folded(path).split("/") if part not in ("", ".", "..")]
+
+
 def spellings(reference: str) -> list[str]:
     """List the POSIX paths that a stated path may spell, the most literal first."""
     texts = [reference]

@@ -15,7 +15,7 @@ import numpy as np
 
 from meishi import images
 from meishi.data import records
-from meishi.data.importers.finding import Finder, NotFoundError
+from meishi.data.importers.finding import Finder, NotFoundError, same_path
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
 from meishi.data.importers.opening import OpenError, Source, open_source
@@ -129,9 +129,15 @@ def _once(
     name: str, photos: list[LabelledPhoto], faults: list[str], tally: Tally
 ) -> list[LabelledPhoto]:
     """Keep one of the label files that say the same of a picture; refuse those that differ."""
-    first, *others = photos
+    # The one whose own path it is comes first, the one that was led to it after.
+    first, *others = sorted(photos, key=lambda photo: not same_path(photo.reference, name))
     for other in others:
-        if _signature(other) == _signature(first):
+        if not same_path(first.reference, other.reference):
+            faults.append(
+                f"{other.where}: no picture {other.reference!r}: the nearest is {name}, which "
+                f"{first.where} names"
+            )
+        elif _signature(other) == _signature(first):
             tally.left_out["pictures listed twice with the same labels"] += 1
         else:
             faults.append(f"{other.where}: {name} is also labelled in {first.where}, otherwise")

@@ -39,7 +39,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     """Yield each picture that has a text, or lies among others that have one."""
     config = _config(source, faults)
     by_stem: dict[str, list[str]] = {}
-    for name in source.with_suffix(".txt"):
+    for name in _texts(source):
         by_stem.setdefault(folded(posixpath.splitext(name)[0]), []).append(name)
     found: dict[str, str | None] = {}
     for picture in pictures(source):
@@ -59,6 +59,11 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
             yield LabelledPhoto(picture, "", where, shapes, relative=True)
 
 
+def _texts(source: Source) -> list[str]:
+    # All of them, also when the user named data.yaml: it states paths, and they seldom resolve.
+    return [name for name in source.names if name.lower().endswith(".txt")]
+
+
 def _label_stems(picture: str) -> list[str]:
     """List where a picture's text may lie, without the suffix."""
     stem = posixpath.splitext(picture)[0]
@@ -73,7 +78,7 @@ def _label_stems(picture: str) -> list[str]:
 def _orphans(source: Source, used: set[str]) -> list[str]:
     """Name texts of YOLO rows that belong to no picture."""
     faults = []
-    for name in set(source.with_suffix(".txt")) - used:
+    for name in set(_texts(source)) - used:
         try:
             lines = source.read(name).decode("utf-8-sig", errors="replace").split("\n")
         except OpenError as error:
