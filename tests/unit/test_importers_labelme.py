@@ -134,3 +134,8 @@ def test_a_broken_file_beside_a_picture_is_refused_another_left_out(tmp_path):
 def test_a_damaged_picture_is_refused(tmp_path):
     message = refusal(export(tmp_path, files={"a.jpg": picture()[:900]}), "labelme")
     assert "a.jpg: cannot be decoded in full" in message
+
+
+def test_another_version_of_a_labelled_picture_is_no_scene_without_cards(tmp_path):
+    files = {"a.png": picture(seed=1, suffix="PNG")}
+    assert [len(r.cards) for r in scenes(export(tmp_path, files=files), "labelme")] == [1]

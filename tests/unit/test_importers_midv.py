@@ -58,6 +58,20 @@ def test_the_via_files_of_midv_2020_are_read(tmp_path):
     assert np.allclose(card_px(write(tmp_path, files), "midv", ["doc_quad"]), QUAD_PX)
 
 
+def test_via_files_of_templates_are_left_out(tmp_path):
+    template = via()
+    del template["_via_img_metadata"]["00.jpg1"]["regions"][0]
+    files = {
+        "photo/annotations/alb_id.json": via(),
+        "photo/images/alb_id/00.jpg": picture(),
+        "templates/annotations/alb_id.json": template,
+        "templates/images/alb_id/00.jpg": picture(seed=1),
+    }
+    tally = Tally()
+    assert len(scenes(write(tmp_path, files), "midv", (), tally)) == 1
+    assert tally.left_out["pictures without doc_quad"] == 1
+
+
 def test_a_picture_of_another_kind_of_file_is_found(tmp_path):
     files = {IMAGE.replace(".tif", ".jpg"): picture(), LABELS: QUAD}
     assert len(scenes(write(tmp_path, files), "midv")) == 1

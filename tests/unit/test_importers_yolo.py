@@ -99,3 +99,10 @@ def test_exif_rotation_without_a_stated_size_is_refused(tmp_path):
 
 def test_data_yaml_may_be_named_instead_of_its_folder(tmp_path):
     assert len(scenes(export(tmp_path) / "data.yaml", "yolo")) == 1
+
+
+def test_one_text_for_two_pictures_is_refused(tmp_path):
+    files = {"train/images/a.png": picture(seed=1, suffix="PNG")}
+    assert "labels of train/images/a.jpg or of train" in refusal(
+        export(tmp_path, files=files), "yolo"
+    )

@@ -105,8 +105,11 @@ def _placed(
         for photo in _once(name, same, faults, tally)
     ]
     folders = {posixpath.dirname(name) for name in by_name}
+    stems = {posixpath.splitext(name)[0] for name in by_name}
     for name in sorted(set(names) - by_name.keys()):
-        if empty_without_labels and posixpath.dirname(name) in folders:
+        if posixpath.splitext(name)[0] in stems:
+            tally.left_out["pictures of the same name as a labelled one, left out"] += 1
+        elif empty_without_labels and posixpath.dirname(name) in folders:
             tally.left_out["pictures without a label file, taken as scenes without cards"] += 1
             placed.append((name, LabelledPhoto(name, "", source.place(name), ())))
         else:

@@ -28,7 +28,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     for name, value in json_files(source, "MIDV annotation", _why_not, named, faults, tally):
         root = Node(value, source.place(name), faults)
         if VIA in value:
-            yield from _via_photos(root, name)
+            yield from _via_photos(root, name, tally)
         elif _is_template(value):
             tally.left_out["templates (fields, no quad)"] += 1
         elif photo := _photo(root, name, stems.get(_picture_stem(name))):
@@ -75,7 +75,7 @@ def _document(name: str) -> str:
     return parts[place - 1] if place else parts[0]
 
 
-def _via_photos(root: Node, name: str) -> Iterator[LabelledPhoto]:
+def _via_photos(root: Node, name: str, tally: Tally) -> Iterator[LabelledPhoto]:
     document = posixpath.splitext(posixpath.basename(name))[0]
     for key in root.value[VIA]:
         entry = Node(root.value[VIA][key], f"{root.where}: {VIA}: {key}", root.faults)
@@ -87,7 +87,10 @@ def _via_photos(root: Node, name: str) -> Iterator[LabelledPhoto]:
             entry = Node(
                 {**entry.value, "regions": list(regions.values())}, entry.where, root.faults
             )
-        shapes = tuple(filter(None, (_region(node) for node in entry.items("regions"))))
+        shapes = tuple(filter(None, (_region(n, tally) for n in entry.items("regions"))))
+        if not shapes:  # a template: the document fills the picture, and only fields are marked
+            tally.left_out[f"pictures without {LABEL}"] += 1
+            continue
         # photo/annotations/alb_id.json lists the pictures of photo/images/alb_id/
         folder = posixpath.dirname(name).replace("annotations", "images")
         path = posixpath.join(folder, document, posixpath.basename(reference))
@@ -95,12 +98,15 @@ def _via_photos(root: Node, name: str) -> Iterator[LabelledPhoto]:
         yield LabelledPhoto(path, "", entry.where, shapes, or_else=reference, group=group)
 
 
-def _region(region: Node) -> Shape | None:
+def _region(region: Node, tally: Tally) -> Shape | None:
     label = region.at("region_attributes").at("field_name").value
     if not isinstance(label, str):
         region.at("region_attributes").at("field_name").complain(
             f"expected a text, got {described(label)}"
         )
+        return None
+    if label != LABEL:  # a field of the document, such as its face
+        tally.ignored_labels[label] += 1
         return None
     outline = region.at("shape_attributes")
     told: list[str] = []

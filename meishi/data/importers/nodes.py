@@ -15,6 +15,9 @@ import numpy as np
 
 from meishi.errors import InputError
 
+# No coordinate and no size is larger; products of such numbers stay finite.
+LARGEST = 1e9
+
 
 class MalformedError(InputError):
     """A file is not JSON, or not XML; the message says why."""
@@ -103,22 +106,22 @@ class Node:
 
 
 def as_number(value: Any) -> float | None:
-    """Take an int or a finite float; None for all else, a bool or text included."""
+    """Take an int or a float of some sane size; None for all else, a bool or text included."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(value) if math.isfinite(value) else None
+        return float(value) if abs(value) < LARGEST else None
     except OverflowError:
         return None
 
 
 def parse_number(text: str | None) -> float | None:
-    """Read a finite number from text; None for all else."""
+    """Read a number of some sane size from text; None for all else."""
     try:
         value = float(text) if text is not None else math.nan
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) < LARGEST else None
 
 
 def load_json(content: bytes) -> Any:
