@@ -16,6 +16,8 @@ from meishi.errors import InputError
 
 SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")
+# Photos of phones and cameras that are not decoded.
+UNREADABLE = (".heic", ".heif", ".avif", ".dng", ".raw")
 # Label Studio stores an upload as 8 hexadecimal digits, "-", and the name it had.
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 
@@ -60,7 +62,9 @@ class Finder:
         for path in [*candidates, *map(_without_upload_prefix, candidates)]:
             if alike := self._by_longest_end(path):
                 return self._only(alike, reference)
-        raise NotFoundError(f"no picture {reference!r} in the source")
+        suffix = posixpath.splitext(reference)[1].lower()
+        hint = f"; {suffix} is not read, export JPEG" if suffix in UNREADABLE else ""
+        raise NotFoundError(f"no picture {reference!r} in the source{hint}")
 
     def _by_longest_end(self, path: str) -> list[str]:
         parts = folded(path).split("/")
