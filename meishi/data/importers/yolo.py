@@ -48,10 +48,10 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
             faults.append(f"{source.place(picture)}: labels in {texts[0]} and in {texts[1]}")
         found[picture] = texts[0] if texts else None
     used = {text for text in found.values() if text}
-    for text in sorted(used):
-        same = [picture for picture, own in found.items() if own == text]
+    for own in sorted(used):
+        same = [picture for picture, text in found.items() if text == own]
         if len(same) > 1:
-            faults.append(f"{source.place(text)}: labels of {same[0]} or of {same[1]}?")
+            faults.append(f"{source.place(own)}: labels of {same[0]} or of {same[1]}?")
     if not used and not faults:
         faults.append(f"{source.path}: no YOLO labels: no text has the name of a picture")
     faults += _orphans(source, used)
