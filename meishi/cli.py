@@ -1,4 +1,4 @@
-"""The `meishi` command: render scenes, capture cards."""
+"""The `meishi` command: render scenes, add labelled photos, capture cards."""
 
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +54,33 @@ def render(
 
     count = render_source(scenes, worlds, seed, wheels, weights, out, processes)
     print(f"{out}: {count} scenes; next: dvc add {out}")
+
+
+@app.command("add-photos")
+def add_labelled_photos(
+    export: Annotated[
+        Path, typer.Argument(help="Folder, zip, tar or label file.", metavar="EXPORT")
+    ],
+    kind: Annotated[
+        str,
+        typer.Option("--format", help="coco, labelme, cvat, yolo, label_studio, midv or smartdoc."),
+    ],
+    labels: Annotated[
+        list[str] | None, typer.Option(help="A label that means a card; repeatable. All if none.")
+    ] = None,
+    into: Annotated[Path, typer.Option(help="Data source to write; must not exist.")] = Path(
+        "photos"
+    ),
+    licence: Annotated[str, typer.Option(help="Of the photos, for the manifest.")] = "not stated",
+    sheet: Annotated[Path, typer.Option(help="Contact sheet to write.")] = Path(
+        "build/add-photos.jpg"
+    ),
+) -> None:
+    """Take photos labelled in another tool into a new data source."""
+    from meishi.adding import add_photos
+
+    for line in add_photos(export, kind, labels or [], into, licence, sheet):
+        print(line)
 
 
 @app.command("weights")

@@ -26,10 +26,16 @@ class ParamsError(InputError):
 
 @dataclass(frozen=True)
 class SourceParams:
-    """A folder of labelled scenes in the layout of data/."""
+    """Labelled scenes: a folder in the layout of data/, or another tool's export.
+
+    `format` is "meishi" or a key of `data.importers.registry.READERS`; `labels` are those that mean
+    a card in it, every label when empty.
+    """
 
     name: str
     path: str
+    format: str = "meishi"
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

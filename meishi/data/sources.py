@@ -1,4 +1,4 @@
-"""Data sources: folders of labelled scenes, verified before anything uses them.
+"""Data sources: folders of labelled scenes and other tools' exports, verified before any use.
 
 Nothing is skipped: every fault is collected, and the data is refused as a whole. Design and
 background names are taken to mean the same in every source, so that a split never separates them.
@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from meishi import images
 from meishi.data import records, shards
+from meishi.data.importers.importing import import_scenes
+from meishi.data.importers.registry import READERS
 from meishi.data.manifest import MANIFEST_FILE, ShardEntry, read_checked, read_manifest
 from meishi.data.records import Record
 from meishi.data.shards import sha256
@@ -19,6 +21,7 @@ from meishi.errors import InputError, summary
 from meishi.params import FetchParams, SourceParams
 
 Scene = tuple[Record, bytes]
+OWN_FORMAT = "meishi"
 
 
 class SourceError(InputError):
@@ -39,7 +42,7 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
     taken: dict[str, Path] = {}
     for source in params.sources:
         prefix = f"{source.name}-" if len(params.sources) > 1 else ""
-        for record, content in _read_source(Path(source.path), faults):
+        for record, content in _read(source, faults):
             name = f"{prefix}{record.id}"
             if name in taken:
                 faults.append(f"{source.path}: {name} is also the id of a scene of {taken[name]}")
@@ -59,6 +62,17 @@ def _name_faults(sources: Sequence[SourceParams]) -> list[str]:
         for name in names
         if not records.NAME.fullmatch(name)
     ]
+    unusable += [
+        f"params.yaml [fetch]: source {source.name!r}: format {source.format!r}; there are "
+        f"{', '.join((OWN_FORMAT, *READERS))}"
+        for source in sources
+        if source.format not in (OWN_FORMAT, *READERS)
+    ]
+    unusable += [
+        f"params.yaml [fetch]: source {source.name!r}: labels: {OWN_FORMAT} has none"
+        for source in sources
+        if source.format == OWN_FORMAT and source.labels
+    ]
     return unusable + [
         f"params.yaml [fetch]: two sources are called {name!r}"
         for name in sorted(set(names))
@@ -70,6 +84,8 @@ def _weights_faults(params: FetchParams) -> list[str]:
     """Check the weights against the manifest of the source they lie in."""
     file = Path(params.weights)
     for source in params.sources:
+        if source.format != OWN_FORMAT:
+            continue
         manifest = read_manifest(Path(source.path), [])
         if manifest and manifest.weights and Path(source.path) / manifest.weights.file == file:
             faults: list[str] = []
@@ -78,6 +94,15 @@ def _weights_faults(params: FetchParams) -> list[str]:
         if manifest is None:
             return []  # that fault is told where the source is read
     return [f"{file}: the weights stand in no source's {MANIFEST_FILE}"]
+
+
+def _read(source: SourceParams, faults: list[str]) -> Iterator[Scene]:
+    if source.format == OWN_FORMAT:
+        yield from _read_source(Path(source.path), faults)
+    elif source.format in READERS:
+        yield from import_scenes(
+            Path(source.path), source.format, source.labels, source.name, faults
+        )
 
 
 def _read_source(folder: Path, faults: list[str]) -> Iterator[Scene]:

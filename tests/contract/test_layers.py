@@ -36,7 +36,7 @@ LAYERS = {
         "reproduce",
         "slices",
     ),
-    4: ("litert", "measuring", "capture_files", "rendering"),
+    4: ("litert", "measuring", "capture_files", "rendering", "adding"),
     5: ("cli", "stages"),
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}

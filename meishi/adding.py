@@ -1,0 +1,138 @@
+"""`meishi add-photos`: photos labelled in another tool become a data source of ours.
+
+The export is checked whole before anything is written: one fault refuses it. What was found is
+said in figures and shown on a contact sheet, for people to look at before they train on it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from meishi import images
+from meishi.atomic import atomic_write_bytes
+from meishi.data import records
+from meishi.data.importers.importing import import_scenes
+from meishi.data.importers.labelled import Tally
+from meishi.data.importers.registry import READERS
+from meishi.data.manifest import write_source
+from meishi.data.records import Record
+from meishi.errors import InputError, summary
+from meishi.geometry import quads
+from meishi.overlay import TRUTH, draw_quad
+
+THUMBNAIL_PX = 240
+COLUMNS, MAX_THUMBNAILS = 6, 60
+
+
+class AddError(InputError):
+    """An export cannot be taken in; every fault is listed."""
+
+
+@dataclass
+class _Found:
+    """What the export holds, gathered while it is written."""
+
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    cards: Counter[int] = field(default_factory=Counter)
+    thumbnails: list[np.ndarray] = field(default_factory=list)
+
+
+def add_photos(
+    export: Path, kind: str, labels: Sequence[str], into: Path, licence: str, sheet: Path
+) -> list[str]:
+    """Write an export as a data source, and a contact sheet of it.
+
+    Args:
+        export: folder, archive or label file.
+        kind: its format, a key of `READERS`.
+        labels: the labels that mean a card; every label when empty.
+        into: folder to write; must not exist.
+        licence: of the photos, for the manifest.
+        sheet: JPEG to write.
+
+    Returns:
+        Lines that say what was found, and what to run next.
+
+    Raises:
+        AddError: if the export has any fault, or `into` exists; nothing is written then.
+    """
+    if kind not in READERS:
+        raise AddError(f"--format {kind}: expected one of {', '.join(READERS)}")
+    if into.exists():
+        raise AddError(f"{into}: is there already; choose another folder with --into")
+    if not records.NAME.fullmatch(into.name):
+        raise AddError(f"--into {into}: the last part names the source: {records.NAME_RULE}")
+    tally, found = Tally(), _Found()
+    about = {
+        "name": into.name,
+        "licence": licence,
+        "sources": [{"name": export.name, "licence": licence, "url": ""}],
+    }
+    write_source(into, _checked(export, kind, labels, into.name, tally, found), about)
+    atomic_write_bytes(sheet, images.encode(_contact_sheet(found.thumbnails), ".jpg", 85))
+    return [*_report(found, tally), f"contact sheet: {sheet}", "", *_next_steps(into)]
+
+
+def _checked(
+    export: Path, kind: str, labels: Sequence[str], name: str, tally: Tally, found: _Found
+) -> Iterator[tuple[Record, bytes]]:
+    faults: list[str] = []
+    for record, content in import_scenes(export, kind, labels, name, faults, tally):
+        found.sizes[record.size_px] += 1
+        found.cards[len(record.cards)] += 1
+        if len(found.thumbnails) < MAX_THUMBNAILS:
+            found.thumbnails.append(_thumbnail(record, content))
+        yield record, content
+    if faults:
+        raise AddError(f"{export}: refused, faults: {len(faults)}\n{summary(faults)}")
+
+
+def _thumbnail(record: Record, content: bytes) -> np.ndarray:
+    image = images.shrink(images.decode(content, record.image), THUMBNAIL_PX).copy()
+    height, width = image.shape[:2]
+    for card in record.cards:
+        draw_quad(image, quads.to_px(card.quad, (width, height)), TRUTH, 2)
+    tile = np.full((THUMBNAIL_PX, THUMBNAIL_PX, 3), 255, np.uint8)
+    tile[:height, :width] = image
+    return tile
+
+
+def _contact_sheet(tiles: list[np.ndarray]) -> np.ndarray:
+    blank = np.full((THUMBNAIL_PX, THUMBNAIL_PX, 3), 255, np.uint8)
+    columns = min(COLUMNS, len(tiles))
+    padded = tiles + [blank] * (-len(tiles) % columns)
+    rows = [np.hstack(padded[i : i + columns]) for i in range(0, len(padded), columns)]
+    return np.vstack(rows)
+
+
+def _report(found: _Found, tally: Tally) -> list[str]:
+    total = sum(found.cards.values())
+    cards = sum(number * count for number, count in found.cards.items())
+    spread = ", ".join(f"{count} with {number}" for number, count in sorted(found.cards.items()))
+    sizes = ", ".join(f"{w}x{h} ({n})" for (w, h), n in found.sizes.most_common(5))
+    more = f" and {len(found.sizes) - 5} more" if len(found.sizes) > 5 else ""
+    shown = f"; the first {MAX_THUMBNAILS} are on the sheet" if total > MAX_THUMBNAILS else ""
+    return [
+        f"{total} photos, {cards} cards{shown}",
+        f"cards a photo: {spread}",
+        f"sizes: {sizes}{more}",
+        *tally.lines(),
+    ]
+
+
+def _next_steps(into: Path) -> list[str]:
+    return [
+        "Look at the contact sheet. Then, to train on these photos:",
+        f"  dvc add {into}",
+        "  params.yaml, under fetch: sources:",
+        f"    - {{name: {into.name}, path: {into.as_posix()}}}",
+        "  dvc.yaml, under fetch: deps:",
+        f"      - {into.as_posix()}",
+        "  dvc repro",
+        "  dvc push",
+        f"  git add {into}.dvc .gitignore params.yaml dvc.yaml dvc.lock",
+        f'  git commit -m "Add {into.name}"',
+    ]

@@ -1,0 +1,175 @@
+"""COCO instances (JSON): polygons, run-length masks, four keypoints.
+
+Coordinates: polygons count from pixel edges (0 is the left border of the first pixel; the mask
+API rasterises them so, and the box of the whole picture is [0, 0, W, H]), so 0.5 is subtracted.
+Keypoints are indices of pixels (the format's definition), so they stay. Masks are pixels.
+A box alone is no outline, a crowd is no single card: both are refused.
+"""
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from meishi.data.importers.label_files import json_files
+from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, refused
+from meishi.data.importers.nodes import Node, as_number, described
+from meishi.data.importers.opening import Source
+from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
+
+NAMED = ("annotation", "instances", "coco", "keypoints")
+LISTS = ("images", "annotations", "categories")
+
+
+def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
+    """Yield each listed picture with its annotations; one without any holds no card."""
+    for name, value in json_files(source, "COCO annotation", _why_not, _named, faults, tally):
+        yield from _photos(Node(value, source.place(name), faults), posixpath.dirname(name))
+
+
+def _why_not(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return f"expected keys and values, got {described(value)}"
+    missing = [key for key in LISTS if not isinstance(value.get(key), list)]
+    return f"no list {', '.join(missing)}" if missing else None
+
+
+def _named(name: str) -> bool:
+    # COCO's own archives hold captions in the same folder: they outline nothing.
+    captions = posixpath.basename(name).lower().startswith("captions")
+    return not captions and any(word in name.lower() for word in NAMED)
+
+
+def _photos(root: Node, near: str) -> Iterator[LabelledPhoto]:
+    labels = _categories(root)
+    images: dict[Any, Node] = {}
+    for image in root.items("images"):
+        key = _key(image, "id")
+        if key in images:
+            image.complain(f"id {key} is also the id of {images[key].where}")
+        elif key is not None:
+            images[key] = image
+    shapes: dict[Any, list[Shape]] = {key: [] for key in images}
+    for annotation in root.items("annotations"):
+        key = _key(annotation, "image_id")
+        if key in images:
+            shapes[key].append(_shape(annotation, labels, images[key]))
+        elif key is not None:
+            annotation.complain(f"image_id {key} is the id of no image")
+    for key, image in images.items():
+        if reference := image.text("file_name"):
+            size_px = image.size_px("width", "height")
+            yield LabelledPhoto(reference, near, image.where, tuple(shapes[key]), size_px)
+
+
+def _key(node: Node, field: str) -> int | str | None:
+    """Read an id: a whole number or a text."""
+    value = node.at(field).value
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        return value
+    node.at(field).complain(f"expected an id, got {described(value)}")
+    return None
+
+
+def _categories(root: Node) -> dict[Any, str]:
+    found: dict[Any, str] = {}
+    for category in root.items("categories"):
+        key, label = _key(category, "id"), category.text("name")
+        if key is not None and label is not None:
+            if found.get(key, label) != label:
+                category.complain(f"id {key} is also the id of {found[key]!r}")
+            found[key] = label
+    return found
+
+
+def _shape(annotation: Node, labels: dict[Any, str], image: Node) -> Shape:
+    key = _key(annotation, "category_id")
+    if key not in labels:
+        if key is not None:
+            annotation.complain(f"category_id {key} is the id of no category")
+        return Shape((), annotation.where, "refused")
+    told: list[str] = []
+    quiet = Node(annotation.value, annotation.where, told)  # told only if the label is asked for
+    shape = _outline(quiet, (labels[key],), image)
+    if shape is None or told:
+        return Shape((labels[key],), quiet.where, "refused", refusal="; ".join(told))
+    return shape
+
+
+def _outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
+    design = node.at("attributes").at("design").value
+    design = design if isinstance(design, str) and design else None
+    if node.at("iscrowd").value:
+        return refused(label, node.where, "iscrowd: a crowd is no single card; outline each card")
+    segmentation = node.at("segmentation")
+    corners = _keypoints(node, needed=not segmentation.value)
+    if corners is not None:
+        return Shape(label, node.where, "corners", (corners,), design=design)
+    if isinstance(segmentation.value, dict):
+        mask = _mask(segmentation, image)
+        return mask if mask is None else Shape(label, node.where, "mask", (), mask, design=design)
+    if not segmentation.value:
+        return (
+            None
+            if node.faults
+            else refused(
+                label,
+                node.where,
+                "only a box, which is no outline; export polygons or four keypoints",
+            )
+        )
+    parts = _parts(segmentation)
+    return Shape(label, node.where, "polygon", parts, design=design) if parts else None
+
+
+def _parts(segmentation: Node) -> tuple[np.ndarray, ...]:
+    value = segmentation.value
+    if isinstance(value, list) and as_number(value[0]) is not None:
+        value = [value]  # one polygon, its numbers not in a list of their own
+    if not isinstance(value, list):
+        segmentation.complain(f"expected polygons or run lengths, got {described(value)}")
+        return ()
+    parts = [
+        Node(part, f"{segmentation.where}[{index}]", segmentation.faults).flat_points()
+        for index, part in enumerate(value)
+    ]
+    return tuple(part - EDGE_PX for part in parts if part is not None)
+
+
+def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
+    """Read four keypoints x, y, visibility that are all set; faults only if there is no more."""
+    keypoints = node.at("keypoints")
+    if not keypoints.value:
+        return None
+    rows = keypoints.value if isinstance(keypoints.value, list) else []
+    numbers = [as_number(v) for v in rows]
+    if len(numbers) == 12 and None not in numbers:
+        table = np.array(numbers, dtype=np.float64).reshape(4, 3)
+        if (table[:, 2] > 0).all():
+            return table[:, :2]
+    if needed:
+        keypoints.complain("expected four corners as x, y, visibility, none of visibility 0")
+    return None
+
+
+def _mask(segmentation: Node, image: Node) -> np.ndarray | None:
+    size, counts = segmentation.value.get("size"), segmentation.value.get("counts")
+    stated = image.at("width").value, image.at("height").value
+    whole = isinstance(size, list) and len(size) == 2 and all(type(v) is int for v in size)
+    if not whole or min(size) < 1 or max(size) > 100_000:
+        segmentation.complain(f"size: expected [height, width], got {described(size)}")
+        return None
+    if None not in stated and stated != (size[1], size[0]):
+        segmentation.complain(
+            f"size: {size[1]}x{size[0]} px; the image is {stated[0]}x{stated[1]} px"
+        )
+        return None
+    try:
+        if isinstance(counts, list) and not all(type(v) is int for v in counts):
+            raise RleError("its counts are no whole numbers")
+        runs = counts if isinstance(counts, list) else unpacked_runs(str(counts))
+        return mask_from_runs(runs, (size[1], size[0]))
+    except RleError as error:
+        segmentation.complain(str(error))
+        return None

@@ -1,0 +1,129 @@
+"""Which file on the disk a label file means.
+
+Label files carry the paths of the machine they were made on: absolute, Windows, URLs, with the
+prefixes that Label Studio adds, in another case or Unicode form. A file is taken when the path
+leads to it, or else when it alone shares the longest end with the path; when two files do so
+equally, neither is taken.
+"""
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterable
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from meishi.errors import InputError
+
+SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")
+# Photos of phones and cameras that are not decoded.
+UNREADABLE = (".heic", ".heif", ".avif", ".dng", ".raw")
+# Label Studio stores an upload as 8 hexadecimal digits, "-", and the name it had.
+UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
+
+
+class NotFoundError(InputError):
+    """No file, or no single file, is meant; the message completes "FILE: ..."."""
+
+
+class Finder:
+    """Finds files of a source by the paths that label files state."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """List the candidates: relative POSIX paths."""
+        self._folded: dict[str, list[str]] = {}
+        self._by_base: dict[str, list[str]] = {}
+        self._names = set(names)
+        for name in sorted(self._names):
+            self._folded.setdefault(folded(name), []).append(name)
+            self._by_base.setdefault(posixpath.basename(folded(name)), []).append(name)
+
+    def find(self, reference: str, near: str = "") -> str:
+        """Name the file that a path means.
+
+        Args:
+            reference: the path, as a label file states it.
+            near: folder of the label file, inside the source.
+
+        Raises:
+            NotFoundError: if there is none, or several are meant equally.
+        """
+        candidates = spellings(reference)
+        for path in candidates:
+            for base in dict.fromkeys((near, "")):
+                direct = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
+                if direct in self._names:
+                    return direct
+        for path in candidates:
+            for base in dict.fromkeys((near, "")):
+                direct = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
+                if alike := self._folded.get(folded(direct)):
+                    return self._only(alike, reference)
+        for path in [*candidates, *map(_without_upload_prefix, candidates)]:
+            if alike := self._by_longest_end(path):
+                return self._only(alike, reference)
+        suffix = posixpath.splitext(reference)[1].lower()
+        hint = f"; {suffix} is not read, export JPEG" if suffix in UNREADABLE else ""
+        raise NotFoundError(f"no picture {reference!r} in the source{hint}")
+
+    def _by_longest_end(self, path: str) -> list[str]:
+        parts = folded(path).split("/")
+        alike = self._by_base.get(parts[-1], [])
+        lengths = [_shared_end(folded(name).split("/"), parts) for name in alike]
+        return [name for name, length in zip(alike, lengths, strict=True) if length == max(lengths)]
+
+    def _only(self, alike: list[str], reference: str) -> str:
+        if len(alike) > 1:
+            raise NotFoundError(
+                f"the picture {reference!r} may be {alike[0]!r} or {alike[1]!r}"
+                + (f" or one of {len(alike) - 2} more" if len(alike) > 2 else "")
+            )
+        return alike[0]
+
+
+def folded(name: str) -> str:
+    """Bring a name to the form in which case and Unicode composition do not count."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def same_path(one: str, other: str) -> bool:
+    """Tell whether two stated paths can be one: all of the shorter is the end of the longer."""
+    for a in map(_parts, spellings(one)):
+        for b in map(_parts, spellings(other)):
+            if _shared_end(a, b) == min(len(a), len(b)):
+                return True
+    return False
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in folded(path).split("/") if part not in ("", ".", "..")]
+
+
+def spellings(reference: str) -> list[str]:
+    """List the POSIX paths that a stated path may spell, the most literal first."""
+    texts = [reference]
+    if SCHEME.match(reference):
+        texts = []
+    if SCHEME.match(reference) or reference.startswith("/data/"):
+        split = urlsplit(reference.replace("\\", "/"))
+        query = parse_qs(split.query).get("d")
+        # file://C:/x has the drive where the host would be
+        host = f"{split.netloc}/" if split.netloc.endswith(":") else ""
+        texts += query or [f"{host}{split.path}"]
+    texts += [unquote(text) for text in texts]
+    plain = [DRIVE.sub("", text.replace("\\", "/")) for text in texts]
+    return [path for path in dict.fromkeys(plain) if path.strip("/")]
+
+
+def _without_upload_prefix(path: str) -> str:
+    folder, base = posixpath.split(path)
+    return posixpath.join(folder, UPLOAD.sub("", base))
+
+
+def _shared_end(a: list[str], b: list[str]) -> int:
+    count = 0
+    for left, right in zip(reversed(a), reversed(b), strict=False):
+        if left != right:
+            break
+        count += 1
+    return count

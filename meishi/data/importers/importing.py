@@ -1,0 +1,228 @@
+"""Labelled photos of other tools as scenes of ours.
+
+Nothing is guessed and nothing is skipped in silence: what has one meaning is taken, what is not
+asked for is counted, all else is a fault with file and field, and all faults come at once. The
+picture files stay as they are, byte for byte.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from meishi import images
+from meishi.data import records
+from meishi.data.importers.finding import Finder, NotFoundError, same_path
+from meishi.data.importers.label_files import pictures
+from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
+from meishi.data.importers.opening import OpenError, Source, open_source
+from meishi.data.importers.orientation import orientation
+from meishi.data.importers.outlining import outlines
+from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS, READERS
+from meishi.data.records import Card, Record
+from meishi.data.shards import sha256
+from meishi.geometry import quads
+
+Scene = tuple[Record, bytes]
+ID_LETTERS = 40
+ID_DIGITS = 12
+
+
+def import_scenes(
+    path: Path,
+    kind: str,
+    labels: Sequence[str],
+    name: str,
+    faults: list[str],
+    tally: Tally | None = None,
+) -> Iterator[Scene]:
+    """Yield the scenes of an export, by the path of the picture.
+
+    Args:
+        path: a folder, an archive, or one label file.
+        kind: the format, a key of `READERS`.
+        labels: the labels that mean a card; every label when empty.
+        name: of the source: begins the names of designs and backgrounds that the labels do not
+            state, one a photo, so that no split separates what one photo shows.
+        faults: receives every fault; what was yielded must not be used if there is any.
+        tally: counts what was met and left out.
+    """
+    tally = Tally() if tally is None else tally
+    try:
+        with open_source(path) as source:
+            photos = list(READERS[kind](source, faults, tally))
+            if not photos and not faults:
+                faults.append(f"{path}: the export is empty: it names no picture")
+            chosen = [replace(p, shapes=_cards(p.shapes, labels, tally)) for p in photos]
+            faults += _missing_labels(path, labels, tally)
+            placed = _placed(source, chosen, kind in EMPTY_WITHOUT_LABELS, faults, tally)
+            yield from _scenes(source, placed, name, faults, tally)
+    except OpenError as error:
+        faults.append(str(error))
+
+
+def _cards(shapes: Sequence[Shape], labels: Sequence[str], tally: Tally) -> tuple[Shape, ...]:
+    kept = []
+    for shape in shapes:
+        card = not labels or any(label in labels for label in shape.labels)
+        counter = tally.labels if card else tally.ignored_labels
+        counter.update(shape.labels or ("",))
+        kept += [shape] if card else []
+    return tuple(kept)
+
+
+def _missing_labels(path: Path, labels: Sequence[str], tally: Tally) -> list[str]:
+    there = sorted({*tally.labels, *tally.ignored_labels} - {""})
+    return [
+        f"{path}: no shape has the label {label!r}; there are {there}"
+        for label in labels
+        if label not in there
+    ]
+
+
+def _placed(
+    source: Source,
+    photos: list[LabelledPhoto],
+    empty_without_labels: bool,
+    faults: list[str],
+    tally: Tally,
+) -> list[tuple[str, LabelledPhoto]]:
+    """Join photos with their files, and add the pictures that need no label file; sorted."""
+    names = pictures(source)
+    finder = Finder(names)
+    by_name: dict[str, list[LabelledPhoto]] = {}
+    for photo in photos:
+        try:
+            by_name.setdefault(_file_of(photo, finder), []).append(photo)
+        except NotFoundError as error:
+            faults.append(f"{photo.where}: {error}")
+    placed = [
+        (name, photo)
+        for name, same in by_name.items()
+        for photo in _once(name, same, faults, tally)
+    ]
+    folders = {posixpath.dirname(name) for name in by_name}
+    stems = {posixpath.splitext(name)[0] for name in by_name}
+    for name in sorted(set(names) - by_name.keys()):
+        if posixpath.splitext(name)[0] in stems:
+            tally.left_out["pictures of the same name as a labelled one, left out"] += 1
+        elif empty_without_labels and posixpath.dirname(name) in folders:
+            tally.left_out["pictures without a label file, taken as scenes without cards"] += 1
+            placed.append((name, LabelledPhoto(name, "", source.place(name), ())))
+        else:
+            tally.left_out["pictures that no label file names, left out"] += 1
+    return sorted(placed, key=lambda pair: pair[0])
+
+
+def _file_of(photo: LabelledPhoto, finder: Finder) -> str:
+    try:
+        return finder.find(photo.reference, photo.near)
+    except NotFoundError:
+        if photo.content is not None:
+            return posixpath.join(photo.near, posixpath.basename(photo.reference))
+        if photo.or_else is None:
+            raise
+        return finder.find(photo.or_else, photo.near)
+
+
+def _once(
+    name: str, photos: list[LabelledPhoto], faults: list[str], tally: Tally
+) -> list[LabelledPhoto]:
+    """Keep one of the label files that say the same of a picture; refuse those that differ."""
+    # The one whose own path it is comes first, the one that was led to it after.
+    first, *others = sorted(photos, key=lambda photo: not same_path(photo.reference, name))
+    for other in others:
+        if not same_path(first.reference, other.reference):
+            faults.append(
+                f"{other.where}: no picture {other.reference!r}: the nearest is {name}, which "
+                f"{first.where} names"
+            )
+        elif _signature(other) == _signature(first):
+            tally.left_out["pictures listed twice with the same labels"] += 1
+        else:
+            faults.append(f"{other.where}: {name} is also labelled in {first.where}, otherwise")
+    return [first]
+
+
+def _signature(photo: LabelledPhoto) -> list:
+    return [
+        (shape.kind, shape.refusal, [part.tolist() for part in shape.parts_px], _bytes(shape.mask))
+        for shape in photo.shapes
+    ]
+
+
+def _bytes(mask: np.ndarray | None) -> bytes:
+    return b"" if mask is None else mask.tobytes()
+
+
+def _scenes(
+    source: Source,
+    placed: list[tuple[str, LabelledPhoto]],
+    name: str,
+    faults: list[str],
+    tally: Tally,
+) -> Iterator[Scene]:
+    listed = set(source.names)
+    seen: dict[str, tuple[str, Record]] = {}
+    for file, photo in placed:
+        try:
+            content = source.read(file) if file in listed else photo.content or b""
+            scene = _scene(file, photo, content, name, faults)
+        except (OpenError, images.ImageError) as error:
+            faults.append(str(error) if file in str(error) else f"{photo.where}: {error}")
+            continue
+        if scene is None:
+            continue
+        digest = sha256(content)
+        if digest not in seen:
+            seen[digest] = file, scene
+            yield scene, content
+        elif np.array_equal(seen[digest][1].quads, scene.quads):
+            tally.left_out["copies of a picture with the same labels, left out"] += 1
+        else:
+            other = seen[digest][0]
+            faults.append(
+                f"{photo.where}: {file} is the same picture as {other}, labelled otherwise"
+            )
+
+
+def _scene(
+    file: str, photo: LabelledPhoto, content: bytes, name: str, faults: list[str]
+) -> Record | None:
+    height, width = images.decode(content, f"{photo.where}: {file}").shape[:2]
+    before = len(faults)
+    found = outlines(photo, photo.shapes, orientation(content), (width, height), faults)
+    if len(faults) > before:
+        return None
+    digest = sha256(content)
+    stem, suffix = posixpath.splitext(posixpath.basename(file))
+    scene_id = f"{_slug(stem)}-{digest[:ID_DIGITS]}"
+    own = f"{name}-{scene_id}"
+    shared = photo.group or own
+    cards = tuple(
+        Card(quads.to_relative(quad_px, (width, height)), shape.design or shared)
+        for shape, quad_px in found
+    )
+    record = Record(
+        id=scene_id,
+        shard="",
+        image=f"{scene_id}{suffix.lower()}",
+        sha256=digest,
+        width=width,
+        height=height,
+        cards=cards,
+        backgrounds=(photo.background or own,),
+        attributes={"cards": len(cards), "photo": file},
+    )
+    wrong = records.faults(record)
+    faults += [f"{photo.where}: {file}: {fault}" for fault in wrong]
+    return None if wrong else record
+
+
+def _slug(stem: str) -> str:
+    """Reduce a name to the letters that an id may have."""
+    kept = re.sub(r"[^A-Za-z0-9_-]+", "-", stem)[:ID_LETTERS].strip("-_")
+    return kept or "photo"

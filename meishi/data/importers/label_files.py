@@ -1,0 +1,88 @@
+"""Which JSON and XML files of a source are label files.
+
+A file of another kind is left out and counted, unless something names it as one: the user, its
+name, or a picture of the same name beside it. Then it is refused by name.
+"""
+
+import posixpath
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from meishi.data.importers.labelled import Tally
+from meishi.data.importers.nodes import MalformedError, load_json, load_xml
+from meishi.data.importers.opening import OpenError, Source
+from meishi.images import SUFFIXES
+
+
+def json_files(
+    source: Source,
+    kind: str,
+    why_not: Callable[[Any], str | None],
+    named: Callable[[str], bool],
+    faults: list[str],
+    tally: Tally,
+) -> Iterator[tuple[str, Any]]:
+    """Yield the label files of a kind, parsed.
+
+    Args:
+        source: where.
+        kind: what messages call them, such as "COCO annotation".
+        why_not: says in words why a parsed file is none; None for one.
+        named: tells whether a name marks a file as one.
+        faults: receives the files that are named as one and are none.
+        tally: counts the others.
+    """
+    yield from _files(source, (".json",), kind, load_json, why_not, named, faults, tally)
+
+
+def xml_files(
+    source: Source,
+    kind: str,
+    why_not: Callable[[ET.Element], str | None],
+    named: Callable[[str], bool],
+    faults: list[str],
+    tally: Tally,
+) -> Iterator[tuple[str, ET.Element]]:
+    """Yield the label files of a kind, parsed; see `json_files`."""
+    yield from _files(source, (".xml",), kind, load_xml, why_not, named, faults, tally)
+
+
+def _files(
+    source: Source,
+    suffixes: tuple[str, ...],
+    kind: str,
+    load: Callable[[bytes], Any],
+    why_not: Callable[[Any], str | None],
+    named: Callable[[str], bool],
+    faults: list[str],
+    tally: Tally,
+) -> Iterator[tuple[str, Any]]:
+    count, before = 0, len(faults)
+    for name in source.with_suffix(*suffixes):
+        value = None
+        try:
+            value = load(source.read(name))
+            why = why_not(value)
+        except (MalformedError, OpenError) as error:
+            why = str(error)
+        if why is None:
+            count += 1
+            yield name, value
+        elif named(name) or name == source.chosen:
+            faults.append(f"{source.place(name)}: no {kind}: {why}")
+        else:
+            tally.left_out[f"{suffixes[0]} files that are no {kind}"] += 1
+    if not count and len(faults) == before:
+        faults.append(f"{source.path}: no {kind} in it (*{', *'.join(suffixes)})")
+
+
+def pictures(source: Source) -> list[str]:
+    """List the pictures of a source."""
+    return [name for name in source.names if name.lower().endswith(SUFFIXES)]
+
+
+def picture_beside(source: Source) -> Callable[[str], bool]:
+    """Tell which label files have a picture of the same stem in the same folder."""
+    stems = {posixpath.splitext(name)[0] for name in pictures(source)}
+    return lambda name: posixpath.splitext(name)[0] in stems

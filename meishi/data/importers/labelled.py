@@ -1,0 +1,93 @@
+"""What a reader of a foreign format hands on: photos with outlines, still in the tool's own terms.
+
+Outlines are in pixels of the stated frame with OUR convention, pixel centres at integers: a reader
+whose tool counts from pixel edges (0 is the left border of the first pixel) subtracts `EDGE_PX`.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+# A tool that counts from the border of the first pixel calls its centre 0.5; for us it is 0.
+EDGE_PX = 0.5
+
+Kind = Literal["polygon", "corners", "mask", "refused"]
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """One labelled object.
+
+    Attributes:
+        labels: its label; several where the tool lets one shape have more.
+        where: its place in the file, for messages.
+        kind: "polygon" (parts of one outline), "corners" (four, any order), "mask", or "refused"
+            (a shape that is no card's outline).
+        parts_px: (N, 2) each; pixel centres at integers, in the stated frame, or relative to it:
+            see `LabelledPhoto.relative`.
+        mask: (H, W) bool for "mask".
+        refusal: for "refused", why, place included; told only if the label is asked for.
+        design: the card's design, when the file states it.
+    """
+
+    labels: tuple[str, ...]
+    where: str
+    kind: Kind
+    parts_px: tuple[np.ndarray, ...] = ()
+    mask: np.ndarray | None = None
+    refusal: str = ""
+    design: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPhoto:
+    """One photo and what is labelled in it.
+
+    Attributes:
+        reference: the photo's path as the file states it.
+        near: the folder relative to which it may be meant, inside the source.
+        where: the file and place that names it, for messages.
+        shapes: its objects; none in a photo without cards.
+        size_px: width and height that the labels were made at; None when the file does not say.
+        or_else: a second path, taken when the first leads to nothing.
+        relative: the shapes' coordinates are shares of the frame, not pixels.
+        content: the picture itself, when the label file carries it.
+        group: what the photo shares with others (a clip, a document): one design for all of it.
+        background: likewise, for the surface.
+    """
+
+    reference: str
+    near: str
+    where: str
+    shapes: tuple[Shape, ...]
+    size_px: tuple[int, int] | None = None
+    or_else: str | None = None
+    relative: bool = False
+    content: bytes | None = None
+    group: str | None = None
+    background: str | None = None
+
+
+@dataclass
+class Tally:
+    """What an import met and left out, so that it can be said."""
+
+    labels: Counter[str] = field(default_factory=Counter)
+    ignored_labels: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def lines(self) -> list[str]:
+        """Say it, a line each."""
+        told = [f"label {name!r}: {count} shapes" for name, count in sorted(self.labels.items())]
+        told += [
+            f"label {name!r}: {count} shapes, ignored"
+            for name, count in sorted(self.ignored_labels.items())
+        ]
+        return told + [f"{what}: {count}" for what, count in sorted(self.left_out.items())]
+
+
+def refused(labels: tuple[str, ...], where: str, why: str) -> Shape:
+    """Make the shape that is no card's outline."""
+    return Shape(labels, where, "refused", refusal=f"{where}: {why}")

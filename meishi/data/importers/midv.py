@@ -1,0 +1,123 @@
+"""MIDV-500 and MIDV-2019 (a quad in a JSON a frame), MIDV-2020 (VIA JSON, region doc_quad).
+
+Coordinates: whole pixels as their viewers show them, so indices of pixels: taken as they are.
+Frames of a document share its design, so that no split separates them. The label is "doc_quad"
+in all of them. (Bulatov et al. 2019, Arlazarov et al. 2019; Bulatov et al. 2021.)
+"""
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+from meishi.data.importers.label_files import json_files, pictures
+from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
+from meishi.data.importers.nodes import Node, as_number, described
+from meishi.data.importers.opening import Source
+
+LABEL = "doc_quad"
+VIA = "_via_img_metadata"
+
+
+def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
+    """Yield the picture of each quad, and each picture a VIA file lists."""
+    stems = {posixpath.splitext(name)[0].lower(): name for name in pictures(source)}
+
+    def named(name: str) -> bool:
+        return _picture_stem(name) in stems
+
+    for name, value in json_files(source, "MIDV annotation", _why_not, named, faults, tally):
+        root = Node(value, source.place(name), faults)
+        if VIA in value:
+            yield from _via_photos(root, name, tally)
+        elif _is_template(value):
+            tally.left_out["templates (fields, no quad)"] += 1
+        elif photo := _photo(root, name, stems.get(_picture_stem(name))):
+            yield photo
+
+
+def _why_not(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return f"expected keys and values, got {described(value)}"
+    if "quad" in value or isinstance(value.get(VIA), dict) or _is_template(value):
+        return None
+    return f"no 'quad', no '{VIA}'"
+
+
+def _is_template(value: dict) -> bool:
+    """MIDV-500 has one more JSON a document, with the quads of its text fields."""
+    return bool(value) and all(isinstance(v, dict) and "quad" in v for v in value.values())
+
+
+def _picture_stem(name: str) -> str:
+    """Say where the picture of an annotation lies: images/ beside ground_truth/, or beside it."""
+    stem = posixpath.splitext(name)[0].lower()
+    return stem.replace("ground_truth/", "images/")
+
+
+def _photo(root: Node, name: str, picture: str | None) -> LabelledPhoto | None:
+    told = len(root.faults)
+    points = root.at("quad").points()
+    if points is None or len(points) != 4:
+        if len(root.faults) == told:
+            root.at("quad").complain(
+                f"expected four corners, got {0 if points is None else len(points)}"
+            )
+        return None
+    reference = picture or posixpath.splitext(name)[0].replace("ground_truth/", "images/") + ".tif"
+    shape = Shape((LABEL,), f"{root.where}: quad", "corners", (points,))
+    return LabelledPhoto(reference, "", root.where, (shape,), group=_document(name))
+
+
+def _document(name: str) -> str:
+    """Name the document of a frame: 01_alb_id of 01_alb_id/ground_truth/CA/CA01_01.json."""
+    parts = posixpath.splitext(name)[0].split("/")
+    place = parts.index("ground_truth") if "ground_truth" in parts else 0
+    return parts[place - 1] if place else parts[0]
+
+
+def _via_photos(root: Node, name: str, tally: Tally) -> Iterator[LabelledPhoto]:
+    document = posixpath.splitext(posixpath.basename(name))[0]
+    for key in root.value[VIA]:
+        entry = Node(root.value[VIA][key], f"{root.where}: {VIA}: {key}", root.faults)
+        reference = entry.text("filename")
+        if reference is None:
+            continue
+        regions = entry.at("regions").value
+        if isinstance(regions, dict):  # VIA 1 numbers them
+            entry = Node(
+                {**entry.value, "regions": list(regions.values())}, entry.where, root.faults
+            )
+        shapes = tuple(filter(None, (_region(n, tally) for n in entry.items("regions"))))
+        if not shapes:  # a template: the document fills the picture, and only fields are marked
+            tally.left_out[f"pictures without {LABEL}"] += 1
+            continue
+        # photo/annotations/alb_id.json lists the pictures of photo/images/alb_id/
+        folder = posixpath.dirname(name).replace("annotations", "images")
+        path = posixpath.join(folder, document, posixpath.basename(reference))
+        group = f"{document}-{posixpath.splitext(posixpath.basename(reference))[0]}"
+        yield LabelledPhoto(path, "", entry.where, shapes, or_else=reference, group=group)
+
+
+def _region(region: Node, tally: Tally) -> Shape | None:
+    label = region.at("region_attributes").at("field_name").value
+    if not isinstance(label, str):
+        region.at("region_attributes").at("field_name").complain(
+            f"expected a text, got {described(label)}"
+        )
+        return None
+    if label != LABEL:  # a field of the document, such as its face
+        tally.ignored_labels[label] += 1
+        return None
+    outline = region.at("shape_attributes")
+    told: list[str] = []
+    columns = [
+        [as_number(v) for v in values] if isinstance(values, list) else []
+        for values in (outline.at("all_points_x").value, outline.at("all_points_y").value)
+    ]
+    if len(columns[0]) != len(columns[1]):
+        columns = [[], []]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    points = Node(rows, f"{outline.where}: all_points_x, all_points_y", told).points()
+    if points is None:
+        return Shape((label,), region.where, "refused", refusal="; ".join(told))
+    return Shape((label,), region.where, "polygon", (points,))

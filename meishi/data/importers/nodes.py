@@ -1,0 +1,163 @@
+"""JSON and XML of unknown hands, read with care: a wrong type is a fault with its place.
+
+A `Node` is a JSON value that knows where it stands. Its getters give None (or nothing) after
+they have noted a fault, so that a reader goes on and finds the next one.
+"""
+
+import json
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from meishi.errors import InputError
+
+# No coordinate and no size is larger; products of such numbers stay finite.
+LARGEST = 1e9
+
+
+class MalformedError(InputError):
+    """A file is not JSON, or not XML; the message says why."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A JSON value, its place (file and field), and the list that receives faults."""
+
+    value: Any
+    where: str
+    faults: list[str]
+
+    def complain(self, what: str) -> None:
+        """Note a fault of this value."""
+        self.faults.append(f"{self.where}: {what}")
+
+    def at(self, key: str) -> "Node":
+        """Step to a field; its value is None when it is missing."""
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        return Node(value, f"{self.where}: {key}", self.faults)
+
+    def items(self, key: str, needed: bool = True) -> Iterator["Node"]:
+        """Step through the mappings in a list field."""
+        node = self.at(key)
+        if node.value is None and not needed:
+            return
+        if not isinstance(node.value, list):
+            node.complain(f"expected a list, got {described(node.value)}")
+            return
+        for index, value in enumerate(node.value):
+            item = Node(value, f"{self.where}: {key}[{index}]", self.faults)
+            if isinstance(value, dict):
+                yield item
+            else:
+                item.complain(f"expected keys and values, got {described(value)}")
+
+    def text(self, key: str) -> str | None:
+        """Read a text field."""
+        node = self.at(key)
+        if isinstance(node.value, str) and node.value:
+            return node.value
+        node.complain(f"expected a text, got {described(node.value)}")
+        return None
+
+    def number(self, key: str, default: float | None = None) -> float | None:
+        """Read a number; `default` when the field is missing."""
+        node = self.at(key)
+        if node.value is None and default is not None:
+            return default
+        if (found := as_number(node.value)) is None:
+            node.complain(f"expected a number, got {described(node.value)}")
+        return found
+
+    def size_px(self, width: str, height: str) -> tuple[int, int] | None:
+        """Read width and height; None when both are missing, or with a fault."""
+        if self.at(width).value is None and self.at(height).value is None:
+            return None
+        across, down = self.number(width), self.number(height)
+        if across is None or down is None:
+            return None
+        if min(across, down) < 1 or across % 1 or down % 1:
+            self.complain(f"{width}, {height}: expected whole pixels, got {across}x{down}")
+            return None
+        return int(across), int(down)
+
+    def points(self) -> np.ndarray | None:
+        """Read this value as a list of [x, y]: (N, 2) float64."""
+        rows = self.value if isinstance(self.value, list) else []
+        numbers = [
+            [as_number(v) for v in row] if isinstance(row, list) and len(row) == 2 else [None]
+            for row in rows
+        ]
+        if not numbers or any(None in row for row in numbers):
+            self.complain(f"expected a list of [x, y], got {shortened(self.value)}")
+            return None
+        return np.array(numbers, dtype=np.float64)
+
+    def flat_points(self) -> np.ndarray | None:
+        """Read this value as x, y, x, y, ...: (N, 2) float64."""
+        numbers = [as_number(v) for v in self.value] if isinstance(self.value, list) else []
+        if not numbers or None in numbers or len(numbers) % 2:
+            self.complain(f"expected x, y, x, y, ..., got {shortened(self.value)}")
+            return None
+        return np.array(numbers, dtype=np.float64).reshape(-1, 2)
+
+
+def as_number(value: Any) -> float | None:
+    """Take an int or a float of some sane size; None for all else, a bool or text included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if abs(value) < LARGEST else None
+    except OverflowError:
+        return None
+
+
+def parse_number(text: str | None) -> float | None:
+    """Read a number of some sane size from text; None for all else."""
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return value if abs(value) < LARGEST else None
+
+
+def load_json(content: bytes) -> Any:
+    """Parse JSON in UTF-8, with or without a byte order mark.
+
+    Raises:
+        MalformedError: if it is none.
+    """
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"not JSON: {error}") from error
+
+
+def load_xml(content: bytes) -> ET.Element:
+    """Parse XML.
+
+    Raises:
+        MalformedError: if it is none, or declares entities (which no label file needs, and which
+            can fill the memory).
+    """
+    if b"<!ENTITY" in content:
+        raise MalformedError("it declares XML entities, which are not read")
+    try:
+        return ET.fromstring(content)
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise MalformedError(f"not XML: {error}") from error
+
+
+def described(value: Any) -> str:
+    """Say what kind of value something is."""
+    name = {dict: "keys and values", list: "a list", type(None): "nothing"}.get(type(value))
+    return name or shortened(value)
+
+
+def shortened(value: Any) -> str:
+    """Show a value, cut after a few words."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

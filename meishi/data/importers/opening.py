@@ -1,0 +1,168 @@
+"""A folder, a zip or a tar as one list of names and their contents.
+
+Names are relative POSIX paths. An archive whose members could write or point outside of it
+(absolute paths, "..", links, devices) is refused whole. Hidden files and what macOS adds to
+archives are not listed. Of a folder, links to files are followed: they are the user's own.
+"""
+
+import os
+import re
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from meishi.errors import InputError, summary
+
+MAX_MEMBER_BYTES = 1 << 30
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_DAMAGE = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zlib.error)
+_DAMAGE_OF_ARCHIVES = (*_DAMAGE, zipfile.BadZipFile, tarfile.TarError)
+
+
+class OpenError(InputError):
+    """A source, or a file in it, cannot be read; the message names it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files to import from.
+
+    Attributes:
+        path: the folder or archive, as messages name it.
+        names: the files in it, sorted.
+        chosen: the one label file that the user named, instead of its folder.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    load: Callable[[str], bytes]
+    chosen: str | None = None
+
+    def read(self, name: str) -> bytes:
+        """Read a file.
+
+        Raises:
+            OpenError: if it cannot be read.
+        """
+        try:
+            return self.load(name)
+        except _DAMAGE_OF_ARCHIVES as error:
+            raise OpenError(f"{self.place(name)}: cannot be read: {error}") from error
+
+    def place(self, name: str) -> str:
+        """Name a file for messages."""
+        return f"{self.path}/{name}"
+
+    def with_suffix(self, *suffixes: str) -> list[str]:
+        """List label files by suffix: the chosen one alone, if there is one."""
+        names = self.names if self.chosen is None else (self.chosen,)
+        return [name for name in names if name.lower().endswith(suffixes)]
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Open a folder, an archive, or one label file with the folder around it.
+
+    Raises:
+        OpenError: if there is nothing, or an archive is damaged or unsafe.
+    """
+    if path.is_dir():
+        yield _folder(path, None)
+    elif path.is_file() and path.name.lower().endswith(".zip"):
+        with _zip(path) as source:
+            yield source
+    elif path.is_file() and path.name.lower().endswith(ARCHIVES):
+        with _tar(path) as source:
+            yield source
+    elif path.is_file():
+        yield _folder(path.parent, path.name)
+    else:
+        raise OpenError(f"{path}: no such file or folder")
+
+
+def _folder(folder: Path, chosen: str | None) -> Source:
+    names = []
+    for parent, _, files in os.walk(folder):
+        names += [(Path(parent) / file).relative_to(folder).as_posix() for file in files]
+    found = tuple(sorted(name for name in names if _listed(name) and (folder / name).is_file()))
+    return Source(folder, found, lambda name: (folder / name).read_bytes(), chosen)
+
+
+@contextmanager
+def _zip(path: Path) -> Iterator[Source]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except _DAMAGE_OF_ARCHIVES as error:
+        raise OpenError(f"{path}: no sound zip: {error}") from error
+    with archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        members = {}
+        faults = []
+        for entry in entries:
+            kind = stat.S_IFMT(entry.external_attr >> 16)
+            fault = _member_fault(entry.filename, entry.file_size)
+            if kind not in (0, stat.S_IFREG):
+                fault = "is a link or a device"
+            name = entry.filename.replace("\\", "/")
+            if fault is None and name in members:
+                fault = "is in the archive twice"
+            if fault:
+                faults.append(f"{path}: member {entry.filename!r} {fault}")
+            members[name] = entry
+        _refuse(faults)
+        names = tuple(sorted(filter(_listed, members)))
+        yield Source(path, names, lambda name: archive.read(members[name]))
+
+
+@contextmanager
+def _tar(path: Path) -> Iterator[Source]:
+    # A compressed tar can only be read from front to back: its files are set down once.
+    with tempfile.TemporaryDirectory(prefix="meishi-") as folder:
+        files: dict[str, Path] = {}
+        faults = []
+        try:
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    name = member.name.removeprefix("./")
+                    fault = _member_fault(member.name, member.size)
+                    if not (member.isfile() or member.isdir()):
+                        fault = "is a link or a device"
+                    elif fault is None and name in files:
+                        fault = "is in the archive twice"
+                    if fault:
+                        faults.append(f"{path}: member {member.name!r} {fault}")
+                    elif member.isfile() and _listed(name) and not faults:
+                        files[name] = Path(folder) / f"{len(files)}"
+                        stream = archive.extractfile(member)
+                        files[name].write_bytes(stream.read() if stream else b"")
+        except _DAMAGE_OF_ARCHIVES as error:
+            raise OpenError(f"{path}: no sound tar: {error}") from error
+        _refuse(faults)
+        yield Source(path, tuple(sorted(files)), lambda name: files[name].read_bytes())
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        raise OpenError(f"the archive is refused, faults: {len(faults)}\n{summary(faults)}")
+
+
+def _member_fault(name: str, size: int) -> str | None:
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts:
+        return "leads out of the archive ('..')"
+    if parts[0] == "" or re.match(r"[A-Za-z]:", name):
+        return "has an absolute path"
+    if size > MAX_MEMBER_BYTES:
+        return f"holds {size} bytes; {MAX_MEMBER_BYTES} at most are read"
+    return None
+
+
+def _listed(name: str) -> bool:
+    parts = name.split("/")
+    return "__MACOSX" not in parts and not any(part.startswith(".") for part in parts)

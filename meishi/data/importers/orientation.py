@@ -1,0 +1,87 @@
+"""EXIF rotation: were the labels made on the stored picture, or on the upright one?
+
+Tools differ, and so do versions of one tool. The size that the labels state decides; where it
+cannot (no size stated, a square, a half turn or a mirror) the photo is refused by name.
+"""
+
+import io
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from meishi import images
+from meishi.errors import InputError
+from meishi.geometry import quads
+
+REMEDY = "turn the picture itself upright (exiftran -a, or jpegtran) and check its labels"
+
+
+class OrientationError(InputError):
+    """It cannot be told which picture was labelled; the message completes "FILE: ..."."""
+
+
+def orientation(content: bytes) -> int:
+    """Read the EXIF orientation of a sound picture file, 1 to 8; 1 when it states none."""
+    with Image.open(io.BytesIO(content), formats=images.FORMATS) as picture:
+        value = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    return value if value in range(1, 9) else 1
+
+
+def labelled_upright(
+    turn: int, upright_px: tuple[int, int], stated_px: tuple[int, int] | None
+) -> bool:
+    """Tell whether labels were made on the upright picture.
+
+    Args:
+        turn: EXIF orientation.
+        upright_px: size of the upright picture.
+        stated_px: size the labels state.
+
+    Raises:
+        OrientationError: if the size fits neither picture, or cannot decide.
+    """
+    stored_px = upright_px[::-1] if turn >= 5 else upright_px
+    if stated_px is not None and stated_px not in (upright_px, stored_px):
+        stated, real = (f"{size[0]}x{size[1]}" for size in (stated_px, upright_px))
+        raise OrientationError(
+            f"the labels were made at {stated} px, the picture is {real} px; export both alike"
+        )
+    if turn == 1:
+        return True
+    if stated_px is None:
+        raise OrientationError(
+            f"EXIF orientation {turn}, and the labels state no size: they may belong to the "
+            f"stored or to the upright picture; {REMEDY}"
+        )
+    if stored_px == upright_px:
+        raise OrientationError(
+            f"EXIF orientation {turn}, and the stated size fits the stored and the upright "
+            f"picture alike; {REMEDY}"
+        )
+    return stated_px == upright_px
+
+
+def to_upright(points_px: np.ndarray, turn: int, stored_px: tuple[int, int]) -> np.ndarray:
+    """Move points from the stored picture to the upright one.
+
+    Args:
+        points_px: (N, 2), pixel centres at integers, stored picture.
+        turn: EXIF orientation (TIFF 6.0 p. 36): where row 0 and column 0 are on the upright one.
+        stored_px: width and height of the stored picture.
+
+    Returns:
+        (N, 2) float64, pixel centres at integers, upright picture.
+    """
+    x, y = quads.to_relative(points_px, stored_px).T
+    moved = {
+        1: (x, y),
+        2: (1 - x, y),
+        3: (1 - x, 1 - y),
+        4: (x, 1 - y),
+        5: (y, x),
+        6: (1 - y, x),
+        7: (1 - y, 1 - x),
+        8: (y, 1 - x),
+    }[turn]
+    upright_px = stored_px[::-1] if turn >= 5 else stored_px
+    return quads.to_px(np.stack(moved, axis=1), upright_px)

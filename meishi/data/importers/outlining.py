@@ -1,0 +1,93 @@
+"""From the shapes of one labelled photo to the quads of its cards, on the upright picture."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from meishi.data.importers.labelled import LabelledPhoto, Shape
+from meishi.data.importers.orientation import OrientationError, labelled_upright, to_upright
+from meishi.geometry import quads
+from meishi.geometry.polygon_quads import (
+    NoQuadError,
+    quad_from_corners,
+    quad_from_mask_outline,
+    quad_from_outline,
+)
+
+# Two outlines that overlap so far are one card, labelled twice.
+SAME_CARD_IOU = 0.9
+
+
+def outlines(
+    photo: LabelledPhoto,
+    shapes: Sequence[Shape],
+    turn: int,
+    upright_px: tuple[int, int],
+    faults: list[str],
+) -> list[tuple[Shape, np.ndarray]]:
+    """Find the quads of a photo's cards.
+
+    Args:
+        photo: the photo, with the size its labels were made at.
+        shapes: those of its shapes that are cards.
+        turn: EXIF orientation of the picture.
+        upright_px: size of the upright picture.
+        faults: receives what is no quad, with file and place.
+
+    Returns:
+        Each card's shape and its quad, (4, 2) float64, canonical, pixels of the upright picture;
+        a card that is labelled twice with the very same outline comes once.
+    """
+    if not shapes:
+        return []
+    try:
+        upright = labelled_upright(turn, upright_px, photo.size_px)
+    except OrientationError as error:
+        faults.append(f"{photo.where}: {photo.reference}: {error}")
+        return []
+    frame_px = upright_px if upright or turn < 5 else upright_px[::-1]
+    found: list[tuple[Shape, np.ndarray]] = []
+    for shape in shapes:
+        if shape.kind == "refused":
+            faults += [shape.refusal] if shape.refusal else []
+            continue
+        try:
+            quad_px = _fitted(shape, frame_px, photo.relative)
+        except NoQuadError as error:
+            faults.append(f"{shape.where}: the outline {error}")
+            continue
+        if not upright:
+            quad_px = quads.canonical(to_upright(quad_px, turn, frame_px))
+        if not _is_repeated(shape, quad_px, found, faults):
+            found.append((shape, quad_px))
+    return found
+
+
+def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarray:
+    if shape.kind == "mask" and shape.mask is not None:
+        size_px = (shape.mask.shape[1], shape.mask.shape[0])
+        if size_px != frame_px:
+            raise NoQuadError(f"is a mask of {size_px} px; the picture has {frame_px} px")
+        return quad_from_mask_outline(shape.mask, frame_px)
+    parts = [quads.to_px(part, frame_px) if relative else part for part in shape.parts_px]
+    if shape.kind == "corners":
+        corners = np.concatenate(parts)
+        if len(corners) != 4:
+            raise NoQuadError(f"has {len(corners)} points; a card has four corners")
+        return quad_from_corners(corners)
+    return quad_from_outline(parts, frame_px)
+
+
+def _is_repeated(
+    shape: Shape, quad_px: np.ndarray, found: list[tuple[Shape, np.ndarray]], faults: list[str]
+) -> bool:
+    for other, other_px in found:
+        if np.array_equal(quad_px, other_px):
+            return True
+        if (overlap := quads.iou(quad_px, other_px)) > SAME_CARD_IOU:
+            faults.append(
+                f"{shape.where}: the outline is that of {other.where} to {overlap:.0%}: one card "
+                "labelled twice? keep one"
+            )
+            return True
+    return False

@@ -1,0 +1,128 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from meishi import images
+from meishi.adding import AddError, add_photos
+from meishi.data.sources import SourceError, verified_scenes
+from meishi.geometry import quads
+from meishi.params import FetchParams, ParamsError, SourceParams, load_params
+from tests.exports import EDGES_PX, QUAD_PX, picture, write
+
+LABELS = {"imagePath": "a.jpg", "imageWidth": 160, "imageHeight": 120}
+SHAPES = [{"label": "card", "points": EDGES_PX.tolist()}]
+WEIGHTS = "data/weights/efficientnet_lite0.npz"
+
+
+def export(folder, shapes=SHAPES):
+    return write(
+        folder,
+        {
+            "a.json": {**LABELS, "shapes": shapes},
+            "a.jpg": picture(),
+            "b.jpg": picture(seed=1),
+        },
+    )
+
+
+def add(folder, **options):
+    given = {"kind": "labelme", "labels": [], "licence": "CC0-1.0"}
+    paths = {"into": folder / "photos", "sheet": folder / "sheet.jpg"}
+    return add_photos(**{"export": folder / "export", **given, **paths, **options})
+
+
+def test_what_is_added_is_a_sound_source(data):
+    export(data.parent / "export")
+    lines = add(data.parent)
+    both = (SourceParams("tiny", "data"), SourceParams("photos", "photos"))
+    found = [r for r, _ in verified_scenes(FetchParams(both, WEIGHTS)) if "photos-" in r.id]
+    assert [len(record.cards) for record in found] == [1, 0]
+    assert np.allclose(quads.to_px(found[0].cards[0].quad, (160, 120)), QUAD_PX, atol=0.001)
+    assert lines[:3] == [
+        "2 photos, 1 cards",
+        "cards a photo: 1 with 0, 1 with 1",
+        "sizes: 160x120 (2)",
+    ]
+    assert any("dvc add" in line for line in lines)
+    assert images.decode(data.parent / "sheet.jpg").shape == (240, 480, 3)
+
+
+def test_the_pictures_stay_as_they_are(data):
+    export(data.parent / "export")
+    add(data.parent)
+    source = (SourceParams("tiny", "data"), SourceParams("photos", "photos"))
+    contents = {content for _, content in verified_scenes(FetchParams(source, WEIGHTS))}
+    assert {picture(), picture(seed=1)} <= contents
+
+
+def test_an_export_with_a_fault_writes_nothing(tmp_path):
+    export(tmp_path / "export", [{"label": "card", "points": [[1, 2]]}])
+    with pytest.raises(AddError, match="refused, faults: 1\n.*a.json: shapes"):
+        add(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export"]
+
+
+def test_a_folder_that_exists_is_not_replaced(tmp_path):
+    export(tmp_path / "export")
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(AddError, match="is there already"):
+        add(tmp_path)
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    with pytest.raises(AddError, match="expected one of coco, labelme"):
+        add(tmp_path, kind="pascal")
+
+
+def fetched(path="export", **source):
+    params = (SourceParams("tiny", "data"), SourceParams("mine", path, **source))
+    return [record for record, _ in verified_scenes(FetchParams(params, WEIGHTS))]
+
+
+def test_fetch_reads_an_export_beside_the_own_format(data):
+    export(data.parent / "export")
+    found = fetched(format="labelme", labels=("card",))
+    assert len(found) == 20 and found[-1].id.startswith("mine-b-")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"format": "pascal"}, "format 'pascal'; there are meishi, coco"),
+        ({"format": "labelme", "labels": ("crad",)}, "no shape has the label 'crad'"),
+        ({"format": "coco"}, "no COCO annotation in it"),
+        ({"labels": ("card",)}, "labels: meishi has none"),
+        ({"format": "labelme", "path": "gone"}, "gone: no such file or folder"),
+    ],
+)
+def test_fetch_refuses_a_source_by_name(data, source, words):
+    export(data.parent / "export")
+    with pytest.raises(SourceError, match=words):
+        fetched(**source)
+
+
+def test_weights_are_checked_whichever_source_comes_first(data):
+    export(data.parent / "export")
+    sources = (SourceParams("mine", "export", "labelme"), SourceParams("tiny", "data"))
+    params = FetchParams(sources, WEIGHTS)
+    assert len(list(verified_scenes(params))) == 20
+    (data / "weights/efficientnet_lite0.npz").write_bytes(b"others")
+    with pytest.raises(SourceError, match="wrong sha256"):
+        list(verified_scenes(params))
+    with pytest.raises(SourceError, match="stand in no source's"):
+        list(verified_scenes(replace(params, sources=sources[:1])))
+
+
+def test_format_and_labels_are_optional_in_params(workspace):
+    file = workspace / "params.yaml"
+    text = file.read_text().replace(
+        "{name: rendered, path: data}",
+        "{name: rendered, path: x, format: yolo, labels: [card, id]}",
+    )
+    file.write_text(text)
+    (source,) = load_params("fetch").fetch.sources
+    assert (source.format, source.labels) == ("yolo", ("card", "id"))
+    file.write_text(text.replace("[card, id]", "card"))
+    with pytest.raises(ParamsError, match="labels: expected a list"):
+        load_params("fetch")

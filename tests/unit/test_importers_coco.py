@@ -1,0 +1,262 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from meishi.data.importers.labelled import Tally
+from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
+from tests import exports
+from tests.exports import EDGES_PX, QUAD_PX, SIZE_PX, card_px, picture, refusal, scenes, write
+
+GOOD = {
+    "images": [{"id": 1, "file_name": "a.jpg", "width": 160, "height": 120}],
+    "categories": [{"id": 3, "name": "card"}, {"id": 4, "name": "hand"}],
+    "annotations": [
+        {
+            "id": 1,
+            "image_id": 1,
+            "category_id": 3,
+            "iscrowd": 0,
+            "bbox": [0, 0, 1, 1],
+            "segmentation": [EDGES_PX.ravel().tolist()],
+        }
+    ],
+}
+
+
+def export(folder, change=lambda root: None, files=None):
+    root = copy.deepcopy(GOOD)
+    change(root)
+    return write(folder, {"annotations.json": root, "a.jpg": picture(), **(files or {})})
+
+
+def annotation(**values):
+    return lambda root: root["annotations"][0].update(values)
+
+
+def image(**values):
+    return lambda root: root["images"][0].update(values)
+
+
+def packed(runs):
+    text = ""
+    for index, run in enumerate(runs):
+        value = run - (runs[index - 2] if index > 2 else 0)
+        while True:
+            bits, value = value & 0x1F, value >> 5
+            more = value != (-1 if bits & 0x10 else 0)
+            text += chr((bits | (0x20 if more else 0)) + 48)
+            if not more:
+                break
+    return text
+
+
+def mask_runs(mask):
+    flat = mask.T.ravel()
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flat.astype(int), [2]])))
+    return np.diff(np.concatenate([[0], edges])).tolist()
+
+
+def drawn_mask():
+    grid = np.stack(np.meshgrid(np.arange(160), np.arange(120)), axis=-1)
+    ends = np.roll(QUAD_PX, -1, axis=0)
+    return np.all(
+        [
+            (e - s)[0] * (grid[..., 1] - s[1]) - (e - s)[1] * (grid[..., 0] - s[0]) >= 0
+            for s, e in zip(QUAD_PX, ends, strict=True)
+        ],
+        axis=0,
+    )
+
+
+def test_a_polygon_counts_from_pixel_edges(tmp_path):
+    assert np.allclose(card_px(export(tmp_path), "coco"), QUAD_PX)
+
+
+def test_keypoints_are_pixels(tmp_path):
+    points = np.hstack([QUAD_PX, np.full((4, 1), 2)])[[2, 0, 3, 1]].ravel().tolist()
+    change = annotation(keypoints=points, segmentation=[])
+    assert np.allclose(card_px(export(tmp_path, change), "coco"), QUAD_PX)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_run_lengths_give_the_quad(tmp_path, compressed):
+    runs = mask_runs(drawn_mask())
+    counts = packed(runs) if compressed else runs
+    change = annotation(segmentation={"size": [120, 160], "counts": counts})
+    assert np.abs(card_px(export(tmp_path, change), "coco") - QUAD_PX).max() < 0.7
+
+
+def test_packed_runs_are_unpacked():
+    runs = mask_runs(drawn_mask())
+    assert unpacked_runs(packed(runs)) == runs
+    assert np.array_equal(mask_from_runs(runs, SIZE_PX), drawn_mask())
+
+
+def test_runs_that_do_not_fill_the_mask_are_refused():
+    with pytest.raises(RleError, match="cover 7 pixels; the mask has 12"):
+        mask_from_runs([3, 4], (4, 3))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "/home/bob/photos/a.jpg",
+        "C:\\photos\\a.jpg",
+        "file:///C:/photos/a.jpg",
+        "https://example.org/x/a.jpg?v=2",
+        "./A.JPG",
+    ],
+)
+def test_paths_of_other_machines_lead_to_the_picture(tmp_path, reference):
+    assert len(scenes(export(tmp_path, image(file_name=reference)), "coco")) == 1
+
+
+def test_names_in_another_unicode_form_and_encoded_ones_are_found(tmp_path):
+    files = {"images/visitenkarte u\u0308ber.jpg": picture()}
+    change = image(file_name="images/visitenkarte%20%C3%BCber.jpg")
+    (record,) = scenes(export(tmp_path, change, files), "coco")
+    assert record.attributes["photo"].startswith("images/") and record.id.isascii()
+
+
+def test_parts_of_one_card_are_joined(tmp_path):
+    left = [[40.5, 30.5], [76, 32.7], [76, 83], [38.5, 80.5]]
+    right = [[84, 33.2], [120.5, 35.5], [115.5, 85.5], [84, 83.5]]
+    parts = [np.ravel(left).tolist(), np.ravel(right).tolist()]
+    quad_px = card_px(export(tmp_path, annotation(segmentation=parts)), "coco")
+    assert np.abs(quad_px - QUAD_PX).max() < 1
+
+
+def test_other_labels_are_ignored_and_counted_whatever_they_hold(tmp_path):
+    def change(root):
+        row = {"image_id": 1, "category_id": 4, "iscrowd": 1, "segmentation": "?"}
+        root["annotations"].append(row)
+
+    tally = Tally()
+    (record,) = scenes(export(tmp_path, change), "coco", ["card"], tally)
+    assert len(record.cards) == 1 and tally.ignored_labels == {"hand": 1}
+
+
+def test_a_listed_picture_without_annotations_holds_no_card(tmp_path):
+    def change(root):
+        root["annotations"].clear()
+
+    assert [len(r.cards) for r in scenes(export(tmp_path, change), "coco")] == [0]
+
+
+def test_a_counter_clockwise_polygon_is_turned(tmp_path):
+    change = annotation(segmentation=[EDGES_PX[::-1].ravel().tolist()])
+    assert np.allclose(card_px(export(tmp_path, change), "coco"), QUAD_PX)
+
+
+def test_corners_outside_the_frame_are_kept(tmp_path):
+    outside = EDGES_PX - [60, 0]
+    change = annotation(segmentation=[outside.ravel().tolist()])
+    assert np.allclose(card_px(export(tmp_path, change), "coco"), QUAD_PX - [60, 0])
+
+
+def test_other_json_is_left_out(tmp_path):
+    captions = {"images": [], "annotations": []}
+    files = {"package.json": {"name": "x"}, "broken.json": "{", "captions_coco.json": captions}
+    assert len(scenes(export(tmp_path, files=files), "coco")) == 1
+
+
+def test_a_zip_and_one_label_file_are_read_alike(tmp_path):
+    files = {"train/_annotations.coco.json": GOOD, "train/a.jpg": picture()}
+    packed_file = exports.write_zip(tmp_path / "export.zip", files)
+    folder = write(tmp_path / "x", files)
+    found = [
+        scenes(path, "coco") for path in (packed_file, folder / "train" / "_annotations.coco.json")
+    ]
+    assert found[0][0].id == found[1][0].id
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (annotation(iscrowd=1), "annotations[0]: iscrowd: a crowd is no single card"),
+        (annotation(segmentation=[]), "only a box, which is no outline"),
+        (annotation(segmentation=[[1, 2, 3]]), "segmentation[0]: expected x, y, x, y"),
+        (annotation(segmentation=[[10, 10, 90, 10, 50, 80]]), "has 3 corners"),
+        (annotation(segmentation=[[10, 10, 90, 60, 90, 10, 10, 60]]), "the outline crosses itself"),
+        (annotation(segmentation={"size": [120, 160], "counts": [5]}), "cover 5 pixels"),
+        (annotation(segmentation={"size": [9, 9], "counts": [81]}), "size: 9x9 px; the image is"),
+        (annotation(image_id=7), "image_id 7 is the id of no image"),
+        (annotation(category_id=9), "category_id 9 is the id of no category"),
+        (image(width=320, height=240), "made at 320x240 px, the picture is 160x120 px"),
+        (image(file_name="b.jpg"), "images[0]: no picture 'b.jpg'"),
+        (image(file_name="b.heic"), "no picture 'b.heic' in the source; .heic is not read"),
+        (image(file_name=None), "file_name: expected a text, got nothing"),
+        (lambda root: root.pop("categories"), "no COCO annotation: no list categories"),
+        (lambda root: root["images"].clear() or root["annotations"].clear(), "export is empty"),
+    ],
+)
+def test_what_has_no_one_meaning_is_refused_by_name(tmp_path, change, words):
+    assert words in refusal(export(tmp_path, change), "coco")
+
+
+def test_all_faults_come_at_once(tmp_path):
+    def change(root):
+        root["annotations"][0]["iscrowd"] = 1
+        root["images"].append({"id": 2, "file_name": "gone.jpg"})
+
+    assert len(refusal(export(tmp_path, change), "coco").splitlines()) == 2
+
+
+def test_a_label_that_never_occurs_is_refused(tmp_path):
+    assert "no shape has the label 'crad'; there are ['card']" in refusal(
+        export(tmp_path), "coco", ["crad"]
+    )
+
+
+def test_two_pictures_of_one_name_are_refused(tmp_path):
+    def change(root):
+        root["images"][0]["file_name"] = "b.jpg"
+
+    files = {"x/b.jpg": picture(), "y/b.jpg": picture(seed=1)}
+    message = refusal(export(tmp_path, change, files), "coco")
+    assert "may be 'x/b.jpg' or 'y/b.jpg'" in message
+
+
+def test_a_picture_labelled_twice_otherwise_is_refused(tmp_path):
+    other = copy.deepcopy(GOOD)
+    other["annotations"].clear()
+    files = {"instances_b.json": other}
+    assert "a.jpg is also labelled in" in refusal(export(tmp_path, files=files), "coco")
+
+
+def test_copies_with_the_same_labels_come_once(tmp_path):
+    def change(root):
+        root["images"].append({**root["images"][0], "id": 2, "file_name": "b.jpg"})
+        root["annotations"].append({**root["annotations"][0], "id": 2, "image_id": 2})
+
+    assert len(scenes(export(tmp_path, change, {"b.jpg": picture()}), "coco")) == 1
+
+
+def test_copies_with_other_labels_are_refused(tmp_path):
+    def change(root):
+        root["images"].append({**root["images"][0], "id": 2, "file_name": "b.jpg"})
+
+    message = refusal(export(tmp_path, change, {"b.jpg": picture()}), "coco")
+    assert "b.jpg is the same picture as a.jpg, labelled otherwise" in message
+
+
+@pytest.mark.parametrize("value", [1, "x", None, [], {}, True, [1], 1e400])
+@pytest.mark.parametrize("key", ["id", "image_id", "category_id", "segmentation", "keypoints"])
+def test_no_value_ends_in_a_traceback(tmp_path, key, value):
+    root = copy.deepcopy(GOOD)
+    root["annotations"][0][key] = value
+    folder = write(tmp_path, {"annotations.json": json.dumps(root), "a.jpg": picture()})
+    faults = []
+    list(exports.import_scenes(folder, "coco", (), "src", faults))
+
+
+def test_a_missing_picture_is_not_replaced_by_another_of_its_name(tmp_path):
+    def change(root):
+        root["images"][0]["file_name"] = "train/b.jpg"
+        root["images"].append({**root["images"][0], "id": 2, "file_name": "val/b.jpg"})
+        root["annotations"].clear()
+
+    message = refusal(export(tmp_path, change, {"val/b.jpg": picture()}), "coco")
+    assert "images[0]: no picture 'train/b.jpg': the nearest is val/b.jpg" in message

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from meishi.data.importers.labelled import Tally
+from tests.exports import EDGES_PX, QUAD_PX, card_px, picture, refusal, scenes, write
+
+POINTS = ";".join(f"{x:.2f},{y:.2f}" for x, y in EDGES_PX)
+POLYGON = f'<polygon label="card" occluded="0" points="{POINTS}" z_order="0"></polygon>'
+IMAGE = '<image id="0" name="a.jpg" width="160" height="120">{}</image>'
+
+
+def document(inner=POLYGON, image=IMAGE):
+    return (
+        '<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version>'
+        f"<meta><task><id>1</id></task></meta>{image.format(inner)}</annotations>"
+    )
+
+
+def export(folder, inner=POLYGON, image=IMAGE, files=None):
+    return write(
+        folder,
+        {"annotations.xml": document(inner, image), "a.jpg": picture(), **(files or {})},
+    )
+
+
+def test_a_polygon_counts_from_pixel_edges(tmp_path):
+    assert np.allclose(card_px(export(tmp_path), "cvat"), QUAD_PX)
+
+
+def test_four_points_are_corners_in_any_order(tmp_path):
+    points = ";".join(f"{x},{y}" for x, y in EDGES_PX[[3, 1, 0, 2]])
+    inner = f'<points label="card" points="{points}"/>'
+    assert np.allclose(card_px(export(tmp_path, inner), "cvat"), QUAD_PX)
+
+
+def test_a_box_is_turned_clockwise_about_its_centre(tmp_path):
+    inner = '<box label="card" xtl="50" ytl="40" xbr="110" ybr="80" rotation="90"/>'
+    expected = np.array([[60, 30], [100, 30], [100, 90], [60, 90]]) - 0.5
+    assert np.allclose(card_px(export(tmp_path, inner), "cvat"), expected)
+    turned = '<box label="card" xtl="50" ytl="40" xbr="110" ybr="80" rotation="30"/>'
+    top_edge = np.diff(card_px(export(tmp_path / "b", turned), "cvat")[:2], axis=0)[0]
+    assert np.isclose(np.degrees(np.arctan2(top_edge[1], top_edge[0])), 30)
+
+
+def test_a_tag_and_other_labels_are_ignored(tmp_path):
+    inner = POLYGON + '<tag label="blurred"/><ellipse label="coin" cx="1"/>'
+    tally = Tally()
+    (record,) = scenes(export(tmp_path, inner), "cvat", ["card"], tally)
+    assert len(record.cards) == 1 and tally.ignored_labels == {"coin": 1}
+
+
+def test_an_image_without_shapes_holds_no_card(tmp_path):
+    assert [len(r.cards) for r in scenes(export(tmp_path, ""), "cvat")] == [0]
+
+
+def test_a_stated_design_is_kept(tmp_path):
+    inner = POLYGON.replace("></", '><attribute name="design">acme</attribute></')
+    (record,) = scenes(export(tmp_path, inner), "cvat")
+    assert record.cards[0].design == "acme"
+
+
+def test_pictures_in_folders_of_their_own_are_found(tmp_path):
+    files = {"images/default/a.jpg": picture()}
+    folder = write(tmp_path, {"annotations.xml": document(), **files})
+    assert len(scenes(folder, "cvat")) == 1
+
+
+def test_rounded_corners_are_fitted(tmp_path):
+    points = []
+    for index, corner in enumerate(EDGES_PX):
+        for other in (EDGES_PX[index - 1], EDGES_PX[(index + 1) % 4]):
+            points.append(corner + (other - corner) / np.linalg.norm(other - corner) * 3)
+    text = ";".join(f"{x:.2f},{y:.2f}" for x, y in points)
+    inner = f'<polygon label="card" points="{text}"/>'
+    assert np.abs(card_px(export(tmp_path, inner), "cvat") - QUAD_PX).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        ('<polyline label="card" points="1,2;3,4"/>', "a polyline is no card's outline"),
+        ('<polygon label="card" points="1,2;3;4"/>', "points: expected x,y;x,y"),
+        ('<points label="card" points="1,2;3,4;50,60"/>', "has 3 points; a card has four"),
+        ('<points label="card" points="0,0;90,0;45,60;45,20"/>', "inside the others' triangle"),
+        ('<box label="card" xtl="5" ytl="" xbr="9" ybr="9"/>', "xtl, ytl, xbr, ybr, rotation"),
+        ('<polygon points="1,2"/>', "polygon[0]: label: expected a text"),
+    ],
+)
+def test_what_is_no_card_is_refused_by_name(tmp_path, inner, words):
+    assert words in refusal(export(tmp_path, inner), "cvat")
+
+
+def test_a_video_export_is_refused(tmp_path):
+    text = "<annotations><version>1.1</version><track id='0' label='card'/></annotations>"
+    message = refusal(write(tmp_path, {"annotations.xml": text, "a.jpg": picture()}), "cvat")
+    assert "tracks of a video" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<annotations", "<annotation><folder/></annotation>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>"],
+)
+def test_xml_of_another_kind_is_refused(tmp_path, text):
+    message = refusal(write(tmp_path, {"annotations.xml": text, "a.jpg": picture()}), "cvat")
+    assert "annotations.xml: no CVAT export" in message
+
+
+def test_a_size_that_is_no_number_is_refused(tmp_path):
+    image = IMAGE.replace('"160"', '"wide"')
+    assert "image[0]: width, height: expected whole" in refusal(
+        export(tmp_path, image=image), "cvat"
+    )

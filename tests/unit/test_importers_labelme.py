@@ -1,0 +1,141 @@
+import base64
+import copy
+
+import numpy as np
+import pytest
+
+from meishi.data.importers.labelled import Tally
+from tests import exports
+from tests.exports import EDGES_PX, QUAD_PX, card_px, picture, refusal, scenes, write
+
+GOOD = {
+    "version": "5.5.0",
+    "imagePath": "a.jpg",
+    "imageData": None,
+    "imageWidth": 160,
+    "imageHeight": 120,
+    "shapes": [
+        {"label": "card", "points": EDGES_PX.tolist(), "shape_type": "polygon", "group_id": None}
+    ],
+}
+
+
+def export(folder, change=lambda root: None, files=None):
+    root = copy.deepcopy(GOOD)
+    change(root)
+    return write(folder, {"a.json": root, "a.jpg": picture(), **(files or {})})
+
+
+def shape(**values):
+    return lambda root: root["shapes"][0].update(values)
+
+
+def top(**values):
+    return lambda root: root.update(values)
+
+
+def test_a_polygon_counts_from_pixel_edges(tmp_path):
+    assert np.allclose(card_px(export(tmp_path), "labelme"), QUAD_PX)
+
+
+def test_a_rectangle_is_two_corners_in_any_order(tmp_path):
+    change = shape(shape_type="rectangle", points=[[100.5, 20.5], [20.5, 80.5]])
+    expected = [[20, 20], [100, 20], [100, 80], [20, 80]]
+    assert np.allclose(card_px(export(tmp_path, change), "labelme"), expected)
+
+
+def test_four_points_of_a_group_are_the_corners(tmp_path):
+    def change(root):
+        root["shapes"] = [
+            {"label": "card", "points": [p], "shape_type": "point", "group_id": 1}
+            for p in EDGES_PX[[0, 2, 1, 3]].tolist()
+        ]
+
+    assert np.allclose(card_px(export(tmp_path, change), "labelme"), QUAD_PX)
+
+
+def test_an_embedded_picture_stands_in_for_a_missing_file(tmp_path):
+    root = {**GOOD, "imageData": base64.b64encode(picture()).decode()}
+    assert np.allclose(card_px(write(tmp_path, {"x.json": root}), "labelme"), QUAD_PX)
+
+
+def test_the_picture_beside_is_taken_when_its_path_leads_nowhere(tmp_path):
+    assert len(scenes(export(tmp_path, top(imagePath="..\\old\\IMG_1.jpg")), "labelme")) == 1
+
+
+def test_labels_in_a_folder_of_their_own_find_the_picture(tmp_path):
+    root = {**GOOD, "imagePath": "..\\images\\a.jpg"}
+    files = {"labels/a.json": root, "images/a.jpg": picture(), "other/a.jpg": picture(seed=1)}
+    (record,) = scenes(write(tmp_path, files), "labelme")
+    assert record.attributes["photo"] == "images/a.jpg"
+
+
+def test_a_picture_without_a_file_holds_no_card_and_is_counted(tmp_path):
+    tally = Tally()
+    found = scenes(export(tmp_path, files={"b.jpg": picture(seed=1)}), "labelme", (), tally)
+    assert [len(record.cards) for record in found] == [1, 0]
+    assert any("taken as scenes without cards: 1" in line for line in tally.lines())
+
+
+def test_cards_of_a_photo_share_its_design_and_no_other_has_it(tmp_path):
+    def change(root):
+        root["shapes"].append({"label": "card", "points": [[2, 2], [30, 2], [30, 20], [2, 20]]})
+
+    second = {**copy.deepcopy(GOOD), "imagePath": "b.jpg"}
+    files = {"b.json": second, "b.jpg": picture(seed=1)}
+    found = scenes(export(tmp_path, change, files), "labelme")
+    names = [{c.design for c in record.cards} | set(record.backgrounds) for record in found]
+    assert [len(own) for own in names] == [1, 1] and not names[0] & names[1]
+
+
+@pytest.mark.parametrize("turn", [5, 6, 7, 8])
+def test_the_stated_size_tells_which_picture_was_labelled(tmp_path, turn):
+    upright = exports.write(tmp_path / "u", {})
+    stored = {"a.json": GOOD, "a.jpg": picture(turn=turn)}
+    (record,) = scenes(write(upright, stored), "labelme")
+    assert record.size_px == (120, 160)
+    on_upright = {**GOOD, "imageWidth": 120, "imageHeight": 160}
+    on_upright["shapes"] = [{"label": "card", "points": [[9, 9], [99, 9], [99, 70], [9, 70]]}]
+    folder = write(tmp_path / "v", {"a.json": on_upright, "a.jpg": picture(turn=turn)})
+    assert np.allclose(card_px(folder, "labelme")[0], [8.5, 8.5])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (shape(shape_type="circle"), "shapes[0]: a circle is no card's outline"),
+        (shape(points=[[1, 2], [3]]), "shapes[0]: points: expected a list of [x, y]"),
+        (shape(label=None), "shapes[0]: label: expected a text"),
+        (shape(points=(EDGES_PX - [150, 0]).tolist()), "inside the frame"),
+        (top(imageWidth=1600), "made at 1600x120 px, the picture is 160x120 px"),
+        (top(shapes=[*GOOD["shapes"] * 1, {"label": "card", "points": (EDGES_PX + 0.4).tolist()}]),
+         "one card labelled twice?"),
+        (top(shapes=None), "a.json: no labelme file: no list 'shapes'"),
+        (top(shapes=[{"label": "card", "points": (np.array([[0, 0], [9, 0], [9, 9], [0, 9]])
+                      + [12 * i, 0]).tolist()} for i in range(5)]), "5 cards; 4 at most"),
+    ],
+)  # fmt: skip
+def test_what_has_no_one_meaning_is_refused_by_name(tmp_path, change, words):
+    assert words in refusal(export(tmp_path, change), "labelme")
+
+
+@pytest.mark.parametrize("turn", [2, 3, 4])
+def test_a_half_turn_in_exif_cannot_be_decided(tmp_path, turn):
+    message = refusal(export(tmp_path, files={"a.jpg": picture(turn=turn)}), "labelme")
+    assert f"EXIF orientation {turn}, and the stated size fits" in message
+
+
+def test_a_broken_file_beside_a_picture_is_refused_another_left_out(tmp_path):
+    files = {"b.json": "{", "b.jpg": picture(seed=1), "settings.json": "{"}
+    message = refusal(export(tmp_path, files=files), "labelme")
+    assert "b.json: no labelme file: not JSON" in message and "settings" not in message
+
+
+def test_a_damaged_picture_is_refused(tmp_path):
+    message = refusal(export(tmp_path, files={"a.jpg": picture()[:900]}), "labelme")
+    assert "a.jpg: cannot be decoded in full" in message
+
+
+def test_another_version_of_a_labelled_picture_is_no_scene_without_cards(tmp_path):
+    files = {"a.png": picture(seed=1, suffix="PNG")}
+    assert [len(r.cards) for r in scenes(export(tmp_path, files=files), "labelme")] == [1]

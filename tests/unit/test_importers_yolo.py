@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+
+from meishi.data.importers.labelled import Tally
+from tests.exports import QUAD_PX, SHARES, card_px, picture, refusal, scenes, write
+
+ROW = "0 " + " ".join(f"{v:.6f}" for v in SHARES.ravel())
+YAML = "path: ../datasets/x\ntrain: ../train/images\nval: nowhere\nnames: [card, hand]\n"
+POSE = "kpt_shape: [4, 3]\n"
+
+
+def pose_row(visible=2):
+    box = [*(SHARES.min(axis=0) + SHARES.max(axis=0)) / 2, *np.ptp(SHARES, axis=0)]
+    points = np.hstack([SHARES, np.full((4, 1), visible)])
+    return "0 " + " ".join(f"{v:.6g}" for v in [*box, *points.ravel()])
+
+
+def export(folder, row=ROW, yaml=YAML, files=None):
+    named = {"train/images/a.jpg": picture(), "train/labels/a.txt": row}
+    return write(folder, {**named, **({"data.yaml": yaml} if yaml else {}), **(files or {})})
+
+
+def test_a_segmentation_row_is_shares_of_the_frame(tmp_path):
+    assert np.abs(card_px(export(tmp_path), "yolo") - QUAD_PX).max() < 0.001
+
+
+def test_a_pose_row_is_four_corners(tmp_path):
+    found = card_px(export(tmp_path, pose_row(), YAML + POSE), "yolo")
+    assert np.abs(found - QUAD_PX).max() < 0.001
+
+
+def test_without_data_yaml_classes_are_numbers(tmp_path):
+    tally = Tally()
+    scenes(export(tmp_path, yaml=None), "yolo", ["0"], tally)
+    assert tally.labels == {"0": 1}
+
+
+def test_labels_beside_their_pictures_and_in_another_case_are_found(tmp_path):
+    folder = write(tmp_path, {"A.JPG": picture(), "a.txt": ROW, "classes.txt": "card\n"})
+    assert len(scenes(folder, "yolo", ["card"])[0].cards) == 1
+
+
+def test_a_picture_without_or_with_an_empty_text_holds_no_card(tmp_path):
+    files = {
+        "train/images/b.jpg": picture(seed=1),
+        "train/images/c.jpg": picture(seed=2),
+        "train/labels/c.txt": "\n",
+        "results.png": picture(seed=3, suffix="PNG"),
+    }
+    found = scenes(export(tmp_path, files=files), "yolo")
+    assert [len(record.cards) for record in found] == [1, 0, 0]
+
+
+def test_other_classes_are_ignored_whatever_they_hold(tmp_path):
+    found = scenes(export(tmp_path, f"{ROW}\n1 0.5 0.5 0.1 0.1\n"), "yolo", ["card"])
+    assert len(found[0].cards) == 1
+
+
+def test_corners_outside_the_frame_are_kept(tmp_path):
+    row = "0 " + " ".join(f"{v:.6f}" for v in (SHARES - [0.4, 0]).ravel())
+    assert card_px(export(tmp_path, row), "yolo")[0, 0] < 0
+
+
+@pytest.mark.parametrize(
+    ("row", "yaml", "words"),
+    [
+        ("0 0.5 0.5 0.2 0.2", YAML, "a.txt line 1: a detector's box"),
+        ("0 0.5 0.5 0.2", YAML, "4 numbers; expected a class and three points"),
+        ("card 0.5 0.5 0.2 0.2", YAML, "line 1: expected a class and numbers"),
+        ("7 0.5 0.5 0.2 0.2 0.1 0.1", YAML, "class 7: there are [0, 1]"),
+        ("0 10 10 90 10 90 80 10 80", YAML, "90 is no share of the frame"),
+        (pose_row(0), YAML + POSE, "visibility is 0"),
+        (ROW, YAML + POSE, "9 numbers; kpt_shape asks for 17"),
+        (pose_row(), None, "may be a polygon, or a box with four keypoints"),
+        (ROW, "names: card\n", "data.yaml: names: expected a list"),
+        (ROW, YAML + "kpt_shape: [17, 3]\n", "kpt_shape: expected [4, 2] or [4, 3]"),
+    ],
+)
+def test_what_has_no_one_meaning_is_refused_by_name(tmp_path, row, yaml, words):
+    assert words in refusal(export(tmp_path, row, yaml), "yolo")
+
+
+def test_labels_without_a_picture_are_refused(tmp_path):
+    message = refusal(export(tmp_path, files={"train/labels/gone.txt": ROW}), "yolo")
+    assert "train/labels/gone.txt: no picture of this name" in message
+
+
+def test_pictures_without_any_labels_are_refused(tmp_path):
+    folder = write(tmp_path, {"images/a.jpg": picture(), "data.yaml": YAML})
+    assert "no YOLO labels" in refusal(folder, "yolo")
+
+
+def test_exif_rotation_without_a_stated_size_is_refused(tmp_path):
+    files = {"train/images/a.jpg": picture(turn=6)}
+    assert "EXIF orientation 6, and the labels state no size" in refusal(
+        export(tmp_path, files=files), "yolo"
+    )
+
+
+def test_data_yaml_may_be_named_instead_of_its_folder(tmp_path):
+    assert len(scenes(export(tmp_path) / "data.yaml", "yolo")) == 1
+
+
+def test_one_text_for_two_pictures_is_refused(tmp_path):
+    files = {"train/images/a.png": picture(seed=1, suffix="PNG")}
+    assert "labels of train/images/a.jpg or of train" in refusal(
+        export(tmp_path, files=files), "yolo"
+    )
