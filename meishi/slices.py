@@ -9,6 +9,7 @@ from meishi.data.records import Record
 from meishi.evaluation.captures import card_results
 from meishi.geometry import quads
 
+WHOLE = 0.999  # visible share of a card that the frame does not cut
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the frame, bounds of the slices by size
 
 
@@ -63,4 +64,5 @@ def _slices(record: Record, card: int) -> dict[str, str]:
     flags = {f"light {name}": "yes" for name in lights}
     if record.attributes.get("held"):
         flags["held"] = "yes"
-    return {"size": size, **named, **flags}
+    whole = quads.visible_share(record.quads[card]) > WHOLE
+    return {"size": size, "frame": "holds it" if whole else "cuts it", **named, **flags}
