@@ -133,7 +133,7 @@ def _output_variables(mil, description) -> dict[str, str]:
 
 
 def _labels(mil) -> dict[str, list]:
-    found = {}
+    found: dict[str, list] = {}
     for operation in mil.operations:
         if operation.op_type == "classify":
             classes = operation.inputs["classes"].val

@@ -10,6 +10,7 @@ programs and a non-maximum suppression work too; the suppression is `geometry.bo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,6 @@ APPLE_ONLY = (
     "wordEmbedding",
     "wordTagger",
 )
-
-Value = np.ndarray | dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Package:
             precision=precision,
         )
 
-    def predict(self, values: Mapping[str, np.ndarray]) -> dict[str, Value]:
+    def predict(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Run the package on one example.
 
         Args:

@@ -82,13 +82,13 @@ def _dequantize(o: Arguments):
 def _grid(o: Arguments) -> tuple[np.ndarray, np.ndarray]:
     """Return scale and zero point, shaped for the axis they belong to."""
     scale = concrete(o.scale).astype(np.float32)
-    zero = np.float32(0) if o.zero_point is None else concrete(o.zero_point).astype(np.float32)
+    zero = concrete(0 if o.zero_point is None else o.zero_point).astype(np.float32)
     if scale.ndim == 0:
-        return scale, np.asarray(zero)
+        return scale, zero
     rank = len(shape_of(o.input))
     shape = [1] * rank
     shape[integer(o.axis) % rank] = -1
-    return scale.reshape(shape), zero.reshape(shape) if np.ndim(zero) else np.asarray(zero)
+    return scale.reshape(shape), zero.reshape(shape) if zero.ndim else zero
 
 
 OPS: dict[str, Kernel] = {

@@ -55,7 +55,7 @@ def _slice_by_size(o: Arguments):
     return tf.slice(o.x, begin, integers(o.size))
 
 
-def _from_front(indices, size: int):
+def _from_front(indices, size: int | np.ndarray):
     """Count negative indices from the front."""
     indices = tf.cast(indices, tf.int32)
     return tf.where(indices < 0, indices + size, indices)

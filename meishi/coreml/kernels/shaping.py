@@ -130,8 +130,9 @@ def _band_part(o: Arguments):
 
 
 def _range_1d(o: Arguments) -> np.ndarray:
-    start, end, step = concrete(o.start), concrete(o.end), concrete(o.step)
-    kind = np.int32 if start.dtype.kind == "i" and step.dtype.kind == "i" else np.float32
+    bounds = [concrete(part) for part in (o.start, o.end, o.step)]
+    kind = np.int32 if all(bound.dtype.kind == "i" for bound in bounds) else np.float32
+    start, end, step = (bound.item() for bound in bounds)
     return np.arange(start, end, step).astype(kind)
 
 
