@@ -40,10 +40,11 @@ def concrete(value) -> np.ndarray:
 
 def shape_of(x) -> tuple[int, ...]:
     """Return the shape of a tensor or a constant, every axis known."""
-    shape = tuple(np.shape(x)) if not tf.is_tensor(x) else x.shape
-    if tf.is_tensor(x) and (shape.rank is None or None in tuple(shape)):
+    if not tf.is_tensor(x):
+        return tuple(int(size) for size in np.shape(x))
+    if x.shape.rank is None or None in tuple(x.shape):
         raise NeedsValues
-    return tuple(int(size) for size in shape)
+    return tuple(int(size) for size in x.shape)
 
 
 def integers(values) -> list[int]:
