@@ -1,4 +1,4 @@
-"""The `meishi` command: render scenes, add labelled photos, capture cards."""
+"""The `meishi` command: render, add photos, capture cards, run and inspect packages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -81,6 +81,41 @@ def add_labelled_photos(
 
     for line in add_photos(export, kind, labels or [], into, licence, sheet):
         print(line)
+
+
+@app.command()
+def predict(
+    package: Annotated[Path, typer.Argument(help="An .mlpackage, or an .mlmodel.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Photos, or .npz with inputs by name.", metavar="INPUT...")
+    ],
+    out: Annotated[Path, typer.Option(help="The .npz to write.")],
+    precision: Annotated[
+        str, typer.Option(help="fp32, or fp16 to round the result of every operation.")
+    ] = "fp32",
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Scale photos to the size of the model.")
+    ] = False,
+) -> None:
+    """Run a Core ML package on this machine; write its outputs by name."""
+    from meishi.coreml.predicting import predict_files, save_outputs
+    from meishi.coreml.runtime import Package
+
+    rows = predict_files(Package.load(package, precision), inputs, resize)
+    save_outputs(rows, out)
+    print(f"{out}: {len(rows)} predictions of {package.name} in {precision}")
+
+
+@app.command()
+def inspect(
+    package: Annotated[Path, typer.Argument(help="An .mlpackage, or an .mlmodel.")],
+) -> None:
+    """Print what a Core ML package holds, as JSON."""
+    import json
+
+    from meishi.coreml.inspection import inspect as describe
+
+    print(json.dumps(describe(package), indent=2))
 
 
 @app.command("weights")

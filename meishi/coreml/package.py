@@ -1,4 +1,4 @@
-"""Writing an `.mlpackage` whose bytes depend on its content only.
+"""Reading a Core ML package, and writing one whose bytes depend on its content only.
 
 coremltools gives each file a random identifier, serialises protobuf maps in hash order and notes
 the day of conversion: the same model differs from run to run. Here identifiers derive from the
@@ -8,12 +8,16 @@ content (DVC's) knows an unchanged model.
 
 import json
 import uuid
+import zipfile
 from pathlib import Path
+
+from google.protobuf.message import DecodeError
 
 from meishi.atomic import replace_folder
 from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
 
+NEWEST = 10  # specification version of iOS 26, the last that coremltools 9 writes
 _DATE = "com.github.apple.coremltools.conversion_date"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://apple.com/coreml/mlpackage")
 
@@ -40,17 +44,59 @@ def spec_path(path: Path) -> Path:
     """Return the path of the package's model file, as its manifest names it.
 
     Raises:
-        InputError: if `path` is not a package or its manifest is damaged.
+        InputError: if `path` is not a package or its manifest is damaged or leaves the package.
     """
     path = Path(path)
+    if path.is_file():
+        kind = "a zip archive: unpack it first" if zipfile.is_zipfile(path) else "a file"
+        raise InputError(f"{path}: not a Core ML package, which is a folder, but {kind}")
     try:
         manifest = json.loads((path / "Manifest.json").read_text(encoding="utf-8"))
-        root = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
+        items = {name: item["path"] for name, item in manifest["itemInfoEntries"].items()}
+        root = items[manifest["rootModelIdentifier"]]
     except FileNotFoundError:
         raise InputError(f"{path}: not a Core ML package: there is no Manifest.json") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}/Manifest.json: damaged ({error!r}); convert again") from error
+    data = (path / "Data").resolve()
+    for item in items.values():
+        if not isinstance(item, str) or not (data / item).resolve().is_relative_to(data):
+            raise InputError(f"{path}/Manifest.json: the path {item!r} leaves the package")
     return path / "Data" / root
+
+
+def read_spec(path: Path):
+    """Read a model's specification.
+
+    Args:
+        path: an `.mlpackage` folder, or an `.mlmodel` file.
+
+    Returns:
+        The Model message and the folder of its weight files.
+
+    Raises:
+        InputError: if it is missing, damaged or newer than this runtime.
+    """
+    path = Path(path)
+    single = path.is_file() and path.suffix == ".mlmodel" and not zipfile.is_zipfile(path)
+    model_file = path if single else spec_path(path)
+    spec = ct.proto.Model_pb2.Model()
+    try:
+        spec.ParseFromString(model_file.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{model_file}: missing from the package; convert again") from None
+    except IsADirectoryError:
+        raise InputError(f"{model_file}: a folder where the model file should be") from None
+    except DecodeError as error:
+        raise InputError(f"{model_file}: damaged ({error}); convert again") from error
+    if spec.WhichOneof("Type") is None:
+        raise InputError(f"{model_file}: damaged: it holds no model; convert again")
+    if spec.specificationVersion > NEWEST:
+        raise InputError(
+            f"{path}: specification version {spec.specificationVersion} is from the future: "
+            f"{NEWEST} is the newest that this runtime knows"
+        )
+    return spec, model_file.parent / "weights"
 
 
 def _stabilise(package: Path) -> None:

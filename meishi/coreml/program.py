@@ -1,100 +1,198 @@
 """An ML program as a TensorFlow function.
 
 The MIL operations are read with coremltools' own loader, which also expands compressed weights, and
-each is handed to its function in `ops.OPS`. The walk is traced once; predictions run the graph.
+each is handed to its function in `ops.OPS`. The walk is traced once for each shape of the inputs
+and predictions run the graph; operations on constants are computed while it is traced. A program
+whose shapes depend on values runs operation by operation instead.
 """
 
-import struct
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
-from meishi.coreml.ops import OPS
+from meishi.coreml import checks
+from meishi.coreml.features import Feature
+from meishi.coreml.kernels.arguments import Arguments, NeedsValues
+from meishi.coreml.ops import CONSTANTS, OPS
 from meishi.coreml.toolkit import load_program, only_errors
 from meishi.errors import InputError
 from meishi.keras import tf
 
-# A constant in a weight file starts with a record: sentinel, type, size and place of its data
-# (coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp).
-_RECORD = struct.Struct("<IIQQ")
-_SENTINEL = 0xDEADBEEF
+PRECISIONS = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
 class Program:
-    """One "main" function of an ML program, checked and traced."""
+    """One function of an ML program, checked and ready to run."""
 
     where: str  # names the package in errors
-    image_sizes: dict[str, tuple[int, int]]  # image input -> (width, height)
-    function: Callable
-    signature: dict[str, tf.TensorSpec]
-    outputs: tuple[str, ...]
+    features: dict[str, Feature]  # inputs
+    pictures: dict[str, Feature]  # image outputs
+    outputs: dict[str, str]  # feature -> variable
+    mil: object  # coremltools' function
+    labels: dict[str, list]  # a classifier's outputs: the label and the probabilities
+    precision: str
+    _graphs: dict = field(default_factory=dict, repr=False)
 
     @classmethod
-    def from_spec(cls, spec, weights: Path, where: str) -> "Program":
-        """Check and trace a program; InputError says why it cannot run."""
-        _check_operations(spec, where)
-        _check_weights(spec, weights, where)
-        with only_errors():
-            mil = load_program(spec, spec.specificationVersion, str(weights)).functions["main"]
-        signature = {
-            name: tf.TensorSpec(placeholder.shape, tf.float32, name=name)
-            for name, placeholder in mil.inputs.items()
-        }
-
-        def walk(**inputs):
-            return _walk(mil, inputs)
-
+    def from_spec(cls, spec, weights: Path, where: str, precision: str = "fp32") -> "Program":
+        """Check and load a program; InputError says why it cannot run."""
+        checks.check_operations(spec, where)
+        checks.check_weights(spec, weights, where)
+        name = checks.function_name(spec)
+        try:
+            with only_errors():
+                program = load_program(spec, spec.specificationVersion, str(weights))
+        except (ValueError, NotImplementedError, AssertionError, KeyError, TypeError) as error:
+            raise InputError(f"{where}: the program cannot be read: {error}") from error
+        mil = program.functions[name]
+        description = checks.description(spec)
         return cls(
             where=where,
-            image_sizes=_image_sizes(spec),
-            function=tf.function(walk, autograph=False).get_concrete_function(**signature),
-            signature=signature,
-            outputs=tuple(feature.name for feature in spec.description.output),
+            features={part.name: Feature.from_spec(part) for part in description.input},
+            pictures={
+                part.name: Feature.from_spec(part)
+                for part in description.output
+                if part.type.WhichOneof("Type") == "imageType"
+            },
+            outputs=_output_variables(mil, description),
+            mil=mil,
+            labels=_labels(mil),
+            precision=precision,
         )
 
     def run(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run on the inputs found in `values`; other names are ignored."""
-        missing = sorted(set(self.signature) - set(values))
+        missing = [
+            name
+            for name, feature in self.features.items()
+            if name not in values and feature.default is None
+        ]
         if missing:
-            raise ValueError(f"{self.where}: missing inputs {missing}")
-        tensors = {name: self._tensor(name, values[name]) for name in self.signature}
-        return {name: value.numpy() for name, value in self.function(**tensors).items()}
+            raise InputError(f"{self.where}: missing inputs {sorted(missing)}")
+        tensors = {name: self._tensor(name, values) for name in self.features}
+        results = self._graph(tensors)(**tensors)
+        named = {name: self._decoded(name, results[var]) for name, var in self.outputs.items()}
+        return {name: value for name, value in named.items() if value is not None}
 
-    def _tensor(self, name: str, value: np.ndarray) -> tf.Tensor:
-        array = np.asarray(value, dtype=np.float32)
-        expected = tuple(self.signature[name].shape)
-        if name in self.image_sizes:
-            width, height = self.image_sizes[name]
-            expected = (height, width, 3)
-        if array.shape != expected:
-            raise ValueError(f"{self.where}: {name} must be {expected}, got {array.shape}")
-        if name in self.image_sizes:
-            array = array.transpose(2, 0, 1)[None]  # (1, 3, H, W)
-        return tf.constant(array)
+    def _tensor(self, name: str, values: Mapping[str, np.ndarray]) -> tf.Tensor:
+        feature = self.features[name]
+        value = values.get(name)
+        if value is None:
+            value = np.full(feature.shape, feature.default)
+        try:
+            return tf.constant(feature.tensor(value))
+        except InputError as error:
+            raise InputError(f"{self.where}: {error}") from None
+
+    def _graph(self, tensors: dict[str, tf.Tensor]) -> Callable:
+        key = tuple(tuple(tensor.shape) for tensor in tensors.values())
+        if key not in self._graphs:
+            self._graphs[key] = self._traced(tensors)
+        return self._graphs[key]
+
+    def _traced(self, tensors: dict[str, tf.Tensor]) -> Callable:
+        def walk(**inputs):
+            return _walk(self.mil, inputs, self.precision == "fp16")
+
+        signature = {
+            name: tf.TensorSpec(tensor.shape, tensor.dtype, name=f"in_{place}")
+            for place, (name, tensor) in enumerate(tensors.items())
+        }
+        try:
+            graph = tf.function(
+                lambda *inputs: walk(**dict(zip(tensors, inputs, strict=True))), autograph=False
+            )
+            traced = graph.get_concrete_function(*signature.values())
+            return lambda **inputs: traced(*inputs.values())
+        except NeedsValues:
+            return walk
+
+    def _decoded(self, name: str, value):
+        variable = self.outputs[name]
+        array = value.numpy() if tf.is_tensor(value) else np.asarray(value)
+        if variable in self.labels:
+            labels = self.labels[variable]
+            if array.ndim == 0:
+                return np.array(labels[int(array)])
+            return {label: float(p) for label, p in zip(labels, array, strict=True)}
+        if name in self.pictures:
+            return self.pictures[name].picture(array)
+        return array
 
 
-def _walk(mil, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def _output_variables(mil, description) -> dict[str, str]:
+    """Return the variable of each output feature; they share names, or at least their order."""
+    variables = [variable.name for variable in mil.outputs]
+    features = [feature.name for feature in description.output]
+    if set(features) <= set(variables) or len(features) != len(variables):
+        return {name: name for name in features}
+    return dict(zip(features, variables, strict=True))
+
+
+def _labels(mil) -> dict[str, list]:
+    found: dict[str, list] = {}
+    for operation in mil.operations:
+        if operation.op_type == "classify":
+            classes = operation.inputs["classes"].val
+            names = [getattr(item, "val", item) for item in getattr(classes, "ls", classes)]
+            found |= {variable.name: list(names) for variable in operation.outputs}
+    return found
+
+
+def _walk(mil, inputs: dict[str, tf.Tensor], rounded: bool) -> dict[str, tf.Tensor]:
     known = dict(inputs)
     for operation in mil.operations:
-        if operation.op_type == "const" or operation.op_type.startswith("constexpr_"):
+        if operation.op_type in CONSTANTS:
             continue  # read where it is used
-        arguments = {name: _value(part, known) for name, part in operation.inputs.items()}
-        result = OPS[operation.op_type](_Arguments(**arguments))
-        results = result if isinstance(result, tuple) else (result,)
+        arguments = {
+            name: _value(part, known)
+            for name, part in operation.inputs.items()
+            if operation.op_type != "classify" or name != "classes"
+        }
+        result = _result(operation.op_type, Arguments(**arguments), rounded)
+        results = result if isinstance(result, tuple | list) else (result,)
         for variable, value in zip(operation.outputs, results, strict=True):
             known[variable.name] = value
     return {variable.name: _value(variable, known) for variable in mil.outputs}
 
 
-class _Arguments(SimpleNamespace):
-    """Inputs of an operation; an optional one that is not given reads as None."""
+def _result(kind: str, arguments: Arguments, rounded: bool):
+    """Run an operation; one on constants only gives constants, in a graph too."""
+    if any(_has_tensor(value) for value in vars(arguments).values()):
+        result = OPS[kind](arguments)
+    else:
+        with tf.init_scope():
+            result = _constants(OPS[kind](arguments))
+    if not rounded:
+        return result
+    parts = result if isinstance(result, tuple | list) else (result,)
+    half = tuple(_half(part) for part in parts)
+    return half if isinstance(result, tuple | list) else half[0]
 
-    def __getattr__(self, name: str) -> None:
-        return None
+
+def _has_tensor(value) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_has_tensor(item) for item in value)
+    return tf.is_tensor(value)
+
+
+def _constants(result):
+    if isinstance(result, tuple | list):
+        return tuple(_constants(part) for part in result)
+    return result.numpy() if tf.is_tensor(result) else result
+
+
+def _half(value):
+    """Round floats to the nearest float16."""
+    if tf.is_tensor(value):
+        return (
+            tf.cast(tf.cast(value, tf.float16), value.dtype) if value.dtype.is_floating else value
+        )
+    array = np.asarray(value)
+    return array.astype(np.float16).astype(np.float32) if array.dtype.kind == "f" else value
 
 
 def _value(part, known: dict):
@@ -105,62 +203,7 @@ def _value(part, known: dict):
     constant = part.val
     if constant is None and part.op is not None and part.op.op_type.startswith("constexpr_"):
         constant = part.op.materialized_val_inference()
-    if isinstance(constant, np.ndarray | np.generic) and constant.dtype.kind == "f":
-        return constant.astype(np.float32)
-    return constant
-
-
-def _image_sizes(spec) -> dict[str, tuple[int, int]]:
-    kinds = {feature.name: feature.type for feature in spec.description.input}
-    return {
-        name: (kind.imageType.width, kind.imageType.height)
-        for name, kind in kinds.items()
-        if kind.WhichOneof("Type") == "imageType"
-    }
-
-
-def _operations(spec) -> Iterator:
-    function = spec.mlProgram.functions["main"]
-    yield from function.block_specializations[function.opset].operations
-
-
-def _check_operations(spec, where: str) -> None:
-    found = {operation.type for operation in _operations(spec)}
-    constants = {kind for kind in found if kind == "const" or kind.startswith("constexpr_")}
-    unknown = sorted(found - constants - set(OPS))
-    if unknown:
-        raise InputError(
-            f"{where}: operations {unknown} are not implemented by this runtime; it knows "
-            f"{', '.join(sorted(OPS))} and constants. Add a function to meishi/coreml/ops.py"
-        )
-
-
-def _check_weights(spec, weights: Path, where: str) -> None:
-    """Check that each constant kept in a weight file is there in full."""
-    found = {_weight_fault(weights, value.fileName, value.offset) for value in _file_values(spec)}
-    faults = [fault for fault in found if fault]
-    if faults:
-        raise InputError(f"{where}: weights: {'; '.join(sorted(faults))}; convert again")
-
-
-def _weight_fault(weights: Path, name: str, offset: int) -> str | None:
-    file = weights / name.rsplit("/", 1)[-1]
-    if not file.is_file():
-        return f"{file.name} is missing"
-    with file.open("rb") as stream:
-        stream.seek(offset)
-        record = stream.read(_RECORD.size)
-    if len(record) < _RECORD.size:
-        return f"{file.name} is cut short"
-    sentinel, _, data_bytes, data_offset = _RECORD.unpack(record)
-    if sentinel != _SENTINEL:
-        return f"{file.name} is damaged"
-    return f"{file.name} is cut short" if data_offset + data_bytes > file.stat().st_size else None
-
-
-def _file_values(spec) -> Iterator:
-    for operation in _operations(spec):
-        bound = [part.value for given in operation.inputs.values() for part in given.arguments]
-        for value in [*operation.attributes.values(), *bound]:
-            if value.WhichOneof("value") == "blobFileValue":
-                yield value.blobFileValue
+    if not isinstance(constant, np.ndarray | np.generic):
+        return constant
+    kinds = {"f": np.float32, "i": np.int32, "u": np.int32}
+    return constant.astype(kinds.get(constant.dtype.kind, constant.dtype))

@@ -1,28 +1,41 @@
-"""Run an `.mlpackage` without a Mac: walk its MIL program with TensorFlow kernels.
+"""Run a Core ML model without a Mac: walk its MIL program with TensorFlow kernels.
 
-It proves the package's graph, layout, weights and their rounding, not Apple's float16 arithmetic:
-everything is computed in float32. A program is checked before it runs (its operations, its weight
-files), so that a package which cannot be run is refused with a reason. Pipelines of a program and a
-non-maximum suppression work too; the suppression is `geometry.boxes.nms`.
+It proves the package's graph, layout, weights and their rounding, not Apple's arithmetic:
+everything is computed in float32; with the precision "fp16" the result of every operation is then
+rounded to float16 (what happens inside one is not). A model is checked before it runs (its
+operations, its weight files), so that one that cannot be run is refused with a reason. Pipelines of
+programs and a non-maximum suppression work too; the suppression is `geometry.boxes.nms`.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
-from meishi.coreml.package import spec_path
-from meishi.coreml.program import Program
+from meishi.coreml.checks import description
+from meishi.coreml.features import Feature
+from meishi.coreml.package import read_spec
+from meishi.coreml.program import PRECISIONS, Program
 from meishi.coreml.suppression import Suppression
-from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
+
+PIPELINES = ("pipeline", "pipelineClassifier", "pipelineRegressor")
+APPLE_ONLY = (
+    "audioFeaturePrint",
+    "gazetteer",
+    "soundAnalysisPreprocessing",
+    "textClassifier",
+    "visionFeaturePrint",
+    "wordEmbedding",
+    "wordTagger",
+)
 
 
 @dataclass(frozen=True)
 class Package:
-    """A loaded package, ready to predict.
+    """A loaded model, ready to predict.
 
     Attributes:
         path: where it was loaded from.
@@ -30,6 +43,8 @@ class Package:
         outputs: names.
         metadata: author, license, versionString, shortDescription and the free keys.
         stages: what runs one after the other.
+        features: what is known of each input.
+        precision: "fp32", or "fp16" when every operation's result is rounded.
     """
 
     path: Path
@@ -37,78 +52,95 @@ class Package:
     outputs: tuple[str, ...]
     metadata: dict[str, str]
     stages: tuple[Program | Suppression, ...]
+    features: dict[str, Feature]
+    precision: str = "fp32"
 
     @classmethod
-    def load(cls, path: Path | str) -> "Package":
-        """Load and check a package.
+    def load(cls, path: Path | str, precision: str = "fp32") -> "Package":
+        """Load and check a package, or a model in one file.
+
+        Args:
+            path: an `.mlpackage` folder or an `.mlmodel` file.
+            precision: "fp32", or "fp16" to round the result of every operation.
 
         Raises:
             InputError: if it is no package, is damaged, lacks a weight file, or holds an operation
                 or kind of model that this runtime does not know.
         """
+        if precision not in PRECISIONS:
+            raise InputError(f"precision: expected one of {PRECISIONS}, got {precision!r}")
         path = Path(path)
-        model_file = spec_path(path)
-        spec = _read_spec(model_file)
-        weights = model_file.parent / "weights"
+        spec, weights = read_spec(path)
+        described = description(spec)
         return cls(
             path=path,
-            inputs=tuple(feature.name for feature in spec.description.input),
-            outputs=tuple(feature.name for feature in spec.description.output),
-            metadata=_metadata(spec),
-            stages=tuple(_stage(part, weights, path) for part in _parts(spec)),
+            inputs=tuple(feature.name for feature in described.input),
+            outputs=tuple(feature.name for feature in described.output),
+            metadata=metadata_of(spec),
+            stages=tuple(_stage(part, weights, path, precision) for part in parts(spec)),
+            features={part.name: Feature.from_spec(part) for part in described.input},
+            precision=precision,
         )
 
-    def predict(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def predict(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Run the package on one example.
 
         Args:
-            values: by input name; an image is RGB (H, W, 3) of the model's own size, 0..255;
-                `iouThreshold` and `confidenceThreshold` of a pipeline may be left out.
+            values: by input name. An image is RGB (H, W, 3), or (H, W) for a grey input, of a size
+                the model takes, 0..255; an array has the model's shape. An optional input may be
+                left out, as `iouThreshold` and `confidenceThreshold` of a pipeline.
 
         Returns:
-            The outputs by name, float32; a pipeline's boxes come best first.
+            The outputs by name: float32 or int32 arrays, pictures as RGB uint8 (H, W, 3), a label
+            as an array without axes, probabilities as a dictionary by label. A pipeline's boxes
+            come best first. Computed in `self.precision`.
 
         Raises:
-            ValueError: for unknown or missing names, or a wrong shape.
+            InputError: for unknown or missing names, or a wrong shape.
         """
         unknown = sorted(set(values) - set(self.inputs))
         if unknown:
-            raise ValueError(f"{self.path}: unknown inputs {unknown}; it has {self.inputs}")
-        known = dict(values)
+            raise InputError(f"{self.path}: unknown inputs {unknown}; it has {self.inputs}")
+        known: dict = dict(values)
         for stage in self.stages:
             known |= stage.run(known)
         return {name: known[name] for name in self.outputs}
 
 
-def _read_spec(model_file: Path):
-    spec = ct.proto.Model_pb2.Model()
-    try:
-        spec.ParseFromString(model_file.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{model_file}: missing from the package; convert again") from None
-    except DecodeError as error:
-        raise InputError(f"{model_file}: damaged ({error}); convert again") from error
-    return spec
-
-
-def _parts(spec) -> Iterator:
+def parts(spec) -> Iterator:
     """Yield the models that run one after the other: the pipeline's, or the model itself."""
-    if spec.WhichOneof("Type") == "pipeline":
-        yield from spec.pipeline.models
+    kind = spec.WhichOneof("Type")
+    if kind in PIPELINES:
+        holder = getattr(spec, kind)
+        inner = holder if kind == "pipeline" else holder.pipeline
+        for part in inner.models:
+            yield from parts(part)
     else:
         yield spec
 
 
-def _stage(spec, weights: Path, path: Path) -> Program | Suppression:
+def refusal(spec) -> str | None:
+    """Say why a model of this kind cannot run; None if its kind is known."""
     kind = spec.WhichOneof("Type")
-    if kind == "mlProgram":
-        return Program.from_spec(spec, weights, str(path))
-    if kind == "nonMaximumSuppression":
-        return Suppression.from_spec(spec)
-    raise InputError(f"{path}: cannot run a model of kind {kind}: only ML programs and suppression")
+    if kind in ("mlProgram", "nonMaximumSuppression"):
+        return None
+    if kind in APPLE_ONLY:
+        return f"a model of kind {kind} cannot run here: its weights are part of Apple's systems"
+    known = "only ML programs, pipelines of them, and suppression"
+    return f"cannot run a model of kind {kind}: {known}"
 
 
-def _metadata(spec) -> dict[str, str]:
+def _stage(spec, weights: Path, path: Path, precision: str) -> Program | Suppression:
+    reason = refusal(spec)
+    if reason:
+        raise InputError(f"{path}: {reason}")
+    if spec.WhichOneof("Type") == "mlProgram":
+        return Program.from_spec(spec, weights, str(path), precision)
+    return Suppression.from_spec(spec)
+
+
+def metadata_of(spec) -> dict[str, str]:
+    """Return author, license, versionString, shortDescription and the free keys."""
     described = spec.description.metadata
     fixed = ("author", "license", "versionString", "shortDescription")
     return {name: getattr(described, name) for name in fixed} | dict(described.userDefined)

@@ -1,14 +1,14 @@
 """MIL operations against obvious slow references in NumPy."""
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meishi.coreml import convolution, resizing
+from meishi.coreml.kernels import convolution, resizing
+from meishi.coreml.kernels.arguments import Arguments
 from meishi.coreml.ops import OPS
 from meishi.keras import tf
 
@@ -17,7 +17,7 @@ slow_enough = settings(max_examples=25, deadline=None)
 
 
 def inputs(**given):
-    return SimpleNamespace(**given)
+    return Arguments(**given)
 
 
 def random(*shape):
@@ -193,16 +193,20 @@ def test_upsampling_matches_tensorflow(align_corners, half_pixel):
     np.testing.assert_allclose(found, tf.transpose(expected, (0, 3, 1, 2)), atol=1e-5)
 
 
-def test_nearest_repeats_pixels_and_refuses_other_factors():
+def test_nearest_takes_the_pixel_a_grid_point_lies_in():
     x = tf.constant([[[[1.0, 2.0]]]])
     o = inputs(x=x, target_size_height=2, target_size_width=4)
     assert resizing.resize_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 1, 2, 2]] * 2
-    with pytest.raises(ValueError, match="from 2 to 3 pixels"):
-        resizing.resize_nearest_neighbor(inputs(x=x, target_size_height=2, target_size_width=3))
+    o = inputs(x=x, target_size_height=2, target_size_width=3)
+    assert resizing.resize_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 1, 2]] * 2
 
 
 def test_reshape_keeps_an_axis_marked_zero():
-    assert OPS["reshape"](inputs(x=tf.zeros((2, 3, 4)), shape=[0, -1])).shape == (2, 12)
+    assert OPS["reshape"](inputs(x=tf.zeros((2, 3, 4)), shape=[0, -1, 2])).shape == (2, 6, 2)
+
+
+def test_zeros_in_a_shape_count_from_the_last_axis():
+    assert OPS["reshape"](inputs(x=tf.zeros((2, 50)), shape=[1, 0, -1, 0])).shape == (1, 1, 2, 50)
 
 
 def test_expand_dims_counts_axes_in_the_result():

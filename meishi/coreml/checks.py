@@ -1,0 +1,93 @@
+"""What is checked of an ML program before it is loaded: its operations and its weight files."""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from meishi.coreml.ops import CONSTANTS, OPS
+from meishi.errors import InputError
+
+# A constant in a weight file starts with a record: sentinel, type, size and place of its data
+# (coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp).
+_RECORD = struct.Struct("<IIQQ")
+_SENTINEL = 0xDEADBEEF
+
+
+def function_name(spec) -> str:
+    """Return the function that runs: the default one of several."""
+    name = spec.description.defaultFunctionName or "main"
+    functions = spec.mlProgram.functions
+    return name if name in functions or not functions else next(iter(functions))
+
+
+def description(spec):
+    """Return what holds the inputs and outputs of that function."""
+    for function in spec.description.functions:
+        if function.name == function_name(spec):
+            return function
+    return spec.description
+
+
+def operations(spec) -> Iterator:
+    """Yield the operations of every function, those of nested blocks too."""
+    for function in spec.mlProgram.functions.values():
+        if function.opset in function.block_specializations:
+            yield from _of_block(function.block_specializations[function.opset])
+
+
+def _of_block(block) -> Iterator:
+    for operation in block.operations:
+        yield operation
+        for inner in operation.blocks:
+            yield from _of_block(inner)
+
+
+def unknown_operations(spec) -> list[str]:
+    """List the operations that this runtime does not know."""
+    return sorted({operation.type for operation in operations(spec)} - CONSTANTS - set(OPS))
+
+
+def check_operations(spec, where: str) -> None:
+    """Refuse operations that this runtime does not know; InputError names them."""
+    unknown = unknown_operations(spec)
+    if unknown:
+        raise InputError(
+            f"{where}: operations {unknown} are not implemented by this runtime; it knows "
+            f"{', '.join(sorted(OPS))} and constants. Add a function to meishi/coreml/kernels"
+        )
+
+
+def check_weights(spec, weights: Path, where: str) -> None:
+    """Check that each constant kept in a weight file is there in full."""
+    found = {_weight_fault(weights, name, offset) for name, offset in set(file_values(spec))}
+    faults = [fault for fault in found if fault]
+    if faults:
+        raise InputError(f"{where}: weights: {'; '.join(sorted(faults))}; convert again")
+
+
+def _weight_fault(weights: Path, name: str, offset: int) -> str | None:
+    if ".." in name.split("/"):
+        return f"{name} leaves the package"
+    file = weights / name.rsplit("/", 1)[-1]
+    if not file.is_file():
+        return f"{file.name} is missing"
+    if not file.resolve().is_relative_to(weights.resolve().parent):
+        return f"{file.name} leaves the package"
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        record = stream.read(_RECORD.size)
+    if len(record) < _RECORD.size:
+        return f"{file.name} is cut short"
+    sentinel, _, data_bytes, data_offset = _RECORD.unpack(record)
+    if sentinel != _SENTINEL:
+        return f"{file.name} is damaged"
+    return f"{file.name} is cut short" if data_offset + data_bytes > file.stat().st_size else None
+
+
+def file_values(spec) -> Iterator[tuple[str, int]]:
+    """Yield file name and offset of each constant that lies in a weight file."""
+    for operation in operations(spec):
+        bound = [part.value for given in operation.inputs.values() for part in given.arguments]
+        for value in [*operation.attributes.values(), *bound]:
+            if value.WhichOneof("value") == "blobFileValue":
+                yield value.blobFileValue.fileName, value.blobFileValue.offset

@@ -1,0 +1,184 @@
+"""The inputs of a Core ML model, as its description declares them, and what is allowed for each.
+
+A picture is given as RGB (H, W, 3) of 0..255, or (H, W) for a grey input; the description's colour
+order makes (1, C, H, W) of it. An array is given in the declared shape, in one of the enumerated
+ones, or within the declared range.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from meishi.coreml.toolkit import ct
+from meishi.errors import InputError
+
+_PICTURE = ct.proto.FeatureTypes_pb2.ImageFeatureType
+_ARRAY = ct.proto.FeatureTypes_pb2.ArrayFeatureType
+_TYPES = {"FLOAT16": "fp16", "FLOAT32": "fp32", "DOUBLE": "fp64", "INT32": "int32", "INT8": "int8"}
+_GREY = ("GRAYSCALE", "GRAYSCALE_FLOAT16")
+
+Range = tuple[int, int | None]  # of an axis; None: no upper bound
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input or output.
+
+    Attributes:
+        name: as the model has it.
+        kind: "image", "array", or the description's own word for another kind.
+        type: an array's type of numbers, or a picture's colour layout.
+        shape: an array's shape, or a picture's (height, width); the default where several are.
+        choices: the enumerated shapes; empty if there is none.
+        ranges: bounds of each axis; empty if the shape is not a range.
+        optional: whether it may be left out.
+        default: what an optional array is filled with.
+    """
+
+    name: str
+    kind: str
+    type: str = ""
+    shape: tuple[int, ...] = ()
+    choices: tuple[tuple[int, ...], ...] = ()
+    ranges: tuple[Range, ...] = ()
+    optional: bool = False
+    default: float | None = None
+
+    @classmethod
+    def from_spec(cls, spec) -> "Feature":
+        """Read a FeatureDescription."""
+        kind = spec.type.WhichOneof("Type")
+        if kind == "imageType":
+            return _picture(spec)
+        if kind == "multiArrayType":
+            return _array(spec)
+        return cls(
+            spec.name, (kind or "nothing").removesuffix("Type"), optional=spec.type.isOptional
+        )
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether it is a picture of one channel."""
+        return self.kind == "image" and self.type in _GREY
+
+    def fault(self, shape: Sequence[int]) -> str | None:
+        """Say what is wrong with a shape ((height, width) of a picture); None if nothing is."""
+        shape = tuple(shape)
+        if self.choices:
+            allowed = shape in self.choices
+        elif self.ranges:
+            allowed = len(shape) == len(self.ranges) and all(
+                low <= size and (high is None or size <= high)
+                for size, (low, high) in zip(shape, self.ranges, strict=True)
+            )
+        else:
+            allowed = not self.shape or shape == self.shape
+        return None if allowed else f"{self.name} must be {self.wanted()}, got {shape}"
+
+    def wanted(self) -> str:
+        """Describe the shapes that are allowed."""
+        if self.choices:
+            return "one of " + ", ".join(str(choice) for choice in self.choices)
+        if self.ranges:
+            bounds = [_bounds(low, high) for low, high in self.ranges]
+            return f"({', '.join(bounds)})"
+        return str(self.shape)
+
+    def tensor(self, value: np.ndarray) -> np.ndarray:
+        """Check a value and give it the layout and the type that the model computes with.
+
+        Args:
+            value: an array, or a picture as described above.
+
+        Returns:
+            float32 or int32; a picture as (1, C, H, W).
+
+        Raises:
+            InputError: for a shape or a kind of picture that the model does not take.
+        """
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"{self.name}: expected numbers, got {array.dtype}")
+        if self.kind == "image":
+            return self._pixels(array)
+        fault = self.fault(array.shape)
+        if fault:
+            raise InputError(fault)
+        return array.astype(np.int32 if self.type.startswith("int") else np.float32)
+
+    def _pixels(self, array: np.ndarray) -> np.ndarray:
+        channels = () if self.is_grey else (3,)
+        if self.is_grey and array.ndim == 3 and array.shape[2] == 1:
+            array = array[..., 0]
+        fault = self.fault(array.shape[:2])
+        if array.shape[2:] != channels or fault:
+            size = self.shape if fault is None else None
+            wanted = "(H, W)" if self.is_grey else "(H, W, 3)"
+            plain = not (self.choices or self.ranges)
+            if plain:
+                wanted = str((*self.shape, *channels))
+            elif fault and size is None:
+                wanted = f"{wanted} with (H, W) {self.wanted()}"
+            raise InputError(f"{self.name} must be {wanted}, got {array.shape}")
+        array = array.astype(np.float32)
+        if self.is_grey:
+            return array[None, None]
+        array = array[..., ::-1] if self.type == "BGR" else array
+        return np.ascontiguousarray(array.transpose(2, 0, 1))[None]
+
+    def picture(self, value: np.ndarray) -> np.ndarray:
+        """Make an image output, (1, C, H, W), RGB uint8 (H, W, 3) or grey (H, W)."""
+        array = np.asarray(value)[0]
+        if self.type != "GRAYSCALE_FLOAT16":
+            array = np.clip(np.rint(array), 0, 255).astype(np.uint8)
+        if self.is_grey:
+            return array[0]
+        array = array.transpose(1, 2, 0)
+        return array[..., ::-1] if self.type == "BGR" else array
+
+
+def _picture(spec) -> Feature:
+    image = spec.type.imageType
+    sizes = image.enumeratedSizes.sizes
+    span = image.imageSizeRange
+    flexible = image.WhichOneof("SizeFlexibility")
+    ranges = [_range(part) for part in (span.heightRange, span.widthRange)]
+    return Feature(
+        spec.name,
+        "image",
+        _PICTURE.ColorSpace.Name(image.colorSpace),
+        (image.height, image.width),
+        tuple((size.height, size.width) for size in sizes),
+        tuple(ranges) if flexible == "imageSizeRange" else (),
+        spec.type.isOptional,
+    )
+
+
+def _array(spec) -> Feature:
+    array = spec.type.multiArrayType
+    kind = _ARRAY.ArrayDataType.Name(array.dataType)
+    flexible = array.WhichOneof("ShapeFlexibility")
+    default = array.WhichOneof("defaultOptionalValue")
+    return Feature(
+        spec.name,
+        "array",
+        _TYPES.get(kind, kind),
+        tuple(array.shape),
+        tuple(tuple(shape.shape) for shape in array.enumeratedShapes.shapes),
+        tuple(_range(axis) for axis in array.shapeRange.sizeRanges)
+        if flexible == "shapeRange"
+        else (),
+        spec.type.isOptional,
+        None if default is None else float(getattr(array, default)),
+    )
+
+
+def _range(part) -> Range:
+    return int(part.lowerBound), None if part.upperBound < 0 else int(part.upperBound)
+
+
+def _bounds(low: int, high: int | None) -> str:
+    if low == high:
+        return str(low)
+    return f"{low}.." if high is None else f"{low}..{high}"

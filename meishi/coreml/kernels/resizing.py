@@ -1,0 +1,138 @@
+"""MIL's resizing operations over the last axes.
+
+A bilinear resize is a matrix product an axis: an (out, in) matrix of weights built from the grid
+points that Apple's MIL reference gives for each sampling mode. Nearest neighbours are those that
+TensorFlow takes: the pixel that a DEFAULT grid point lies in, the closest one of the other modes.
+"""
+
+import numpy as np
+
+from meishi.coreml.kernels.arguments import Arguments, Kernel, concrete, integer, integers, shape_of
+from meishi.keras import tf
+
+
+def resize_bilinear(o: Arguments):
+    """Resize to a size, at the grid points of the sampling mode."""
+    size = [integer(o.target_size_height, 1), integer(o.target_size_width, 1)]
+    return _linear(o.x, size, _mode(o))
+
+
+def upsample_bilinear(o: Arguments):
+    """Resize by two factors."""
+    align = True if o.align_corners is None else bool(o.align_corners)
+    half_pixel = not align if o.half_pixel_centers is None else bool(o.half_pixel_centers)
+    modes = {
+        (True, False): "STRICT_ALIGN_CORNERS",
+        (False, True): "UNALIGN_CORNERS",
+        (False, False): "DEFAULT",
+    }
+    if (align, half_pixel) not in modes:
+        raise ValueError("upsample_bilinear: align_corners excludes half_pixel_centers")
+    return _linear(o.x, _scaled_size(o), modes[align, half_pixel])
+
+
+def resize_nearest_neighbor(o: Arguments):
+    """Repeat or skip pixels to a size."""
+    return _nearest(o.x, [integer(o.target_size_height), integer(o.target_size_width)], "DEFAULT")
+
+
+def upsample_nearest_neighbor(o: Arguments):
+    """Repeat pixels by two factors."""
+    return _nearest(o.x, _scaled_size(o), "DEFAULT")
+
+
+def resize(o: Arguments):
+    """Resize the last axes to the last sizes of a shape, of which 0 keeps an axis."""
+    count = integer(o.resized_dims)
+    if count == 0:
+        return tf.identity(o.x)
+    sizes = shape_of(o.x)[-count:]
+    wanted = integers(o.shape)[-count:]
+    target = [have if n == 0 else n for n, have in zip(wanted, sizes, strict=True)]
+    if o.interpolation_mode is not None and str(concrete(o.interpolation_mode)) != "LINEAR":
+        return _nearest(o.x, target, _mode(o))
+    return _linear(o.x, target, _mode(o))
+
+
+def weights(points: np.ndarray, size_in: int) -> np.ndarray:
+    """Return the (out, in) matrix that interpolates linearly at points, clamped to the border."""
+    points = np.clip(points, 0, size_in - 1)
+    low = np.minimum(points.astype(int), max(size_in - 2, 0))
+    share = points - low
+    matrix = np.zeros((len(points), size_in))
+    each = np.arange(len(points))
+    matrix[each, low] = 1 - share
+    if size_in > 1:
+        matrix[each, low + 1] = share
+    return matrix.astype(np.float32)
+
+
+def grid(size_in: float, size_out: int, mode: str) -> np.ndarray:
+    """Return the points of an axis of `size_in` at which a result of `size_out` is sampled.
+
+    Raises:
+        ValueError: for an unknown sampling mode.
+    """
+    steps = np.arange(size_out)
+    if mode == "DEFAULT":
+        return steps * size_in / size_out
+    if mode == "UNALIGN_CORNERS":
+        return (steps + 0.5) * size_in / size_out - 0.5
+    if mode == "OFFSET_CORNERS":
+        return (steps + 0.5) * max(1, size_in - 1) / size_out
+    if mode not in ("ALIGN_CORNERS", "STRICT_ALIGN_CORNERS"):
+        raise ValueError(f"resize: sampling mode {mode!r} is not implemented")
+    if size_out == 1:
+        return np.array([(size_in - 1) / 2 if mode == "ALIGN_CORNERS" else 0.0])
+    return steps * (size_in - 1) / (size_out - 1)
+
+
+def _linear(x, size: list[int], mode: str):
+    if len(size) == 2:
+        height, width = shape_of(x)[-2:]
+        rows = weights(grid(height, size[0], mode), height)  # (H_out, H_in)
+        columns = weights(grid(width, size[1], mode), width)  # (W_out, W_in)
+        return tf.linalg.matmul(rows, tf.linalg.matmul(x, columns, transpose_b=True))
+    for axis, wanted in zip(range(-len(size), 0), size, strict=True):
+        have = shape_of(x)[axis]
+        matrix = weights(grid(have, wanted, mode), have)
+        place = len(x.shape) + axis
+        x = tf.tensordot(x, matrix, [[place], [1]])  # the axis is now the last one
+        rank = len(x.shape)
+        x = tf.transpose(x, [*range(place), rank - 1, *range(place, rank - 1)])
+    return x
+
+
+def _nearest(x, size: list[int], mode: str):
+    for axis, wanted in zip(range(-len(size), 0), size, strict=True):
+        have = shape_of(x)[axis]
+        factor, rest = divmod(wanted, have)
+        if not rest and mode in ("DEFAULT", "UNALIGN_CORNERS"):
+            x = tf.repeat(x, factor, axis=axis)
+            continue
+        points = grid(have, wanted, mode) + (0 if mode == "DEFAULT" else 0.5)
+        picks = np.clip(np.floor(points + 1e-9).astype(int), 0, have - 1)
+        x = tf.gather(x, picks, axis=len(x.shape) + axis)
+    return x
+
+
+def _scaled_size(o: Arguments) -> list[int]:
+    height, width = shape_of(o.x)[-2:]
+    factors = [
+        1.0 if f is None else float(concrete(f))
+        for f in (o.scale_factor_height, o.scale_factor_width)
+    ]
+    return [int(height * factors[0]), int(width * factors[1])]
+
+
+def _mode(o: Arguments) -> str:
+    return "DEFAULT" if o.sampling_mode is None else str(concrete(o.sampling_mode))
+
+
+OPS: dict[str, Kernel] = {
+    "resize": resize,
+    "resize_bilinear": resize_bilinear,
+    "resize_nearest_neighbor": resize_nearest_neighbor,
+    "upsample_bilinear": upsample_bilinear,
+    "upsample_nearest_neighbor": upsample_nearest_neighbor,
+}

@@ -1,0 +1,107 @@
+"""From files to a package's outputs: what `meishi predict` does.
+
+A picture goes to the package's one image input, an `.npz` gives inputs by name. A picture has the
+size the model takes, unless resizing was asked for; one without colour is no input of a colour
+model.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from meishi import images
+from meishi.atomic import replace_file
+from meishi.coreml.features import Feature
+from meishi.coreml.runtime import Package
+from meishi.errors import InputError
+
+_GREY_MODES = ("1", "L", "LA", "I", "F")
+
+
+def predict_files(package: Package, files: Sequence[Path], resize: bool) -> list[dict[str, Any]]:
+    """Predict once for each picture, or for each `.npz` when there is no picture.
+
+    Args:
+        package: to run.
+        files: pictures and `.npz` files; with pictures, the arrays of every `.npz` go with each.
+        resize: scale pictures to the model's size.
+
+    Returns:
+        The outputs of each prediction, in the order of the files.
+
+    Raises:
+        InputError: if a file cannot be read or is no input of the package.
+    """
+    stored = [file for file in files if file.suffix == ".npz"]
+    pictures = [file for file in files if file.suffix != ".npz"]
+    if not pictures:
+        return [package.predict(_arrays(file)) for file in stored]
+    shared = {name: value for file in stored for name, value in _arrays(file).items()}
+    feature = _image_input(package)
+    return [
+        package.predict({feature.name: read_picture(file, feature, resize)} | shared)
+        for file in pictures
+    ]
+
+
+def save_outputs(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write outputs as an `.npz`.
+
+    Names are those of the outputs, behind the prediction's number and a slash where there are
+    several. A dictionary of probabilities becomes an array, and its labels one of the same name
+    with `.labels`.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for number, row in enumerate(rows):
+        prefix = f"{number}/" if len(rows) > 1 else ""
+        for name, value in row.items():
+            if isinstance(value, dict):
+                arrays[f"{prefix}{name}.labels"] = np.array(list(value))
+                value = np.array(list(value.values()), np.float32)
+            arrays[prefix + name] = value
+    with replace_file(path) as partial, partial.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+
+def read_picture(file: Path, feature: Feature, resize: bool) -> np.ndarray:
+    """Read a picture for an image input: RGB (H, W, 3) or, for a grey input, (H, W), uint8.
+
+    Raises:
+        InputError: if it cannot be read, has another size, or lacks the model's colour.
+    """
+    picture = images.decode(file)
+    with Image.open(file, formats=images.FORMATS) as opened:
+        grey = opened.mode.split(";")[0] in _GREY_MODES
+    if grey and not feature.is_grey:
+        raise InputError(f"{file}: a grey picture, but the input {feature.name} has colour")
+    if resize:
+        height, width = feature.shape
+        shape = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+        picture = np.asarray(shape)
+    fault = feature.fault(picture.shape[:2])
+    if fault:
+        raise InputError(f"{file}: (height, width) of {fault}; --resize scales it")
+    return np.asarray(Image.fromarray(picture).convert("L")) if feature.is_grey else picture
+
+
+def _image_input(package: Package) -> Feature:
+    found = [feature for feature in package.features.values() if feature.kind == "image"]
+    if len(found) != 1:
+        names = [feature.name for feature in found] or "none"
+        raise InputError(
+            f"{package.path}: a picture needs one image input, it has {names}; its inputs are "
+            f"{package.inputs}: give them by name in an .npz"
+        )
+    return found[0]
+
+
+def _arrays(file: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file}: cannot be read as .npz: {error}") from error

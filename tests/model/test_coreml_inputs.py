@@ -1,0 +1,304 @@
+"""Packages that others might have written: their inputs and outputs, and what is refused."""
+
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from meishi.cli import app
+from meishi.coreml.inspection import inspect
+from meishi.coreml.package import save_package, spec_path
+from meishi.coreml.runtime import Package
+from meishi.coreml.toolkit import ct, only_errors
+from meishi.errors import InputError
+from tests.model.coreml_programs import builder, mil_type, random, save
+
+pytestmark = pytest.mark.tf
+
+
+def converted(path, function, shape, inputs, **options):
+    """Save a program of one input called x."""
+    mb = builder()
+    spec = mb.TensorSpec(shape=shape, dtype=mil_type(options.pop("dtype", "fp32")))
+    with only_errors():
+        program = mb.program(input_specs=[spec])(lambda x: function(mb, x))
+        model = ct.convert(
+            program,
+            convert_to="mlprogram",
+            inputs=inputs,
+            minimum_deployment_target=options.pop("target", ct.target.iOS16),
+            compute_precision=ct.precision.FLOAT32,
+            skip_model_load=True,
+            **options,
+        )
+    save_package(model, path)
+    return Package.load(path)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "net.mlpackage"
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("layout", ["RGB", "BGR"])
+def test_pictures_come_in_the_order_of_the_model(path, layout):
+    image = ct.ImageType(
+        name="x", shape=(1, 3, 20, 24), color_layout=layout, scale=0.5, bias=[1.0, 2.0, 3.0]
+    )
+    package = converted(path, lambda mb, x: mb.mul(x=x, y=2.0), (1, 3, 20, 24), [image])
+    (found,) = package.predict({"x": PIXELS}).values()
+    ordered = PIXELS if layout == "RGB" else PIXELS[..., ::-1]
+    expected = 2 * (ordered.transpose(2, 0, 1) * 0.5 + np.float32([1, 2, 3])[:, None, None])
+    np.testing.assert_allclose(found[0], expected, atol=1e-4)
+
+
+def test_a_grey_input_takes_one_channel(path):
+    image = ct.ImageType(name="x", shape=(1, 1, 20, 24), color_layout="G")
+    package = converted(path, lambda mb, x: mb.mul(x=x, y=2.0), (1, 1, 20, 24), [image])
+    (found,) = package.predict({"x": PIXELS[..., 0]}).values()
+    np.testing.assert_allclose(found[0, 0], PIXELS[..., 0] * 2.0)
+    with pytest.raises(InputError, match=r"x must be \(20, 24\), got \(20, 24, 3\)"):
+        package.predict({"x": PIXELS})
+
+
+def test_a_picture_comes_out_as_pixels(path):
+    image = ct.ImageType(name="x", shape=(1, 3, 20, 24), color_layout="BGR")
+
+    def build(mb, x):
+        return mb.sub(x=255.0, y=x, name="y")
+
+    def to_picture(spec):
+        (output,) = spec.description.output
+        output.type.imageType.width, output.type.imageType.height = 24, 20
+        output.type.imageType.colorSpace = ct.proto.FeatureTypes_pb2.ImageFeatureType.BGR
+
+    converted(path, build, (1, 3, 20, 24), [image])
+    altered(path, to_picture)
+    found = Package.load(path).predict({"x": PIXELS})["y"]
+    np.testing.assert_array_equal(found, 255 - PIXELS)
+
+
+def test_shapes_within_a_range_and_no_others(path):
+    from coremltools.converters.mil.mil import get_new_symbol
+
+    shape = ct.Shape((1, ct.RangeDim(2, 6, default=3)))
+    inputs = [ct.TensorType(name="x", shape=shape, dtype=np.float32)]
+
+    def build(mb, x):
+        sizes = mb.shape(x=x)
+        return mb.mul(
+            x=mb.reshape(
+                x=x, shape=mb.concat(values=[[-1], mb.gather(x=sizes, indices=[0])], axis=0)
+            ),
+            y=2.0,
+        )
+
+    package = converted(path, build, (1, get_new_symbol()), inputs)
+    for size in (2, 5):
+        x = random(1, size)
+        (found,) = package.predict({"x": x}).values()
+        np.testing.assert_allclose(found, 2 * x.reshape(-1, 1))
+    with pytest.raises(InputError, match=r"x must be \(1, 2\.\.6\), got \(1, 7\)"):
+        package.predict({"x": random(1, 7)})
+
+
+def test_enumerated_shapes(path):
+    from coremltools.converters.mil.mil import get_new_symbol
+
+    shapes = ct.EnumeratedShapes([(1, 2), (1, 4)])
+    inputs = [ct.TensorType(name="x", shape=shapes, dtype=np.float32)]
+    package = converted(path, lambda mb, x: mb.relu(x=x), (1, get_new_symbol()), inputs)
+    (found,) = package.predict({"x": random(1, 4)}).values()
+    assert found.shape == (1, 4)
+    with pytest.raises(InputError, match=r"one of \(1, 2\), \(1, 4\), got \(1, 3\)"):
+        package.predict({"x": random(1, 3)})
+
+
+def test_an_optional_input_has_its_default(path):
+    inputs = [ct.TensorType(name="x", shape=(3,), default_value=np.full(3, 2.0, np.float32))]
+    package = converted(path, lambda mb, x: mb.mul(x=x, y=3.0), (3,), inputs)
+    (found,) = package.predict({}).values()
+    assert found.tolist() == [6, 6, 6]
+
+
+def test_a_classifier_names_the_best_class(path):
+    inputs = [ct.TensorType(name="x", shape=(1, 3))]
+    package = converted(
+        path,
+        lambda mb, x: mb.softmax(x=x, axis=1, name="p"),
+        (1, 3),
+        inputs,
+        classifier_config=ct.ClassifierConfig(["ant", "bee", "cat"]),
+    )
+    found = package.predict({"x": np.float32([[0, 2, 1]])})
+    label, probabilities = (
+        found["classLabel"],
+        next(v for v in found.values() if isinstance(v, dict)),
+    )
+    assert str(label) == "bee"
+    exp = np.exp([0, 2, 1])
+    np.testing.assert_allclose(list(probabilities.values()), exp / exp.sum(), atol=1e-6)
+    assert list(probabilities) == ["ant", "bee", "cat"]
+
+
+COMPRESSIONS = {
+    "int8": lambda model, o: o.linear_quantize_weights(
+        model,
+        o.OptimizationConfig(o.OpLinearQuantizerConfig(dtype="int8", weight_threshold=1)),
+    ),
+    "int4 in blocks": lambda model, o: o.linear_quantize_weights(
+        model,
+        o.OptimizationConfig(
+            o.OpLinearQuantizerConfig(
+                dtype="int4", granularity="per_block", block_size=4, weight_threshold=1
+            )
+        ),
+    ),
+    "palette of 4 bits": lambda model, o: o.palettize_weights(
+        model,
+        o.OptimizationConfig(o.OpPalettizerConfig(mode="uniform", nbits=4, weight_threshold=1)),
+    ),
+    "palettes by group": lambda model, o: o.palettize_weights(
+        model,
+        o.OptimizationConfig(
+            o.OpPalettizerConfig(
+                mode="uniform",
+                nbits=4,
+                granularity="per_grouped_channel",
+                group_size=4,
+                weight_threshold=1,
+            )
+        ),
+    ),
+    "sparse": lambda model, o: o.prune_weights(
+        model,
+        o.OptimizationConfig(
+            o.OpThresholdPrunerConfig(
+                threshold=0.05, minimum_sparsity_percentile=0.01, weight_threshold=1
+            )
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_compressed_weights_of_ios_18(tmp_path, name):
+    weight = np.round(random(8, 16) * 3) / 3
+    x = random(2, 16)
+    full = save(
+        tmp_path / "full.mlpackage", lambda mb, x: mb.linear(x=x, weight=weight), [x], ios=18
+    )
+    with only_errors():
+        model = ct.models.MLModel(str(full), skip_model_load=True)
+        small = COMPRESSIONS[name](model, ct.optimize.coreml)
+    save_package(small, tmp_path / "small.mlpackage")
+    (found,) = Package.load(tmp_path / "small.mlpackage").predict({"a": x}).values()
+    # Half a step of the grid, over the sum of |x|: of 8 bits, of 4, or no step at all.
+    allowed = {"int8": 0.2, "sparse": 1e-4}.get(name, 2.5)
+    assert np.abs(found - x @ weight.T).max() < allowed
+    described = inspect(tmp_path / "small.mlpackage")["models"][0]
+    assert described["compression"] and described["weights"] >= 128
+    assert described["macs"] == 2 * 16 * 8
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "net.mlpackage"
+    image = ct.ImageType(name="x", shape=(1, 3, 20, 24))
+    weight = random(8, 3, 5, 5)
+    converted(path, lambda mb, x: mb.conv(x=x, weight=weight, name="y"), (1, 3, 20, 24), [image])
+    return path
+
+
+@pytest.fixture
+def spoiled(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "net.mlpackage")
+
+
+def altered(path, change):
+    spec = ct.proto.Model_pb2.Model()
+    spec.ParseFromString(spec_path(path).read_bytes())
+    change(spec)
+    spec_path(path).write_bytes(spec.SerializeToString())
+
+
+def test_a_specification_from_the_future_is_refused(spoiled):
+    altered(spoiled, lambda spec: setattr(spec, "specificationVersion", 11))
+    with pytest.raises(InputError, match=r"version 11 is from the future: 10 is the newest"):
+        Package.load(spoiled)
+
+
+def test_what_only_apple_holds_is_refused(spoiled):
+    altered(spoiled, lambda spec: spec.visionFeaturePrint.scene.SetInParent())
+    with pytest.raises(InputError, match=r"visionFeaturePrint cannot run here.*part of Apple's"):
+        Package.load(spoiled)
+
+
+def test_a_zip_is_refused(spoiled, tmp_path):
+    packed = tmp_path / "packed.mlpackage"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(spoiled / "Manifest.json", "Manifest.json")
+    with pytest.raises(InputError, match=r"a zip archive: unpack it first"):
+        Package.load(packed)
+
+
+@pytest.mark.parametrize("item", ["../../elsewhere.mlmodel", "/etc/passwd"])
+def test_a_manifest_that_leaves_the_package_is_refused(spoiled, item):
+    manifest = json.loads((spoiled / "Manifest.json").read_text())
+    manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"] = item
+    (spoiled / "Manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"leaves the package"):
+        Package.load(spoiled)
+
+
+def test_an_unknown_precision_is_refused(saved):
+    with pytest.raises(InputError, match=r"expected one of \('fp32', 'fp16'\), got 'int8'"):
+        Package.load(saved, "int8")
+
+
+def command(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_predict_writes_outputs_by_name(saved, tmp_path):
+    photo, out = tmp_path / "photo.png", tmp_path / "out.npz"
+    Image.fromarray(PIXELS).save(photo)
+    assert command("predict", saved, photo, "--out", out).exit_code == 0
+    expected = Package.load(saved).predict({"x": PIXELS})["y"]
+    np.testing.assert_array_equal(np.load(out)["y"], expected)
+
+    given = tmp_path / "given.npz"
+    np.savez(given, x=PIXELS)
+    assert command("predict", saved, given, photo, "--out", out).exit_code == 0
+    assert command("predict", saved, given, "--out", out, "--precision", "fp16").exit_code == 0
+    np.testing.assert_allclose(np.load(out)["y"], expected, rtol=1e-2, atol=2)
+    assert not np.array_equal(np.load(out)["y"], expected)
+
+
+def test_predict_refuses_pictures_that_do_not_fit(saved, tmp_path):
+    large, grey, out = tmp_path / "large.png", tmp_path / "grey.png", tmp_path / "out.npz"
+    Image.fromarray(PIXELS).resize((48, 40)).save(large)
+    Image.fromarray(PIXELS).convert("L").save(grey)
+    found = command("predict", saved, large, "--out", out)
+    assert "must be (20, 24), got (40, 48); --resize scales it" in str(found.exception)
+    assert "a grey picture" in str(command("predict", saved, grey, "--out", out).exception)
+    assert not out.exists()
+    assert command("predict", saved, large, "--out", out, "--resize").exit_code == 0
+
+
+def test_inspect_describes_a_package(saved):
+    found = json.loads(command("inspect", saved).stdout)
+    assert found["kind"] == "mlProgram"
+    assert found["inputs"] == [{"name": "x", "kind": "image", "type": "RGB", "shape": [20, 24]}]
+    assert found["outputs"][0]["name"] == "y"
+    (model,) = found["models"]
+    assert model["operations"]["conv"] == 1 and model["unknown_operations"] == []
+    assert model["macs"] == 16 * 20 * 8 * 3 * 25
+    assert model["weights"] == 600
