@@ -47,7 +47,8 @@ class Outcome:
         """Return the curve of the detector at IoU 0.5 as rows for a plot."""
         curve = precision_recall_curve(self.detections, self.gt_boxes(), PLOT_IOU)
         columns = zip(curve.recall, curve.precision, curve.scores, strict=True)
-        return [{"recall": r, "precision": p, "score": s} for r, p, s in columns]
+        start = (0.0, 1.0, 1.0)  # above every score nothing is found, and nothing is wrong
+        return [{"recall": r, "precision": p, "score": s} for r, p, s in (start, *columns)]
 
     def found_quads_px(self) -> list[list[np.ndarray]]:
         """Return the captured quads of each scene in pixels."""
