@@ -3,7 +3,7 @@
 Reads   build/prepared/test, models/tflite, models/frozen       Params  evaluate, capture
 Writes  metrics/evaluate.json, metrics/slices.json, metrics/latency.json,
         plots/precision_recall.csv, plots/overlays
-Takes   about 2 minutes on 2 cores
+Takes   about a minute on 2 cores
 """
 
 from meishi import paths, reporting

@@ -2,7 +2,7 @@
 
 Reads   build/augmented, build/prepared/val, build/raw      Params  seed, unet, train_unet
 Writes  models/unet, metrics/train_unet.json, plots/train_unet.csv
-Takes   about 12 minutes on 2 cores
+Takes   about 25 minutes on 2 cores
 """
 
 from meishi import paths, reporting

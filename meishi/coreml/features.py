@@ -102,6 +102,8 @@ class Feature:
             raise InputError(f"{self.name}: expected numbers, got {array.dtype}")
         if self.kind == "image":
             return self._pixels(array)
+        if array.ndim == 0 and self.shape == (1,):
+            array = array.reshape(1)  # Core ML has no arrays without axes
         fault = self.fault(array.shape)
         if fault:
             raise InputError(fault)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from meishi.coreml import checks
+from meishi.coreml.compression import expanded
 from meishi.coreml.features import Feature
 from meishi.coreml.kernels.arguments import Arguments, NeedsValues
 from meishi.coreml.ops import CONSTANTS, OPS
@@ -200,9 +201,7 @@ def _value(part, known: dict):
         return [_value(item, known) for item in part]
     if part is None or part.name in known:
         return None if part is None else known[part.name]
-    constant = part.val
-    if constant is None and part.op is not None and part.op.op_type.startswith("constexpr_"):
-        constant = part.op.materialized_val_inference()
+    constant = expanded(part)
     if not isinstance(constant, np.ndarray | np.generic):
         return constant
     kinds = {"f": np.float32, "i": np.int32, "u": np.int32}

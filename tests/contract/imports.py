@@ -12,10 +12,15 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("meishi", "stages")
+# What these give a stage is tracked by value, as its params: a key added for one stage, or a
+# clearer message, is no reason to train again.
+BY_VALUE = ("meishi/params.py", "meishi/recipe.py")
 
 
 def closure(file: Path) -> list[str]:
     """List our non-empty Python files that `file` imports, directly or by way of others.
+
+    Those that only carry params are left out, see BY_VALUE.
 
     Returns:
         Sorted paths relative to the repository, `file` itself included.
@@ -26,7 +31,8 @@ def closure(file: Path) -> list[str]:
         if current not in reached:
             reached.add(current)
             waiting += imported_files(current)
-    return sorted(str(path.relative_to(ROOT)) for path in reached if path.stat().st_size)
+    files = (str(path.relative_to(ROOT)) for path in reached if path.stat().st_size)
+    return sorted(file for file in files if file not in BY_VALUE)
 
 
 def imported_files(file: Path) -> list[Path]:

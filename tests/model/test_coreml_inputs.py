@@ -24,13 +24,14 @@ def converted(path, function, shape, inputs, **options):
     """Save a program of one input called x."""
     mb = builder()
     spec = mb.TensorSpec(shape=shape, dtype=mil_type(options.pop("dtype", "fp32")))
+    target = options.pop("target", ct.target.iOS16)
     with only_errors():
-        program = mb.program(input_specs=[spec])(lambda x: function(mb, x))
+        program = mb.program(input_specs=[spec], opset_version=target)(lambda x: function(mb, x))
         model = ct.convert(
             program,
             convert_to="mlprogram",
             inputs=inputs,
-            minimum_deployment_target=options.pop("target", ct.target.iOS16),
+            minimum_deployment_target=target,
             compute_precision=ct.precision.FLOAT32,
             skip_model_load=True,
             **options,
@@ -206,6 +207,28 @@ def test_compressed_weights_of_ios_18(tmp_path, name):
     described = inspect(tmp_path / "small.mlpackage")["models"][0]
     assert described["compression"] and described["weights"] >= 128
     assert described["macs"] == 2 * 16 * 8
+
+
+def test_weights_compressed_twice(path):
+    mask = np.zeros((2, 4), np.uint8)
+    mask[[0, 0, 1], [1, 3, 2]] = 1
+    table = np.float32([-1.0, 0.5]).reshape(1, 1, 2, 1)
+
+    def build(mb, x):
+        from coremltools.converters.mil.mil import types
+
+        kinds = [types.nptype_from_builtin(kind) for kind in (types.uint1, types.uint1)]
+        where, values = mb.constexpr_lut_to_sparse(
+            indices_mask=mask.astype(kinds[0]),
+            indices_nonzero_data=np.array([1, 0, 1]).astype(kinds[1]),
+            lut=table,
+        )
+        return mb.linear(x=x, weight=mb.constexpr_sparse_to_dense(nonzero_data=values, mask=where))
+
+    inputs = [ct.TensorType(name="x", shape=(1, 4))]
+    package = converted(path, build, (1, 4), inputs, target=ct.target.iOS18)
+    (found,) = package.predict({"x": np.float32([[1, 2, 3, 4]])}).values()
+    assert found.tolist() == [[0.5 * 2 - 4, 0.5 * 3]]
 
 
 @pytest.fixture(scope="module")

@@ -188,3 +188,28 @@ def test_suppression_within_a_program(tmp_path, by_label, kept):
     assert indices[0, : len(kept)].tolist() == kept
     np.testing.assert_array_equal(boxes[0, : len(kept)], BOXES[kept])
     np.testing.assert_array_equal(scores[0, : len(kept)], SCORES[kept])
+
+
+def test_an_lstm_clips_its_cell_state_and_takes_scaled_tanh_as_tanh(tmp_path):
+    x, h, c = random(5, 1, 3), random(1, 2), random(1, 2, seed=1)
+    weight_ih, weight_hh, bias = random(8, 3), random(8, 2), random(8)
+
+    def build(mb, x, h, c):
+        return mb.lstm(
+            x=x,
+            initial_h=h,
+            initial_c=c,
+            weight_ih=weight_ih,
+            weight_hh=weight_hh,
+            bias=bias,
+            activation="scaled_tanh",
+            clip=0.3,
+        )
+
+    found = run(tmp_path, build, x, h, c)
+    for step in x:
+        i, f, o, z = np.split(step @ weight_ih.T + h @ weight_hh.T + bias, 4, axis=1)
+        c = np.clip(sigmoid(f) * c + sigmoid(i) * np.tanh(z), -0.3, 0.3)
+        h = sigmoid(o) * np.tanh(c)
+    np.testing.assert_allclose(found[1], h, atol=1e-5)
+    np.testing.assert_allclose(found[2], c, atol=1e-5)

@@ -319,3 +319,38 @@ def test_regions_are_cut_out_and_resized(tmp_path, mode):
         )
 
     np.testing.assert_allclose(run(tmp_path, newer, x, ios=17), expected, atol=1e-5)
+
+
+def test_beyond_the_picture_lies_the_pad_value(tmp_path):
+    x = np.arange(1, 17, dtype=np.float32).reshape(1, 1, 4, 4)
+    boxes = np.float32([[0.5, 1.8, 1.0, 0.3]])  # from beyond the right border back into the picture
+
+    def build(mb, x):
+        return mb.crop_resize(
+            x=x,
+            boxes=boxes,
+            box_indices=np.int32([0]),
+            target_height=2,
+            target_width=2,
+            normalized_coordinates=True,
+            sampling_mode="ALIGN_CORNERS",
+            pad_value=10.0,
+        )
+
+    found = run(tmp_path, build, x, ios=17)
+    np.testing.assert_allclose(found[0, 0], [[10, 7.9], [10, 13.9]], atol=1e-4)
+
+
+def test_the_nearest_neighbours_of_old_and_new_resizing(tmp_path):
+    x = np.float32([[[[1, 2]]]])
+
+    def build(mb, x):
+        given = {"resized_dims": np.uint32(2), "interpolation_mode": "NEAREST_NEIGHBOR"}
+        return [
+            mb.resize_nearest_neighbor(x=x, target_size_height=1, target_size_width=3),
+            mb.resize(x=x, shape=[1, 3], sampling_mode="DEFAULT", **given),
+        ]
+
+    older, newer = run(tmp_path, build, x, ios=17)
+    assert older.ravel().tolist() == [1, 1, 2]
+    assert newer.ravel().tolist() == [1, 2, 2]

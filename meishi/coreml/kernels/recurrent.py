@@ -79,9 +79,8 @@ def _lstm_way(o: Arguments, direction: str, weights: tuple, h, c) -> tuple:
         h, c = states
         product = _product(x, weight_ih, bias) + _product(h, weight_hh)
         i, f, out, z = tf.split(product, 4, axis=-1)
-        z = cell(z)
-        z = z if o.clip is None else tf.clip_by_value(z, -o.clip, o.clip)
-        c = gate(f + peeps[1] * c) * c + gate(i + peeps[0] * c) * z
+        c = gate(f + peeps[1] * c) * c + gate(i + peeps[0] * c) * cell(z)
+        c = c if o.clip is None else tf.clip_by_value(c, -o.clip, o.clip)
         return gate(out + peeps[2] * c) * activation(c), c
 
     return _run(step, o.x, (h, c), o, direction)

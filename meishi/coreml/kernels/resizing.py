@@ -1,8 +1,8 @@
 """MIL's resizing operations over the last axes.
 
 A bilinear resize is a matrix product an axis: an (out, in) matrix of weights built from the grid
-points that Apple's MIL reference gives for each sampling mode. Nearest neighbours are those that
-TensorFlow takes: the pixel that a DEFAULT grid point lies in, the closest one of the other modes.
+points that Apple's MIL reference gives for each sampling mode. The nearest neighbour of `resize` is
+the pixel closest to the grid point; that of the older operations the pixel the point lies in.
 """
 
 import numpy as np
@@ -33,12 +33,12 @@ def upsample_bilinear(o: Arguments):
 
 def resize_nearest_neighbor(o: Arguments):
     """Repeat or skip pixels to a size."""
-    return _nearest(o.x, [integer(o.target_size_height), integer(o.target_size_width)], "DEFAULT")
+    return _repeated(o.x, [integer(o.target_size_height), integer(o.target_size_width)])
 
 
 def upsample_nearest_neighbor(o: Arguments):
     """Repeat pixels by two factors."""
-    return _nearest(o.x, _scaled_size(o), "DEFAULT")
+    return _repeated(o.x, _scaled_size(o))
 
 
 def resize(o: Arguments):
@@ -50,7 +50,7 @@ def resize(o: Arguments):
     wanted = integers(o.shape)[-count:]
     target = [have if n == 0 else n for n, have in zip(wanted, sizes, strict=True)]
     if o.interpolation_mode is not None and str(concrete(o.interpolation_mode)) != "LINEAR":
-        return _nearest(o.x, target, _mode(o))
+        return _closest(o.x, target, _mode(o))
     return _linear(o.x, target, _mode(o))
 
 
@@ -103,16 +103,24 @@ def _linear(x, size: list[int], mode: str):
     return x
 
 
-def _nearest(x, size: list[int], mode: str):
-    for axis, wanted in zip(range(-len(size), 0), size, strict=True):
+def _repeated(x, size: list[int]):
+    """Take the pixel that each point of the DEFAULT grid lies in."""
+    for axis, wanted in zip((-2, -1), size, strict=True):
         have = shape_of(x)[axis]
         factor, rest = divmod(wanted, have)
-        if not rest and mode in ("DEFAULT", "UNALIGN_CORNERS"):
+        if rest:
+            x = tf.gather(x, np.arange(wanted) * have // wanted, axis=len(x.shape) + axis)
+        else:
             x = tf.repeat(x, factor, axis=axis)
-            continue
-        points = grid(have, wanted, mode) + (0 if mode == "DEFAULT" else 0.5)
-        picks = np.clip(np.floor(points + 1e-9).astype(int), 0, have - 1)
-        x = tf.gather(x, picks, axis=len(x.shape) + axis)
+    return x
+
+
+def _closest(x, size: list[int], mode: str):
+    """Take the pixel closest to each grid point; of two, the first."""
+    for axis, wanted in zip(range(-len(size), 0), size, strict=True):
+        have = shape_of(x)[axis]
+        picks = np.ceil(grid(have, wanted, mode) - 0.5 - 1e-9).astype(int)
+        x = tf.gather(x, np.clip(picks, 0, have - 1), axis=len(x.shape) + axis)
     return x
 
 

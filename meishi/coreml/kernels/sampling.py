@@ -38,7 +38,8 @@ def _crop(o: Arguments, x, box: np.ndarray):
     y = tf.linalg.matmul(rows, tf.linalg.matmul(x, columns, transpose_b=True))
     if o.pad_value is None:
         return y
-    inside = [(p >= 0) & (p <= n - 1) for p, n in zip(points, sizes, strict=True)]
+    slack = 1e-5  # of a pixel: a box that ends on the last one does not lie beyond it
+    inside = [(p >= -slack) & (p <= n - 1 + slack) for p, n in zip(points, sizes, strict=True)]
     return tf.where(inside[0][:, None] & inside[1], y, np.float32(concrete(o.pad_value)))
 
 
