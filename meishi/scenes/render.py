@@ -8,7 +8,7 @@ depends neither on the number of processes nor on where an interrupted run was r
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,16 @@ class World:
     wheels: Path
     surfaces: tuple[tuple[str, str, str], ...]
     portraits: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A scene with its name, the kind of its surface, and what it may share with others."""
+
+    name: str
+    scene: Scene
+    surface: str
+    backgrounds: tuple[str, ...]
 
 
 def plan(scenes: int, worlds: int, seed: int, wheels: Path) -> list[World]:
@@ -69,13 +79,16 @@ def plan(scenes: int, worlds: int, seed: int, wheels: Path) -> list[World]:
     ]
 
 
-def render_worlds(todo: list[World], folder: Path, processes: int) -> None:
+def render_worlds(
+    todo: list[World], folder: Path, processes: int, draw: Callable[[World], Iterator[Drawn]]
+) -> None:
     """Render the worlds that `folder` does not hold yet, in worker processes, with progress.
 
     Args:
         todo: worlds, see `plan`.
         folder: where finished worlds wait, one zip each; a killed run goes on with the rest.
         processes: how many; the result does not depend on it.
+        draw: yields the scenes of a world, `composed` or another.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing = [world for world in todo if not world_path(folder, world.number).exists()]
@@ -84,17 +97,17 @@ def render_worlds(todo: list[World], folder: Path, processes: int) -> None:
         workers.pool(processes) as pool,
         tqdm(total=total, initial=total - left, unit="scene", desc="render") as bar,
     ):
-        for count in pool.map(partial(render_world, folder=folder), missing):
+        for count in pool.map(partial(write_world, folder=folder, draw=draw), missing):
             bar.update(count)
 
 
-def work_folder(parent: Path, todo: list[World]) -> Path:
+def work_folder(parent: Path, todo: list[World], code: list[Path]) -> Path:
     """Name the folder of a run's finished worlds, so that another run's are not taken for them.
 
-    The name changes with the plan and with the code that draws.
+    The name changes with the plan and with the code that draws: the Python files in `code`.
     """
     digest = hashlib.sha256(repr(todo).encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(file for folder in code for file in folder.glob("*.py")):
         digest.update(file.read_bytes())
     return parent / digest.hexdigest()[:12]
 
@@ -104,52 +117,58 @@ def world_path(folder: Path, number: int) -> Path:
     return folder / f"world-{number:03d}.zip"
 
 
-def render_world(world: World, folder: Path) -> int:
-    """Render the scenes of one world into a zip; returns their number."""
-    cv2.setNumThreads(1)
-    pictures = [surfaces.read_picture(world.wheels, *face) for face in world.portraits]
-    photographs = [
-        surfaces.read_picture(world.wheels, name, member) for _, name, member in world.surfaces
-    ]
-    designs = [
-        artwork.draw_design(
-            f"w{world.number:03d}-d{i:02d}",
-            np.random.default_rng([world.seed, world.number, 0, i]),
-            pictures,
-        )
-        for i in range(DESIGNS_PER_WORLD)
-    ]
+def write_world(world: World, folder: Path, draw: Callable[[World], Iterator[Drawn]]) -> int:
+    """Draw the scenes of one world into a zip; returns their number."""
     path = world_path(folder, world.number)
     temporary = path.with_suffix(".part")
+    quality = [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY]
     with zipfile.ZipFile(temporary, "w") as archive:
-        for number in range(world.scenes):
-            name = f"w{world.number:03d}-s{number:03d}"
-            rng = np.random.default_rng([world.seed, world.number, 1, number])
-            if rng.random() < PHOTOGRAPHED_SHARE:
-                i = int(rng.integers(len(photographs)))
-                kind, surface, background = (
-                    world.surfaces[i][0],
-                    photographs[i],
-                    Path(world.surfaces[i][2]).stem,
-                )
-                background = f"{world.surfaces[i][1]}/{background}"
-            else:
-                kind, surface = surfaces.paint(rng)
-                background = f"painted/{name}"
-            scene = compose(rng, surface, designs)
-            image = cv2.imencode(
-                ".webp", scene.image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY]
-            )[1].tobytes()
-            archive.writestr(f"{name}.webp", image)
-            archive.writestr(
-                f"{name}.json", json.dumps(record(name, scene, image, kind, background))
-            )
+        for drawn in draw(world):
+            image = cv2.imencode(".webp", drawn.scene.image[..., ::-1], quality)[1].tobytes()
+            archive.writestr(f"{drawn.name}.webp", image)
+            archive.writestr(f"{drawn.name}.json", json.dumps(record(drawn, image)))
     temporary.replace(path)
     return world.scenes
 
 
-def record(name: str, scene: Scene, image: bytes, surface: str, background: str) -> dict:
+def composed(world: World) -> Iterator[Drawn]:
+    """Compose the scenes of a world with OpenCV."""
+    cv2.setNumThreads(1)
+    designs = draw_designs(world, "d", 0, DESIGNS_PER_WORLD)
+    for number in range(world.scenes):
+        name = f"w{world.number:03d}-s{number:03d}"
+        rng = np.random.default_rng([world.seed, world.number, 1, number])
+        kind, surface, background = choose_surface(rng, world, name, PHOTOGRAPHED_SHARE)
+        yield Drawn(name, compose(rng, surface, designs), kind, (background,))
+
+
+def draw_designs(world: World, prefix: str, stream: int, count: int) -> list[artwork.Design]:
+    """Draw the card designs of a world."""
+    pictures = [surfaces.read_picture(world.wheels, *face) for face in world.portraits]
+    return [
+        artwork.draw_design(
+            f"w{world.number:03d}-{prefix}{i:02d}",
+            np.random.default_rng([world.seed, world.number, stream, i]),
+            pictures,
+        )
+        for i in range(count)
+    ]
+
+
+def choose_surface(
+    rng: np.random.Generator, world: World, name: str, photographed: float
+) -> tuple[str, np.ndarray, str]:
+    """Choose what a scene lies on: its kind, RGB picture, and the name of the background."""
+    if rng.random() >= photographed:
+        kind, surface = surfaces.paint(rng)
+        return kind, surface, f"painted/{name}"
+    kind, wheel, member = world.surfaces[int(rng.integers(len(world.surfaces)))]
+    return kind, surfaces.read_picture(world.wheels, wheel, member), f"{wheel}/{Path(member).stem}"
+
+
+def record(drawn: Drawn, image: bytes) -> dict:
     """Describe a scene in the schema of `records.jsonl`."""
+    name, scene = drawn.name, drawn.scene
     cards = [
         {"quad_px": np.round(quad, 3).tolist(), "design": design}
         for quad, design in zip(scene.quads_px, scene.designs, strict=True)
@@ -162,8 +181,8 @@ def record(name: str, scene: Scene, image: bytes, surface: str, background: str)
         "width": SIZE_PX[0],
         "height": SIZE_PX[1],
         "cards": cards,
-        "backgrounds": [background],
-        "attributes": {"surface": surface, **scene.attributes},
+        "backgrounds": list(drawn.backgrounds),
+        "attributes": {"surface": drawn.surface, **scene.attributes},
     }
 
 

@@ -1,0 +1,46 @@
+"""Tracing the scenes of a world: the same surfaces as the composed ones, designs of its own."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from meishi.scenes.render import Drawn, World, choose_surface, draw_designs
+from meishi.tracing import light, tracer
+from meishi.tracing.compose import Stage, compose
+
+DESIGNS_PER_WORLD = 48
+PHOTOGRAPHED_SHARE = 0.6  # of the scenes; the rest lie on painted surfaces
+PANORAMA_SHARE = 0.55  # of the scenes; the rest are lit by painted rooms
+SOFT = ("cloth", "woven")
+ORIGIN = {
+    "name": "@pmndrs/assets 1.7.0",
+    "licence": "CC0-1.0",
+    "url": "https://www.npmjs.com/package/@pmndrs/assets",
+}
+
+
+def traced(world: World) -> Iterator[Drawn]:
+    """Trace the scenes of a world; a panorama belongs to a few worlds, and to no others."""
+    cv2.setNumThreads(1)
+    designs = draw_designs(world, "e", 2, DESIGNS_PER_WORLD)
+    panoramas = sorted(light.panoramas(world.wheels).items())
+    name, content = panoramas[world.number % len(panoramas)]
+    panorama = tracer.decode_panorama(content)
+    for number in range(world.scenes):
+        yield _scene(world, number, designs, (name, panorama))
+
+
+def _scene(world: World, number: int, designs, panorama: tuple[str, np.ndarray]) -> Drawn:
+    name = f"w{world.number:03d}-t{number:03d}"
+    rng = np.random.default_rng([world.seed, world.number, 3, number])
+    kind, surface, background = choose_surface(rng, world, name, PHOTOGRAPHED_SHARE)
+    backgrounds = [background]
+    if rng.random() < PANORAMA_SHARE:
+        surroundings = light.photographed(rng, panorama[1])
+        backgrounds.append(f"panorama/{panorama[0]}")
+    else:
+        surroundings = light.painted(rng)
+    rough_mm = float(rng.uniform(1, 8)) if kind in SOFT else 0.0
+    scene = compose(rng, Stage(surface, surroundings, rough_mm), designs)
+    return Drawn(name, scene, kind, tuple(backgrounds))
