@@ -40,7 +40,7 @@ class Engine:
 SCENES, TRACING = Path(render.__file__).parent, Path(tracing.__file__).parent
 ENGINES = {
     "composited": Engine(render.composed, (SCENES,)),
-    "traced": Engine(tracing.traced, (SCENES, TRACING), (tracing.ORIGIN,)),
+    "traced": Engine(tracing.traced, (SCENES, TRACING), tracing.ORIGINS),
 }
 
 

@@ -4,12 +4,13 @@ A design is drawn once at PX_PER_MM and used in many scenes. Formats are ISO and
 millimetres: Japanese 91x55, European 85x55, US 89x51, ID-1 85.6x54, trading 63x88, square, slim.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from meishi.scenes import layouts
-from meishi.scenes.pen import Pen
+from meishi.scenes.pen import LOCALES, Pen
 
 FORMATS_MM = {  # name: (long side, short side, share of the designs)
     "jp": (91.0, 55.0, 0.34),
@@ -20,6 +21,40 @@ FORMATS_MM = {  # name: (long side, short side, share of the designs)
     "slim": (85.0, 42.0, 0.03),
     "square": (65.0, 65.0, 0.03),
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Style:
+    """What designs are drawn from: formats as (long mm, short mm, share), languages with shares."""
+
+    formats: Mapping[str, tuple[float, float, float]]
+    locales: Mapping[str, float]
+
+
+COMMON = Style(FORMATS_MM, LOCALES)
+WIDE = Style(
+    {
+        "jp": (91.0, 55.0, 0.26),
+        "eu": (85.0, 55.0, 0.17),
+        "us": (89.0, 51.0, 0.17),
+        "id1": (85.6, 54.0, 0.14),
+        "trading": (88.0, 63.0, 0.13),
+        "slim": (85.0, 42.0, 0.03),
+        "square": (65.0, 65.0, 0.04),
+        "ticket": (140.0, 60.0, 0.06),
+    },
+    {
+        "ja_JP": 0.3,
+        "en_US": 0.22,
+        "ko_KR": 0.1,
+        "zh_CN": 0.06,
+        "zh_TW": 0.06,
+        "de_DE": 0.07,
+        "fr_FR": 0.06,
+        "ru_RU": 0.07,
+        "vi_VN": 0.06,
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -41,14 +76,16 @@ class Design:
     glossy: bool
 
 
-def draw_design(name: str, rng: np.random.Generator, pictures: list[np.ndarray]) -> Design:
+def draw_design(
+    name: str, rng: np.random.Generator, pictures: list[np.ndarray], style: Style = COMMON
+) -> Design:
     """Draw a card. `pictures` (RGB) serve as photographs on it."""
-    formats = list(FORMATS_MM)
-    chosen = formats[rng.choice(len(formats), p=[FORMATS_MM[f][2] for f in formats])]
-    long_mm, short_mm, _ = FORMATS_MM[chosen]
+    formats = list(style.formats)
+    chosen = formats[rng.choice(len(formats), p=[style.formats[f][2] for f in formats])]
+    long_mm, short_mm, _ = style.formats[chosen]
     upright = chosen == "trading" or rng.random() < 0.15
     size_mm = (short_mm, long_mm) if upright else (long_mm, short_mm)
-    pen = Pen(rng, size_mm, pictures)
+    pen = Pen(rng, size_mm, pictures, style.locales)
     pen.ground()
     special = {
         "id1": (layouts.identity, layouts.bank, layouts.business),

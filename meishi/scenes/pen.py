@@ -1,31 +1,48 @@
 """Drawing on one card: grounds, pictures, words, emblems, codes, panels.
 
-Text is set in Noto Sans JP and Noto Serif JP (OFL-1.1), which hold Japanese, Chinese and Latin.
+Text is set in Noto Sans JP and Noto Serif JP, which hold Japanese, Chinese, Latin and Cyrillic, and
+in Nanum Gothic, which holds Korean (all OFL-1.1).
 """
 
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
-import pylopdf_fonts_jp
 from faker import Faker
 from PIL import Image, ImageDraw, ImageFont
 
 from meishi.scenes.surfaces import noise, random_colour
 
 PX_PER_MM = 8
-LOCALES = ("ja_JP", "en_US", "de_DE", "fr_FR", "pt_BR", "zh_TW")
-FONT_FILES = ("NotoSansJP-Regular.otf", "NotoSerifJP-Regular.otf")
+LOCALES = {  # share of the designs
+    "ja_JP": 0.4,
+    "en_US": 0.3,
+    "de_DE": 0.08,
+    "fr_FR": 0.07,
+    "pt_BR": 0.08,
+    "zh_TW": 0.07,
+}
+FONT_FILES = (
+    ("pylopdf_fonts_jp", "NotoSansJP-Regular.otf"),
+    ("pylopdf_fonts_jp", "NotoSerifJP-Regular.otf"),
+    ("koreanize_matplotlib", "fonts/NanumGothic.ttf"),
+)
+HANGUL = 2
 
 
 @lru_cache(maxsize=256)
 def font(index: int, size_px: int) -> ImageFont.FreeTypeFont:
-    """Load one of the Noto JP fonts (OFL-1.1)."""
-    folder = pylopdf_fonts_jp.__path__[0]
-    return ImageFont.truetype(f"{folder}/{FONT_FILES[index]}", size_px)
+    """Load one of FONT_FILES; the packages that carry them are not imported."""
+    package, file = FONT_FILES[index]
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError(f"{package}: missing; pip install -r requirements-render.txt")
+    return ImageFont.truetype(f"{found.submodule_search_locations[0]}/{file}", size_px)
 
 
-@lru_cache(maxsize=len(LOCALES))
+@cache
 def faker(locale: str) -> Faker:
     """Make one Faker per locale; `draw_design` seeds it."""
     return Faker(locale)
@@ -34,17 +51,27 @@ def faker(locale: str) -> Faker:
 class Pen:
     """Draws on one card; lengths are shares of the card's height unless they end in _px."""
 
-    def __init__(self, rng: np.random.Generator, size_mm: tuple[float, float], pictures: list):
-        """Take an empty card of the given (width, height) and photographs to draw from."""
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        size_mm: tuple[float, float],
+        pictures: list,
+        locales: Mapping[str, float],
+    ):
+        """Take an empty card of the given (width, height) and photographs to draw from.
+
+        `locales` are the languages to choose from, with their shares.
+        """
         self.rng, self.pictures = rng, pictures
         self.width, self.height = (int(side * PX_PER_MM) for side in size_mm)
         self.unit = min(self.width, self.height)
         self.canvas = Image.new("RGB", (self.width, self.height))
         self.draw = ImageDraw.Draw(self.canvas)
-        locale = str(rng.choice(LOCALES, p=[0.4, 0.3, 0.08, 0.07, 0.08, 0.07]))
+        locale = str(rng.choice(list(locales), p=list(locales.values())))
         self.words = faker(locale)
         self.words.seed_instance(int(rng.integers(2**31)))
-        self.face = int(rng.integers(len(FONT_FILES)))
+        face = int(rng.integers(HANGUL))
+        self.face = HANGUL if locale == "ko_KR" else face
         self.ink = (20, 20, 20)
 
     def image(self) -> np.ndarray:

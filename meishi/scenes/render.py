@@ -142,7 +142,9 @@ def composed(world: World) -> Iterator[Drawn]:
         yield Drawn(name, compose(rng, surface, designs), kind, (background,))
 
 
-def draw_designs(world: World, prefix: str, stream: int, count: int) -> list[artwork.Design]:
+def draw_designs(
+    world: World, prefix: str, stream: int, count: int, style: artwork.Style = artwork.COMMON
+) -> list[artwork.Design]:
     """Draw the card designs of a world."""
     pictures = [surfaces.read_picture(world.wheels, *face) for face in world.portraits]
     return [
@@ -150,6 +152,7 @@ def draw_designs(world: World, prefix: str, stream: int, count: int) -> list[art
             f"w{world.number:03d}-{prefix}{i:02d}",
             np.random.default_rng([world.seed, world.number, stream, i]),
             pictures,
+            style,
         )
         for i in range(count)
     ]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from meishi.scenes.artwork import WIDE
 from meishi.scenes.render import Drawn, World, choose_surface, draw_designs
 from meishi.tracing import light, tracer
 from meishi.tracing.compose import Stage, compose
@@ -13,17 +14,24 @@ DESIGNS_PER_WORLD = 48
 PHOTOGRAPHED_SHARE = 0.6  # of the scenes; the rest lie on painted surfaces
 PANORAMA_SHARE = 0.55  # of the scenes; the rest are lit by painted rooms
 SOFT = ("cloth", "woven")
-ORIGIN = {
-    "name": "@pmndrs/assets 1.7.0",
-    "licence": "CC0-1.0",
-    "url": "https://www.npmjs.com/package/@pmndrs/assets",
-}
+ORIGINS = (
+    {
+        "name": "@pmndrs/assets 1.7.0",
+        "licence": "CC0-1.0",
+        "url": "https://www.npmjs.com/package/@pmndrs/assets",
+    },
+    {
+        "name": "Nanum Gothic",
+        "licence": "OFL-1.1",
+        "url": "https://pypi.org/project/koreanize-matplotlib/",
+    },
+)
 
 
 def traced(world: World) -> Iterator[Drawn]:
     """Trace the scenes of a world; a panorama belongs to a few worlds, and to no others."""
     cv2.setNumThreads(1)
-    designs = draw_designs(world, "e", 2, DESIGNS_PER_WORLD)
+    designs = draw_designs(world, "e", 2, DESIGNS_PER_WORLD, WIDE)
     panoramas = sorted(light.panoramas(world.wheels).items())
     name, content = panoramas[world.number % len(panoramas)]
     panorama = tracer.decode_panorama(content)
