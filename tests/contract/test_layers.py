@@ -23,7 +23,7 @@ LAYERS = {
         "keras",
     ),
     1: ("geometry", "evaluation.detection", "evaluation.captures"),
-    2: ("backbone", "data", "scenes", "ssd", "unet", "training", "overlay"),
+    2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay"),
     3: (
         "coreml",
         "ssd.training",
@@ -44,6 +44,7 @@ LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 NEIGHBOURS = {
     ("evaluation.detection", "geometry"),
     ("evaluation.captures", "geometry"),
+    ("tracing", "scenes"),
     ("ssd", "backbone"),
     ("unet", "backbone"),
 }
@@ -54,6 +55,7 @@ CONFINED = {
     "keras": (),
     "coremltools": ("coreml",),
     "albumentations": ("data",),
+    "mitsuba": ("tracing",),
     "ai_edge_litert": ("litert", "evaluation.latency"),
 }
 

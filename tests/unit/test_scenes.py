@@ -11,6 +11,7 @@ from meishi.scenes.camera import look_at
 from meishi.scenes.canvas import SUPERSAMPLING, Canvas, rectangle
 from meishi.scenes.compose import compose
 from meishi.scenes.placement import SIZE_PX, Placed, visible
+from tests.edges import edge_offset_px
 
 WHITE = Design("white", np.full((440, 728, 3), 255, np.uint8), (91.0, 55.0), 0.0, False)
 
@@ -19,22 +20,6 @@ def camera(seed):
     rng = np.random.default_rng(seed)
     tilt, roll = rng.uniform(0, 0.8), rng.uniform(-3, 3)
     return look_at((3, -2), rng.uniform(150, 260), tilt, rng.uniform(0, 6), roll, 1.0, SIZE_PX)
-
-
-def edge_offset_px(image, quad):
-    """Measure how far the picture's edge lies from the quad's, along each side's normal."""
-    offsets = []
-    for start, end in zip(quad, np.roll(quad, -1, axis=0), strict=True):
-        along = (end - start) / np.linalg.norm(end - start)
-        normal = np.array([-along[1], along[0]])  # inwards
-        for share in np.linspace(0.2, 0.8, 7):
-            line = start + share * (end - start) + normal * np.arange(-6, 6.01, 0.25)[:, None]
-            values = cv2.remap(
-                image, np.float32(line[:, :1]), np.float32(line[:, 1:]), cv2.INTER_LINEAR
-            )[:, 0]
-            # White begins where the integral says it does.
-            offsets.append(6 - np.trapezoid(values.astype(float) / 255, dx=0.25))
-    return np.array(offsets)
 
 
 @pytest.mark.parametrize("seed", range(12))
