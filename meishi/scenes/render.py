@@ -41,12 +41,13 @@ class World:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A scene with its name, the kind of its surface, and what it may share with others."""
+    """A scene, its name, the kind of its surface, what others may share, its WebP quality."""
 
     name: str
     scene: Scene
     surface: str
     backgrounds: tuple[str, ...]
+    quality: int = WEBP_QUALITY
 
 
 def plan(scenes: int, worlds: int, seed: int, wheels: Path) -> list[World]:
@@ -121,9 +122,9 @@ def write_world(world: World, folder: Path, draw: Callable[[World], Iterator[Dra
     """Draw the scenes of one world into a zip; returns their number."""
     path = world_path(folder, world.number)
     temporary = path.with_suffix(".part")
-    quality = [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY]
     with zipfile.ZipFile(temporary, "w") as archive:
         for drawn in draw(world):
+            quality = [cv2.IMWRITE_WEBP_QUALITY, drawn.quality]
             image = cv2.imencode(".webp", drawn.scene.image[..., ::-1], quality)[1].tobytes()
             archive.writestr(f"{drawn.name}.webp", image)
             archive.writestr(f"{drawn.name}.json", json.dumps(record(drawn, image)))

@@ -16,7 +16,7 @@ from meishi.tracing.meshes import Bend, Mesh
 from meishi.tracing.solids import Material, Part, Solids
 from meishi.tracing.view import View, view_of
 
-SAMPLES = 16  # paths a pixel; the photo's own denoising evens out what is left
+SAMPLES = 9  # paths a pixel; the photo's own denoising evens out what is left
 OPENINGS = (0.0012, 0.003, 0.007)  # of the lens, of its focus; few, as each costs a kernel
 PRINTED = ("sheet", "book")
 ALIKE_SHARE = 0.15  # of the scenes with cards: the desk has the colour of a card's rim

@@ -50,7 +50,7 @@ def _exposure(linear: np.ndarray) -> float:
 
 def _even(picture: np.ndarray) -> np.ndarray:
     """Take out what noise too few paths leave, as a phone denoises; edges stay."""
-    return cv2.bilateralFilter(picture.astype(np.float32), 5, 22, 1.6)
+    return cv2.bilateralFilter(picture.astype(np.float32), 5, 30, 1.6)
 
 
 def _sensor_noise(rng: np.random.Generator, picture: np.ndarray, grain: float) -> np.ndarray:

@@ -13,6 +13,7 @@ from meishi.tracing.compose import Stage, compose
 DESIGNS_PER_WORLD = 48
 PHOTOGRAPHED_SHARE = 0.6  # of the scenes; the rest lie on painted surfaces
 PANORAMA_SHARE = 0.55  # of the scenes; the rest are lit by painted rooms
+WEBP_QUALITY = 50  # grain costs bytes: all of data/ stays under 100 MB
 SOFT = ("cloth", "woven")
 ORIGINS = (
     {
@@ -51,4 +52,4 @@ def _scene(world: World, number: int, designs, panorama: tuple[str, np.ndarray])
         surroundings = light.painted(rng)
     rough_mm = float(rng.uniform(1, 8)) if kind in SOFT else 0.0
     scene = compose(rng, Stage(surface, surroundings, rough_mm), designs)
-    return Drawn(name, scene, kind, tuple(backgrounds))
+    return Drawn(name, scene, kind, tuple(backgrounds), WEBP_QUALITY)

@@ -6,7 +6,7 @@ vectorised variant needs LLVM (`apt install libllvm19`; 14 to 16 do not work wit
 
 import os
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,9 @@ HIDDEN = Part(
     meshes.patch(np.array([[0, 0, 9e4], [1, 0, 9e4], [1, 1, 9e4], [0, 1, 9e4]])),
     Material(np.zeros((2, 2, 3), np.uint8)),
 )
+SHARE = np.arange(256, dtype=np.float32) / 255
+# sRGB to linear light (IEC 61966-2-1); looked up here, as Mitsuba's own conversion is slower.
+LINEAR = np.where(SHARE <= 0.04045, SHARE / 12.92, ((SHARE + 0.055) / 1.055) ** 2.4)
 MAX_DEPTH = 3  # light from a lamp, by way of one other thing at most: a desk is no cave
 
 
@@ -105,9 +108,11 @@ def trace(
     for number, finish in enumerate(FINISHES):
         alike = [part for part in parts if _finish(part.material) == finish] or [HIDDEN]
         mesh, texture = atlas.join(alike)
-        scene[f"parts{number}"] = _shape(mi, mesh, scale, texture, finish)
+        scene[f"parts{number}"] = _shape(mi, mesh, scale, texture, ("parts", number))
         own = ground if _finish(ground.material) == finish else HIDDEN
-        scene[f"ground{number}"] = _shape(mi, own.mesh, scale, own.material.colour, finish)
+        scene[f"ground{number}"] = _shape(
+            mi, own.mesh, scale, own.material.colour, ("ground", number)
+        )
     if lamp:
         scene["lamp"] = {
             "type": "sphere",
@@ -152,9 +157,9 @@ def _sensor(mi, view: View, opening: float, scale: float, samples: int, seed: in
     }
 
 
-def _shape(mi, mesh: Mesh, scale: float, texture: np.ndarray, roughness: float | None):
+def _shape(mi, mesh: Mesh, scale: float, texture: np.ndarray, place: tuple[str, int]):
     properties = mi.Properties()
-    properties["mesh_bsdf"] = mi.load_dict(_bsdf(mi, texture, roughness))
+    properties["mesh_bsdf"] = _dressed(mi, texture, *place)
     shape = mi.Mesh(
         "part", len(mesh.vertices_mm), len(mesh.faces), has_vertex_texcoords=True, props=properties
     )
@@ -166,12 +171,29 @@ def _shape(mi, mesh: Mesh, scale: float, texture: np.ndarray, roughness: float |
     return shape
 
 
-def _bsdf(mi, texture: np.ndarray, roughness: float | None) -> dict:
-    bitmap = mi.Bitmap(np.ascontiguousarray(texture, np.uint8), mi.Bitmap.PixelFormat.RGB)
-    bitmap.set_srgb_gamma(True)
-    colour = {"type": "bitmap", "bitmap": bitmap, "raw": False, "wrap_mode": "mirror"}
+def _dressed(mi, texture: np.ndarray, role: str, finish: int):
+    """Give a finish its texture."""
+    bsdf = _bsdf(role, finish)
+    fields = mi.traverse(bsdf)
+    key = next(name for name in fields.keys() if name.endswith("reflectance.data"))
+    fields[key] = mi.TensorXf(LINEAR[texture])
+    fields.update()
+    return bsdf
+
+
+@cache
+def _bsdf(role: str, finish: int):
+    """Build a surface once, for `role` in each scene: a coat's tables take long to compute."""
+    mi = mitsuba()
+    roughness = FINISHES[finish]
+    colour = {
+        "type": "bitmap",
+        "data": mi.TensorXf(LINEAR[HIDDEN.material.colour]),
+        "raw": True,
+        "wrap_mode": "mirror",
+    }
     if roughness is None:
         surface = {"type": "diffuse", "reflectance": colour}
     else:
         surface = {"type": "roughplastic", "diffuse_reflectance": colour, "alpha": roughness}
-    return {"type": "twosided", "surface": surface}
+    return mi.load_dict({"type": "twosided", "surface": surface})
