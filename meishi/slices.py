@@ -1,4 +1,4 @@
-"""Capture quality by what a scene shows: layout, surface, size of the card, light, hands."""
+"""Capture quality by what a scene shows: layout, surface, contrast, size, tilt, light, hands."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,8 @@ from meishi.evaluation.captures import card_results
 from meishi.geometry import quads
 
 WHOLE = 0.999  # visible share of a card that the frame does not cut
+TILT_DEG = 30
+FLAGS = ("held", "bent", "print_below")
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the frame, bounds of the slices by size
 
 
@@ -57,12 +59,13 @@ def _slices(record: Record, card: int) -> dict[str, str]:
     size = f"{SHARES[number - 1]:.0%} to {SHARES[number]:.0%}"
     named: dict[str, str] = {
         key: str(record.attributes[key])
-        for key in ("layout", "surface")
+        for key in ("source", "layout", "surface", "contrast")
         if key in record.attributes
     }
     lights = str(record.attributes.get("light", "")).split()
     flags = {f"light {name}": "yes" for name in lights}
-    if record.attributes.get("held"):
-        flags["held"] = "yes"
+    flags |= {name: "yes" for name in FLAGS if record.attributes.get(name)}
+    if "tilt_deg" in record.attributes:
+        flags["tilt"] = "over 30" if record.attributes["tilt_deg"] > TILT_DEG else "to 30"
     whole = quads.visible_share(record.quads[card]) > WHOLE
     return {"size": size, "frame": "holds it" if whole else "cuts it", **named, **flags}

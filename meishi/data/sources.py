@@ -33,7 +33,7 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
 
     Checked are all hashes, that an image can be decoded in full and has the stated size, the
     form of each record, its quads, that no id occurs twice, and the weights. Ids and image names
-    get the source's name as a prefix when there is more than one.
+    get the source's name as a prefix when there is more than one; the attribute `source` names it.
 
     Raises:
         SourceError: at the end, if there was any fault: what was yielded must not be used then.
@@ -48,7 +48,8 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
                 faults.append(f"{source.path}: {name} is also the id of a scene of {taken[name]}")
             taken[name] = Path(source.path)
             image = name + PurePosixPath(record.image).suffix
-            yield replace(record, id=name, image=image), content
+            attributes = {"source": source.name, **record.attributes}
+            yield replace(record, id=name, image=image, attributes=attributes), content
     if faults:
         raise SourceError(f"the data is refused, faults: {len(faults)}\n{summary(faults)}")
 

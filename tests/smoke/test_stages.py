@@ -21,6 +21,10 @@ pytestmark = [pytest.mark.smoke, pytest.mark.tf]
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = read_stages(ROOT / "dvc.yaml")
 SMALL = {
+    "fetch": {
+        "sources": [{"name": "tiny", "path": "data"}],
+        "weights": "data/weights/efficientnet_lite0.npz",
+    },
     "augment": {"frames_per_scene": 2, "crops_per_card": 2, "workers": 1},
     "train_ssd": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
     "train_unet": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},

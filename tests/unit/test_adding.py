@@ -117,11 +117,11 @@ def test_weights_are_checked_whichever_source_comes_first(data):
 def test_format_and_labels_are_optional_in_params(workspace):
     file = workspace / "params.yaml"
     text = file.read_text().replace(
-        "{name: rendered, path: data}",
+        "{name: composited, path: data/composited}",
         "{name: rendered, path: x, format: yolo, labels: [card, id]}",
     )
     file.write_text(text)
-    (source,) = load_params("fetch").fetch.sources
+    source, _ = load_params("fetch").fetch.sources
     assert (source.format, source.labels) == ("yolo", ("card", "id"))
     file.write_text(text.replace("[card, id]", "card"))
     with pytest.raises(ParamsError, match="labels: expected a list"):

@@ -10,7 +10,7 @@ from meishi import images
 from meishi.data import sources
 from meishi.data.records import Card
 from meishi.data.sources import SourceError, verified_scenes
-from meishi.params import FetchParams, SourceParams, load_params
+from meishi.params import FetchParams, SourceParams
 from tests import tiny_data
 
 PARAMS = FetchParams((SourceParams("tiny", "data"),), "data/weights/efficientnet_lite0.npz")
@@ -206,7 +206,7 @@ def test_other_line_separators_do_not_end_a_record(workspace):
     record, content = tiny_data.draw_scene(0, 1, 0)
     odd = replace(record, backgrounds=("desk\u2028two", "desk\x85three"))
     tiny_data.write_data(workspace / "data", iter([(odd, content)]))
-    ((found, _),) = verified_scenes(load_params("fetch").fetch)
+    ((found, _),) = verified_scenes(PARAMS)
     assert found.backgrounds == odd.backgrounds
 
 
