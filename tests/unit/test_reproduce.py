@@ -112,10 +112,28 @@ MISSING = {"augment": [{"changed outs": {"build/augmented": "deleted"}}]}
 CONVERT = {"convert": [{"changed deps": {"params.yaml": {"convert": "modified"}}}]}
 
 
-def test_a_fresh_clone_runs_nothing(with_dvc):
-    dvc = with_dvc(MISSING)
+def test_a_fresh_clone_makes_build_and_trains_nothing(with_dvc, made):
+    dvc = with_dvc(MISSING, {})
+    reproduce.main()
+    assert dvc.calls == [("repro", "fetch", "augment")]
+    assert (made / "build/augmented").exists()
+
+
+def test_where_all_is_there_nothing_runs(with_dvc, made):
+    for out in ("build/raw", "build/augmented"):
+        (made / out).mkdir(parents=True)
+    dvc = with_dvc({})
     reproduce.main()
     assert dvc.calls == []
+
+
+def test_a_clone_on_another_cpu_keeps_what_was_restored(with_dvc, made, capsys):
+    other = {"train": [{"changed deps": {"build/augmented": "modified"}}]}
+    with_dvc(MISSING, other)
+    reproduce.main()
+    assert "build/ is left out: fetch, augment gave other bytes" in capsys.readouterr().err
+    assert (made / "dvc.lock").read_text() == "as committed"
+    assert not (made / "build/augmented").exists()
 
 
 def test_a_changed_stage_runs_after_what_it_reads_is_made(with_dvc):
