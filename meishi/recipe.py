@@ -46,12 +46,17 @@ class CastParams:
 
 @dataclass(frozen=True)
 class GeometryParams:
-    """How a frame is flipped, turned, warped and scaled; bare numbers are probabilities."""
+    """How a frame is flipped, turned, warped and scaled, and which cut cards it may show.
+
+    `flip` and `rotate90` are probabilities, `cut_low` and `cut_high` shares of a card's area.
+    """
 
     flip: float
     rotate90: float
     perspective: RangeParams
     affine: AffineParams
+    cut_low: float
+    cut_high: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class CropParams:
 
 @dataclass(frozen=True)
 class LightParams:
-    """Light, colour and sensor, for frames and crops alike; bare numbers are probabilities."""
+    """Light, colour and sensor, of frames or of crops; bare numbers are probabilities."""
 
     color: ColorParams
     cast: CastParams
@@ -91,4 +96,5 @@ class AugmentParams:
     workers: int
     frame: GeometryParams
     crop: CropParams
-    light: LightParams
+    frame_light: LightParams
+    crop_light: LightParams

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from meishi.data import augment
 from meishi.data.augment import Augmenter
 from meishi.geometry import crops, quads
 from meishi.params import load_params
@@ -29,7 +30,7 @@ def image():
 
 @pytest.fixture
 def geometry_only(augmenter, monkeypatch):
-    monkeypatch.setattr(augmenter, "develop", lambda image, rng: image)
+    monkeypatch.setattr(augment, "develop", lambda light, image, rng: image)
     return augmenter
 
 
