@@ -86,6 +86,37 @@ class LightParams:
 
 
 @dataclass(frozen=True)
+class DropShadowParams:
+    """The soft shadow around a card that is laid onto a scene."""
+
+    low: float
+    high: float
+    reach_low: float
+    reach_high: float
+
+
+@dataclass(frozen=True)
+class PasteParams:
+    """How a card of another scene is laid onto this one; `probability` and `touch` are such."""
+
+    probability: float
+    touch: float
+    scale_low: float
+    scale_high: float
+    rotate_deg: float
+    tilt_deg: float
+    shadow: DropShadowParams
+
+
+@dataclass(frozen=True)
+class SwapParams:
+    """How often a scene's cards are laid onto another background."""
+
+    probability: float
+    shadow: DropShadowParams
+
+
+@dataclass(frozen=True)
 class AugmentParams:
     """How many augmented samples, and the recipes."""
 
@@ -96,5 +127,7 @@ class AugmentParams:
     workers: int
     frame: GeometryParams
     crop: CropParams
+    paste: PasteParams
+    swap: SwapParams
     frame_light: LightParams
     crop_light: LightParams
