@@ -29,7 +29,10 @@ def augment_scenes(
         Per scene: its frames and its crops, each as (JPEG file, quads).
     """
     params = augmenter.params
-    mixer = Mixer(params.paste, params.swap, lending.build(reader, seed))
+    # In a process of its own: one in which OpenCV has run its threads must not be forked.
+    with workers.pool(1, cv2.setNumThreads, 1) as apart:
+        shared = apart.submit(lending.build, reader, seed).result()
+    mixer = Mixer(params.paste, params.swap, shared)
     with workers.pool(params.workers, _start_worker, augmenter, mixer) as pool:
         jobs = ((number, record, content) for number, (record, content) in enumerate(reader))
         while chunk := list(islice(jobs, CHUNK)):

@@ -1,6 +1,6 @@
 """What scenes lend each other: cards to paste, and backgrounds to lie on.
 
-Built once, in the parent process, from the training scenes alone, and given to every worker: at
+Built once, from the training scenes alone, and given to every worker: at
 most MAX_DONORS cards (JPEG files of about 20 KB) and MAX_BACKGROUNDS scenes as they are on
 disk, about 10 MB in all. Which ones, depends on the seed alone.
 """
