@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import images
+from meishi import contact_sheet, images
 from meishi.atomic import atomic_write_bytes
 from meishi.data import records
 from meishi.data.importers.importing import import_scenes
@@ -20,8 +20,6 @@ from meishi.data.importers.registry import READERS
 from meishi.data.manifest import write_source
 from meishi.data.records import Record
 from meishi.errors import InputError, summary
-from meishi.geometry import quads
-from meishi.overlay import TRUTH, draw_quad
 
 THUMBNAIL_PX = 240
 COLUMNS, MAX_THUMBNAILS = 6, 60
@@ -72,7 +70,9 @@ def add_photos(
         "sources": [{"name": export.name, "licence": licence, "url": ""}],
     }
     write_source(into, _checked(export, kind, labels, into.name, tally, found), about)
-    atomic_write_bytes(sheet, images.encode(_contact_sheet(found.thumbnails), ".jpg", 85))
+    atomic_write_bytes(
+        sheet, images.encode(contact_sheet.grid(found.thumbnails, COLUMNS), ".jpg", 85)
+    )
     return [*_report(found, tally), f"contact sheet: {sheet}", "", *_next_steps(into)]
 
 
@@ -84,28 +84,11 @@ def _checked(
         found.sizes[record.size_px] += 1
         found.cards[len(record.cards)] += 1
         if len(found.thumbnails) < MAX_THUMBNAILS:
-            found.thumbnails.append(_thumbnail(record, content))
+            image = images.decode(content, record.image)
+            found.thumbnails.append(contact_sheet.tile(image, record.quads, THUMBNAIL_PX))
         yield record, content
     if faults:
         raise AddError(f"{export}: refused, faults: {len(faults)}\n{summary(faults)}")
-
-
-def _thumbnail(record: Record, content: bytes) -> np.ndarray:
-    image = images.shrink(images.decode(content, record.image), THUMBNAIL_PX).copy()
-    height, width = image.shape[:2]
-    for card in record.cards:
-        draw_quad(image, quads.to_px(card.quad, (width, height)), TRUTH, 2)
-    tile = np.full((THUMBNAIL_PX, THUMBNAIL_PX, 3), 255, np.uint8)
-    tile[:height, :width] = image
-    return tile
-
-
-def _contact_sheet(tiles: list[np.ndarray]) -> np.ndarray:
-    blank = np.full((THUMBNAIL_PX, THUMBNAIL_PX, 3), 255, np.uint8)
-    columns = min(COLUMNS, len(tiles))
-    padded = tiles + [blank] * (-len(tiles) % columns)
-    rows = [np.hstack(padded[i : i + columns]) for i in range(0, len(padded), columns)]
-    return np.vstack(rows)
 
 
 def _report(found: _Found, tally: Tally) -> list[str]:

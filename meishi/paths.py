@@ -27,4 +27,5 @@ TFLITE = MODELS / "tflite"
 
 METRICS = Path("metrics")
 PLOTS = Path("plots")
+AUGMENTED_SHEET = PLOTS / "augmented.jpg"
 OVERLAYS = PLOTS / "overlays"

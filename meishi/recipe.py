@@ -46,12 +46,17 @@ class CastParams:
 
 @dataclass(frozen=True)
 class GeometryParams:
-    """How a frame is flipped, turned, warped and scaled; bare numbers are probabilities."""
+    """How a frame is flipped, turned, warped and scaled, and which cut cards it may show.
+
+    `flip` and `rotate90` are probabilities, `cut_low` and `cut_high` shares of a card's area.
+    """
 
     flip: float
     rotate90: float
     perspective: RangeParams
     affine: AffineParams
+    cut_low: float
+    cut_high: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class CropParams:
 
 @dataclass(frozen=True)
 class LightParams:
-    """Light, colour and sensor, for frames and crops alike; bare numbers are probabilities."""
+    """Light, colour and sensor, of frames or of crops; bare numbers are probabilities."""
 
     color: ColorParams
     cast: CastParams
@@ -78,6 +83,37 @@ class LightParams:
     noise: RangeParams
     jpeg: RangeParams
     grey: float
+
+
+@dataclass(frozen=True)
+class DropShadowParams:
+    """The soft shadow around a card that is laid onto a scene."""
+
+    low: float
+    high: float
+    reach_low: float
+    reach_high: float
+
+
+@dataclass(frozen=True)
+class PasteParams:
+    """How a card of another scene is laid onto this one; `probability` and `touch` are such."""
+
+    probability: float
+    touch: float
+    scale_low: float
+    scale_high: float
+    rotate_deg: float
+    tilt_deg: float
+    shadow: DropShadowParams
+
+
+@dataclass(frozen=True)
+class SwapParams:
+    """How often a scene's cards are laid onto another background."""
+
+    probability: float
+    shadow: DropShadowParams
 
 
 @dataclass(frozen=True)
@@ -91,4 +127,7 @@ class AugmentParams:
     workers: int
     frame: GeometryParams
     crop: CropParams
-    light: LightParams
+    paste: PasteParams
+    swap: SwapParams
+    frame_light: LightParams
+    crop_light: LightParams

@@ -3,7 +3,8 @@
 All geometry of a sample (flip, turn, perspective, scale, stretch to the input) is one homography
 and one resampling, so quads stay exact to rounding and pictures are blurred once; albumentations'
 own keypoints would pass through several of each. What changes colours, light and noise is an
-albumentations recipe. Every sample has its own seed: the result does not depend on the workers.
+albumentations recipe, one for frames and one for crops. Every sample has its own seed: the result
+does not depend on the workers.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,7 @@ import numpy as np
 from meishi.geometry import boxes, crops, quads
 from meishi.recipe import AugmentParams, CropParams, GeometryParams, LightParams, RangeParams
 
-TRIES = 12
-CUT = (0.02, 0.35)  # a card of which this share is visible is neither a card nor none: try again
+TRIES = 12  # geometries drawn for a frame before it is shown as it is
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ class Augmenter:
     def __init__(self, params: AugmentParams, frame_px: int, crop_px: int, margin: float):
         """Keep the recipe; `frame_px` and `crop_px` are the networks' inputs."""
         self.params, self.frame_px, self.crop_px, self.margin = params, frame_px, crop_px, margin
-        self.recipe = photometric(params.light)
+        self.frame_light = photometric(params.frame_light)
+        self.crop_light = photometric(params.crop_light)
 
     def frame(self, image: np.ndarray, card_quads: np.ndarray, seed: list[int]) -> Sample:
         """Augment a whole scene.
@@ -93,8 +94,12 @@ class Augmenter:
             seed: of this sample.
 
         Returns:
-            A square of `frame_px`; cards that left the frame are gone from the quads.
+            A square of `frame_px`. A card of which more than `cut_high` is visible keeps its whole
+            quad, which then leaves the frame; one of which `cut_low` or less is visible has none.
+            Between the two another geometry is drawn; after TRIES the scene is only stretched,
+            and cards it cuts itself stay.
         """
+        params = self.params.frame
         rng = np.random.default_rng(seed)
         size_px = (image.shape[1], image.shape[0])
         for attempt in range(TRIES):
@@ -102,16 +107,16 @@ class Augmenter:
             matrix = (
                 crops.stretch(size_px, self.frame_px)
                 if last
-                else frame_homography(rng, self.params.frame, size_px, self.frame_px)
+                else frame_homography(rng, params, size_px, self.frame_px)
             )
             moved = move(card_quads, size_px, matrix, self.frame_px)
             shares = np.array([quads.visible_share(quad) for quad in moved])
-            if last or not ((shares > CUT[0]) & (shares < CUT[1])).any():
+            if last or not ((shares > params.cut_low) & (shares < params.cut_high)).any():
                 break
-        kept = moved[shares > CUT[0]] if len(moved) else moved
+        kept = moved[shares > params.cut_low] if len(moved) else moved
         border = tuple(int(v) for v in rng.integers(0, 256, 3))
         square = crops.warp(image, matrix, (self.frame_px, self.frame_px), border)
-        return Sample(self.develop(square, rng), canonical(kept))
+        return Sample(develop(self.frame_light, square, rng), canonical(kept))
 
     def crop(self, image: np.ndarray, quad: np.ndarray, seed: list[int]) -> Sample:
         """Cut a card out, as a detector that errs a little would.
@@ -130,7 +135,7 @@ class Augmenter:
         matrix = self._crop_homography(rng, box, size_px)
         moved = move(quad[None], size_px, matrix, self.crop_px)
         square = crops.warp(image, matrix, (self.crop_px, self.crop_px))
-        return Sample(self.develop(square, rng), canonical(moved))
+        return Sample(develop(self.crop_light, square, rng), canonical(moved))
 
     def empty_crop(self, image: np.ndarray, seed: list[int]) -> Sample:
         """Cut a random box out of a scene without cards: the segmenter must find none in it."""
@@ -140,7 +145,7 @@ class Augmenter:
         low = rng.uniform(0, 1 - size)
         matrix = self._crop_homography(rng, np.concatenate([low, low + size]), size_px)
         square = crops.warp(image, matrix, (self.crop_px, self.crop_px))
-        return Sample(self.develop(square, rng), np.zeros((0, 4, 2)))
+        return Sample(develop(self.crop_light, square, rng), np.zeros((0, 4, 2)))
 
     def _crop_homography(self, rng, box_xyxy: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
         turn = np.deg2rad(rng.uniform(-1, 1) * self.params.crop.rotate_deg)
@@ -151,10 +156,13 @@ class Augmenter:
             @ upright
         )
 
-    def develop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Apply the photometric recipe with a seed drawn from `rng`."""
-        self.recipe.set_random_seed(int(rng.integers(2**31)))
-        return self.recipe(image=image)["image"]
+
+def develop(
+    light: albumentations.Compose, image: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Apply a photometric recipe with a seed drawn from `rng`."""
+    light.set_random_seed(int(rng.integers(2**31)))
+    return light(image=image)["image"]
 
 
 def frame_homography(

@@ -35,6 +35,7 @@ LAYERS = {
         "reporting",
         "reproduce",
         "slices",
+        "contact_sheet",
     ),
     4: ("litert", "measuring", "capture_files", "rendering", "adding"),
     5: ("cli", "stages"),

@@ -3,10 +3,15 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from meishi.data import augment
 from meishi.data.augment import Augmenter
 from meishi.geometry import crops, quads
 from meishi.params import load_params
+from tests.conftest import ROOT
+from tests.unit.test_scenes import edge_offset_px
 
 SIZE_PX = (320, 240)
 QUAD = np.array([[0.3, 0.3], [0.7, 0.28], [0.72, 0.68], [0.28, 0.7]])
@@ -29,7 +34,7 @@ def image():
 
 @pytest.fixture
 def geometry_only(augmenter, monkeypatch):
-    monkeypatch.setattr(augmenter, "develop", lambda image, rng: image)
+    monkeypatch.setattr(augment, "develop", lambda light, image, rng: image)
     return augmenter
 
 
@@ -88,3 +93,17 @@ def test_no_frame_keeps_a_card_that_is_barely_visible(augmenter, image, seed):
     edge = QUAD + [0.25, 0.25]
     for quad in augmenter.frame(image, edge[None], [seed]).quads:
         assert quads.visible_share(quad) >= 0.3
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31))
+def test_edges_of_an_uncut_frame_lie_within_a_tenth_of_a_pixel(seed):
+    recipe = load_params("augment", path=ROOT / "params.yaml").augment
+    matrix = augment.frame_homography(np.random.default_rng(seed), recipe.frame, SIZE_PX, 256)
+    quad = augment.canonical(augment.move(QUAD[None], SIZE_PX, matrix, 256))[0]
+    quad_px = quads.to_px(quad, (256, 256))
+    mask = np.rint(crops.coverage(quads.to_px(QUAD, SIZE_PX), SIZE_PX) * 255).astype(np.uint8)
+    shown = crops.warp(np.repeat(mask[..., None], 3, axis=2), matrix, (256, 256), (0, 0, 0))
+    if quad_px.min() > 7 and quad_px.max() < 248:  # room for an edge's profile
+        offsets = edge_offset_px(shown[..., 0], quad_px).reshape(4, -1).mean(axis=1)
+        assert np.abs(offsets).max() <= 0.1

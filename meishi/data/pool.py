@@ -1,0 +1,93 @@
+"""What scenes lend each other: cards to paste, and backgrounds to lie on.
+
+Built once, from the training scenes alone, and given to every worker: at
+most MAX_DONORS cards (JPEG files of about 20 KB) and MAX_BACKGROUNDS scenes as they are on
+disk, about 10 MB in all. Which ones, depends on the seed alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from meishi import images
+from meishi.data import cutout
+from meishi.data.records import Record
+from meishi.data.shards import ShardReader
+from meishi.geometry import quads
+
+MAX_DONORS, MAX_BACKGROUNDS = 300, 150
+DONOR_PX = 320  # longer side of a donor at most
+QUALITY = 95
+MIN_SIDE_PX = 40  # a card that is shown smaller is a blur wherever it is pasted
+
+
+@dataclass(frozen=True)
+class Donor:
+    """A card to paste: its flat picture as a file, the scene it is of, the light of that scene."""
+
+    content: bytes
+    scene: str
+    light: float
+
+
+@dataclass(frozen=True)
+class Background:
+    """A scene without cards: its image file and name."""
+
+    content: bytes
+    scene: str
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All that can be borrowed."""
+
+    donors: tuple[Donor, ...] = ()
+    backgrounds: tuple[Background, ...] = ()
+
+
+def is_held(record: Record, if_unknown: bool) -> bool:
+    """Tell whether fingers lie on a scene's cards; imported photos may not say."""
+    return bool(record.attributes.get("held", if_unknown))
+
+
+def build(reader: ShardReader, seed: int) -> Pool:
+    """Choose donors, one a scene, and backgrounds, from scenes of the training split."""
+    rng = np.random.default_rng([seed, MAX_DONORS])
+    empty = [record for record in reader.records if not record.cards]
+    full = [record for record in reader.records if record.cards and not is_held(record, False)]
+    backgrounds = reader.scenes(_some(rng, empty, MAX_BACKGROUNDS))
+    return Pool(
+        _donors(rng, reader, full),
+        tuple(Background(content, record.id) for record, content in backgrounds),
+    )
+
+
+def _donors(rng: np.random.Generator, reader: ShardReader, full: list[Record]) -> tuple:
+    # Twice as many as are needed are looked at, in case few have a card that can be cut out.
+    choices = {}
+    for record in _some(rng, full, 2 * MAX_DONORS):
+        usable = [index for index in range(len(record.cards)) if _is_usable(record, index)]
+        if usable and len(choices) < MAX_DONORS:
+            choices[record.id] = usable[int(rng.integers(len(usable)))]
+    chosen = [record for record in full if record.id in choices]
+    return tuple(
+        _donor(record, content, choices[record.id]) for record, content in reader.scenes(chosen)
+    )
+
+
+def _some(rng: np.random.Generator, records: list[Record], count: int) -> list[Record]:
+    """Draw records without repetition, in the order of the shards."""
+    return [records[i] for i in sorted(rng.permutation(len(records))[:count])]
+
+
+def _is_usable(record: Record, index: int) -> bool:
+    quad_px = quads.to_px(record.quads[index], record.size_px)
+    sides = np.linalg.norm(np.roll(quad_px, -1, axis=0) - quad_px, axis=1)
+    return bool(sides.min() >= MIN_SIDE_PX) and cutout.is_whole(record.quads, index)
+
+
+def _donor(record: Record, content: bytes, index: int) -> Donor:
+    image = images.decode(content, record.id)
+    card = cutout.flat(image, quads.to_px(record.quads[index], record.size_px), DONOR_PX)
+    return Donor(images.encode(card, ".jpg", QUALITY), record.id, cutout.brightness(image))
