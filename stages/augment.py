@@ -2,7 +2,7 @@
 
 Reads   build/prepared/train        Params  seed, augment, ssd, unet
 Writes  build/augmented, plots/augmented.jpg
-Takes   about 2 minutes on 2 cores
+Takes   about 3 minutes on 2 cores
 """
 
 from contextlib import ExitStack
