@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 # What storage/ holds: build/ is left out, it is large and quick to make again.
-STORED := data.dvc train_ssd train_unet convert evaluate
+STORED := data.dvc plots/augmented.jpg train_ssd train_unet convert evaluate
 PIP := .venv/bin/pip -qq --disable-pip-version-check
 
 .PHONY: repro test retrain lint types deps push restore
