@@ -74,16 +74,30 @@ def open_source(path: Path) -> Iterator[Source]:
     """
     if path.is_dir():
         yield _folder(path, None)
-    elif path.is_file() and path.name.lower().endswith(".zip"):
+    elif path.is_file() and _is_zip(path):
         with _zip(path) as source:
             yield source
-    elif path.is_file() and path.name.lower().endswith(ARCHIVES):
+    elif path.is_file() and _is_tar(path):
         with _tar(path) as source:
             yield source
     elif path.is_file():
         yield _folder(path.parent, path.name)
     else:
         raise OpenError(f"{path}: no such file or folder")
+
+
+def _is_zip(path: Path) -> bool:
+    # A download may have no suffix; what has one is held to it, so that damage is told.
+    return path.suffix.lower() == ".zip" or (not _plain(path) and zipfile.is_zipfile(path))
+
+
+def _is_tar(path: Path) -> bool:
+    named = path.name.lower().endswith(ARCHIVES)
+    return named or (not _plain(path) and tarfile.is_tarfile(path))
+
+
+def _plain(path: Path) -> bool:
+    return path.suffix.lower() in (".json", ".xml", ".yaml", ".yml", ".txt")
 
 
 def _folder(folder: Path, chosen: str | None) -> Source:
