@@ -29,6 +29,8 @@ from meishi.geometry import quads
 Scene = tuple[Record, bytes]
 ID_LETTERS = 40
 ID_DIGITS = 12
+# Roboflow names each version that it makes of a photo a_jpg.rf.HASH.jpg.
+VERSION = re.compile(r"^(?P<photo>.+)\.rf\.[0-9A-Za-z_-]{8,}$")
 
 
 def import_scenes(
@@ -149,13 +151,9 @@ def _once(
 
 def _signature(photo: LabelledPhoto) -> list:
     return [
-        (shape.kind, shape.refusal, [part.tolist() for part in shape.parts_px], _bytes(shape.mask))
+        (shape.kind, shape.refusal, [part.tolist() for part in shape.parts_px], shape.mask)
         for shape in photo.shapes
     ]
-
-
-def _bytes(mask: np.ndarray | None) -> bytes:
-    return b"" if mask is None else mask.tobytes()
 
 
 def _scenes(
@@ -200,7 +198,8 @@ def _scene(
     digest = sha256(content)
     stem, suffix = posixpath.splitext(posixpath.basename(file))
     scene_id = f"{_slug(stem)}-{digest[:ID_DIGITS]}"
-    own = f"{name}-{scene_id}"
+    version = VERSION.match(stem)
+    own = f"{name}-{version['photo'] if version else scene_id}"
     shared = photo.group or own
     cards = tuple(
         Card(quads.to_relative(quad_px, (width, height)), shape.design or shared)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from meishi.data.importers.label_files import json_files, picture_beside, pictures
-from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, refused
+from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, joined, refused
 from meishi.data.importers.nodes import Node, described
 from meishi.data.importers.opening import Source
 
@@ -74,7 +74,7 @@ def _shapes(root: Node) -> Iterator[Shape]:
         key = (label, f"shape {number}" if group is None else repr(group))
         grouped.setdefault(key, []).append(_shape(node, label))
     for shapes in grouped.values():
-        yield _joined(shapes)
+        yield joined(shapes)
 
 
 def _shape(node: Node, label: str) -> Shape:
@@ -92,17 +92,3 @@ def _shape(node: Node, label: str) -> Shape:
     elif kind not in ("polygon", "oriented_rectangle", "rectangle"):
         return refused((label,), node.where, f"a {kind} is no card's outline; draw a polygon")
     return Shape((label,), node.where, "polygon", (points,))
-
-
-def _joined(shapes: list[Shape]) -> Shape:
-    """Make one shape of the parts of a group."""
-    first = shapes[0]
-    if any(shape.kind == "refused" for shape in shapes):
-        return next(shape for shape in shapes if shape.kind == "refused")
-    kinds = {shape.kind for shape in shapes}
-    if len(kinds) > 1:
-        return refused(first.labels, first.where, "points and polygons in one group")
-    parts = tuple(part for shape in shapes for part in shape.parts_px)
-    if kinds == {"corners"}:
-        parts = (np.concatenate(parts),)
-    return Shape(first.labels, first.where, first.kind, parts)

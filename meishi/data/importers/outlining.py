@@ -65,10 +65,10 @@ def outlines(
 
 def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarray:
     if shape.kind == "mask" and shape.mask is not None:
-        size_px = (shape.mask.shape[1], shape.mask.shape[0])
+        size_px = shape.mask.size_px
         if size_px != frame_px:
             raise NoQuadError(f"is a mask of {size_px} px; the picture has {frame_px} px")
-        return quad_from_mask_outline(shape.mask, frame_px)
+        return quad_from_mask_outline(shape.mask.whole(), frame_px)
     parts = [quads.to_px(part, frame_px) if relative else part for part in shape.parts_px]
     if shape.kind == "corners":
         corners = np.concatenate(parts)

@@ -1,0 +1,131 @@
+"""CVAT for video 1.1 (XML): tracks, each a shape frame by frame.
+
+The pictures are those that CVAT puts beside them, frame_000012.PNG, numbered as the tracks number
+frames. Key frames, which somebody set, are taken; a frame with a shape that CVAT interpolated is
+left out and counted. A track that is `outside` is not in the frame. All frames of a clip share one
+design and one background.
+"""
+
+import posixpath
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
+from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
+from meishi.data.importers.nodes import parse_number
+
+FRAME = re.compile(r"^frame_(\d+)$", re.IGNORECASE)
+
+
+@dataclass
+class _Frame:
+    """What the tracks say of one frame."""
+
+    shapes: list[tuple[str | None, Shape]] = field(default_factory=list)
+    interpolated: bool = False
+
+
+def video_photos(
+    root: ET.Element, name: str, place: str, names: list[str], faults: list[str], tally: Tally
+) -> Iterator[LabelledPhoto]:
+    """Yield each frame of which there is a picture.
+
+    Args:
+        root: of the file.
+        name: of the file, inside the source.
+        place: of the file, for messages.
+        names: the pictures of the source.
+        faults: receives what cannot be read, and clips without pictures.
+        tally: counts frames that are left out.
+    """
+    found = _pictures(names, posixpath.dirname(name))
+    if isinstance(found, str):
+        faults.append(f"{place}: it holds the tracks of a video, {found}")
+        return
+    size_px = _frame_size(root)
+    frames = _frames(root, place, size_px, faults)
+    clip = clip_name(root, name)
+    for number, frame in sorted(frames.items()):
+        if number not in found:
+            tally.left_out["frames of which there is no picture"] += 1
+        elif frame.interpolated:
+            tally.left_out["frames with shapes that CVAT interpolated, left out"] += 1
+    first, last = _range(root, frames)
+    for number, picture in sorted(found.items()):
+        frame = frames.get(number, _Frame())
+        if first <= number <= last and not frame.interpolated:
+            where = f"{place}: frame {number}"
+            shapes = tuple(join_groups(frame.shapes))
+            yield LabelledPhoto(picture, "", where, shapes, size_px, group=clip, background=clip)
+
+
+def _pictures(names: list[str], near: str) -> dict[int, str] | str:
+    """List the pictures of frames by number; words when there are none, or two of one number."""
+    inside = [n for n in names if not near or n.startswith(f"{near}/")]
+    found: dict[int, str] = {}
+    for name in inside:
+        match = FRAME.match(posixpath.splitext(posixpath.basename(name))[0])
+        if match is None:
+            continue
+        other = found.setdefault(int(match[1]), name)
+        if other != name:
+            return f"and both {other} and {name} may be its frame {int(match[1])}"
+    if not found:
+        return (
+            "and there are no pictures frame_000000.png, ... of its frames: export it with images, "
+            "or as 'CVAT for images 1.1'"
+        )
+    return found
+
+
+def _frames(
+    root: ET.Element, place: str, size_px: tuple[int, int] | None, faults: list[str]
+) -> dict[int, _Frame]:
+    frames: dict[int, _Frame] = {}
+    for index, track in enumerate(root.iter("track")):
+        where = f"{place}: track[{index}]"
+        label = track.get("label")
+        if not label:
+            faults.append(f"{where}: label: expected a text, got nothing")
+            continue
+        for element in (e for e in track if e.tag not in NO_SHAPES):
+            number = parse_number(element.get("frame"))
+            if number is None or number % 1 or number < 0:
+                faults.append(f"{where}: {element.tag}: frame: expected a whole number")
+                continue
+            frame = frames.setdefault(int(number), _Frame())
+            if element.get("outside") == "1":
+                continue
+            at = f"{where}: frame {int(number)}: {element.tag}"
+            frame.interpolated |= element.get("keyframe", "1") == "0"
+            shape = read_shape(element, label, at, size_px)
+            frame.shapes.append((track.get("group_id"), shape))
+    return frames
+
+
+def _frame_size(root: ET.Element) -> tuple[int, int] | None:
+    size = root.find("meta//original_size")
+    if size is None:
+        return None
+    width, height = (parse_number((size.findtext(k) or "").strip()) for k in ("width", "height"))
+    return (int(width), int(height)) if width and height else None
+
+
+def _range(root: ET.Element, frames: dict[int, _Frame]) -> tuple[int, int]:
+    """Say which frames were labelled: those of the task, or as far as the tracks go."""
+    texts = [
+        (root.findtext(f"meta/*/{key}") or "").strip() for key in ("start_frame", "stop_frame")
+    ]
+    if all(text.isdecimal() for text in texts):
+        return int(texts[0]), int(texts[1])
+    return min(frames, default=0), max(frames, default=-1)
+
+
+def clip_name(root: ET.Element, name: str) -> str:
+    """Name the clip: its video file, its task, or the label file."""
+    for key in ("meta/*/source", "meta/source", "meta/*/name"):
+        if text := (root.findtext(key) or "").strip():
+            return text
+    return posixpath.splitext(name)[0]
