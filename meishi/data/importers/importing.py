@@ -124,10 +124,18 @@ def _file_of(photo: LabelledPhoto, finder: Finder) -> str:
         return finder.find(photo.reference, photo.near)
     except NotFoundError:
         if photo.content is not None:
-            return posixpath.join(photo.near, posixpath.basename(photo.reference))
+            return _embedded_name(photo)
         if photo.or_else is None:
             raise
         return finder.find(photo.or_else, photo.near)
+
+
+def _embedded_name(photo: LabelledPhoto) -> str:
+    """Name the picture that a label file carries; its suffix must be one that is read."""
+    base = posixpath.basename(photo.reference.replace("\\", "/"))
+    stem, suffix = posixpath.splitext(base)
+    known = suffix.lower() in images.SUFFIXES
+    return posixpath.join(photo.near, base if known else f"{stem or 'photo'}.png")
 
 
 def _once(
