@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from meishi import images
 from meishi.data.importers.finding import folded
@@ -23,9 +23,17 @@ from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally,
 from meishi.data.importers.masks import pack
 from meishi.data.importers.nodes import Node, described
 from meishi.data.importers.opening import Source
+from meishi.data.importers.orientation import orientation
 
 # What is raised by base64 or Pillow.
-_NO_PICTURE = (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError)
+_NO_PICTURE = (
+    OSError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    LookupError,
+    Image.DecompressionBombError,
+)
 
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
@@ -80,11 +88,10 @@ def _embedded_size(content: bytes | None) -> tuple[int, int] | None:
     if content is None:
         return None
     try:
-        with Image.open(io.BytesIO(content), formats=images.FORMATS) as picture:
-            turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
-            return None if turned else picture.size
-    except _NO_PICTURE:
-        return None  # told where the picture is decoded, if it is needed
+        height, width = images.decode(content).shape[:2]
+    except images.ImageError:
+        return None  # told where the picture is taken, if it is needed
+    return (width, height) if orientation(content) == 1 else None
 
 
 def _shapes(root: Node, size_px: tuple[int, int] | None) -> Iterator[Shape]:
