@@ -217,6 +217,14 @@ def test_an_embedded_picture_gets_a_name_that_is_read(tmp_path, path):
     assert record.image.endswith((".png", ".jpg")) and record.id.startswith("IMG_1-")
 
 
+def test_the_picture_beside_goes_before_the_embedded_one(tmp_path):
+    # Else the picture beside would come as a second one, and without its card.
+    value = {**LABELME, "imagePath": "old.jpg"}
+    value["imageData"] = base64.b64encode(picture(seed=1)).decode()
+    (record,) = scenes(write(tmp_path, {"a.json": value, "a.jpg": picture()}), "labelme")
+    assert record.attributes == {"cards": 1, "photo": "a.jpg"}
+
+
 def test_embedded_data_that_is_no_picture_is_refused(tmp_path):
     value = {**LABELME, "imageData": base64.b64encode(b"x").decode()}
     assert "a.jpg: not a picture" in refusal(write(tmp_path, {"a.json": value}), "labelme")

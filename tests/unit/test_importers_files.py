@@ -75,6 +75,20 @@ def test_a_damaged_archive_is_refused(tmp_path, name):
         pass
 
 
+@pytest.mark.parametrize("name", ["x.7z", "x.rar", "a.json.gz"])
+def test_other_archives_are_refused_with_what_to_do(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(OpenError, match="unpack it first"), open_source(tmp_path / name):
+        pass
+
+
+def test_archives_without_a_suffix_are_known_by_their_content(tmp_path):
+    for pack, name in PACKERS:
+        path = pack(tmp_path / name, [("a.txt", b"1")]).rename(tmp_path / f"download{len(name)}")
+        with open_source(path) as source:
+            assert source.names == ("a.txt",)
+
+
 def test_a_missing_path_is_refused(tmp_path):
     with pytest.raises(OpenError, match="no such file or folder"), open_source(tmp_path / "x"):
         pass

@@ -104,7 +104,11 @@ def _outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
     design = node.at("attributes").at("design").value
     design = design if isinstance(design, str) and design else None
     if node.at("iscrowd").value:
-        return refused(label, node.where, "iscrowd: a crowd is no single card; outline each card")
+        why = (
+            "iscrowd: a crowd is no single card; outline each card (CVAT marks all its masks so in "
+            "COCO: export 'CVAT for images 1.1')"
+        )
+        return refused(label, node.where, why)
     segmentation = node.at("segmentation")
     corners = _keypoints(node, needed=not segmentation.value)
     if corners is not None:

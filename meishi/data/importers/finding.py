@@ -73,6 +73,15 @@ class Finder:
         hint = f"; {suffix} is not read, export JPEG" if suffix in UNREADABLE else ""
         raise NotFoundError(f"no picture {reference!r} in the source{hint}")
 
+    def first(self, *references: str | None, near: str = "") -> str | None:
+        """Name the file that the first of several paths that means one means; None if none does."""
+        for reference in filter(None, references):
+            try:
+                return self.find(reference, near)
+            except NotFoundError:
+                continue
+        return None
+
     def _only(self, alike: list[str], reference: str) -> str:
         if len(alike) > 1:
             raise NotFoundError(

@@ -120,14 +120,11 @@ def _placed(
 
 
 def _file_of(photo: LabelledPhoto, finder: Finder) -> str:
-    try:
-        return finder.find(photo.reference, photo.near)
-    except NotFoundError:
-        if photo.content is not None:
-            return _embedded_name(photo)
-        if photo.or_else is None:
-            raise
-        return finder.find(photo.or_else, photo.near)
+    if found := finder.first(photo.reference, photo.or_else, near=photo.near):
+        return found
+    if photo.content is not None:
+        return _embedded_name(photo)
+    return finder.find(photo.reference, photo.near)  # says why there is none
 
 
 def _embedded_name(photo: LabelledPhoto) -> str:

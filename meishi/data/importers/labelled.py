@@ -55,7 +55,7 @@ class LabelledPhoto:
         size_px: width and height that the labels were made at; None when the file does not say.
         or_else: a second path, taken when the first leads to nothing.
         relative: the shapes' coordinates are shares of the frame, not pixels.
-        content: the picture itself, when the label file carries it.
+        content: the picture itself, when the label file carries it and no file is found.
         group: what the photo shares with others (a clip, a document): one design for all of it.
         background: likewise, for the surface.
     """

@@ -11,13 +11,14 @@ import binascii
 import io
 import posixpath
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from meishi import images
-from meishi.data.importers.finding import folded
+from meishi.data.importers.finding import Finder, folded
 from meishi.data.importers.label_files import json_files, picture_beside, pictures
 from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, joined, refused
 from meishi.data.importers.masks import pack
@@ -42,9 +43,12 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     stems = {
         folded(posixpath.splitext(name)[0]): posixpath.basename(name) for name in pictures(source)
     }
+    finder = Finder(pictures(source))
     for name, value in json_files(source, "labelme file", _why_not, beside, faults, tally):
         own = stems.get(folded(posixpath.splitext(name)[0]))
         photo = _photo(Node(value, source.place(name), faults), posixpath.dirname(name), own)
+        if photo and finder.first(photo.reference, photo.or_else, near=photo.near):
+            photo = replace(photo, content=None)  # an export of thousands would fill the memory
         if photo:
             yield photo
 

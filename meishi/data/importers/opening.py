@@ -20,6 +20,7 @@ from pathlib import Path
 from meishi.errors import InputError, summary
 
 MAX_MEMBER_BYTES = 1 << 30
+OTHER_ARCHIVES = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".iso", ".dmg")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _DAMAGE = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zlib.error)
 _DAMAGE_OF_ARCHIVES = (*_DAMAGE, zipfile.BadZipFile, tarfile.TarError)
@@ -80,6 +81,8 @@ def open_source(path: Path) -> Iterator[Source]:
     elif path.is_file() and _is_tar(path):
         with _tar(path) as source:
             yield source
+    elif path.is_file() and path.name.lower().endswith(OTHER_ARCHIVES):
+        raise OpenError(f"{path}: unpack it first; read are {', '.join(ARCHIVES)}")
     elif path.is_file():
         yield _folder(path.parent, path.name)
     else:
