@@ -126,6 +126,22 @@ def test_the_frames_of_a_video_share_their_design(tmp_path):
     assert {record.backgrounds for record in found} == {("clip.mp4",)}
 
 
+def test_only_the_frames_of_a_projects_videos_share_theirs(tmp_path):
+    task = "<task><id>{0}</id><name>t{0}</name><mode>{1}</mode></task>"
+    tasks = task.format(1, "interpolation") + task.format(2, "annotation")
+    meta = f"<meta><project><name>p</name><tasks>{tasks}</tasks></project></meta>"
+    image = (
+        '<image id="0" task_id="{1}" name="{0}" width="160" height="120">' + POLYGON + "</image>"
+    )
+    names = [("frame_000000", 1), ("frame_000001", 1), ("a.jpg", 2), ("b.jpg", 2)]
+    inner = "".join(image.format(*pair) for pair in names)
+    text = f"<annotations><version>1.1</version>{meta}{inner}</annotations>"
+    files = [f"images/{name}.PNG" if "frame" in name else name for name, _ in names]
+    photos = {name: picture(seed=i, suffix="PNG") for i, name in enumerate(files)}
+    found = scenes(write(tmp_path, {"annotations.xml": text, **photos}), "cvat")
+    assert len(found) == 4 and len({record.cards[0].design for record in found}) == 3
+
+
 def test_pictures_of_one_name_are_told_apart_by_their_subset(tmp_path):
     image = '<image id="{0}" name="a.jpg" subset="{1}" width="160" height="120">{2}</image>'
     both = image.format(0, "train", POLYGON) + image.format(1, "val", "")

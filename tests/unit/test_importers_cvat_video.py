@@ -67,6 +67,7 @@ def test_other_tracks_are_ignored(tmp_path):
     ("options", "words"),
     [
         ({"frames": ()}, "the tracks of a video, and there are no pictures frame_000000.png"),
+        ({"more": '<track id="0" label="card" task_id="2"/>'}, "of the tasks , 2: export each"),
         ({"label": ""}, "track[0]: label: expected a text"),
         ({"more": '<image id="0" name="a.jpg"/>'}, "it holds images and tracks"),
         ({"meta": META.replace("160", "320")}, "made at 320x120 px"),

@@ -94,6 +94,14 @@ def test_a_missing_path_is_refused(tmp_path):
         pass
 
 
+def test_names_of_macos_are_utf_8_though_it_does_not_say_so(tmp_path):
+    path = zipped(tmp_path / "x.zip", [("a-----.txt", b"1")])
+    name = "u\u0308ber".encode()
+    path.write_bytes(path.read_bytes().replace(b"a-----.txt", name + b".txt"))
+    with open_source(path) as source:
+        assert source.names == ("u\u0308ber.txt",) and source.read(source.names[0]) == b"1"
+
+
 def test_windows_names_in_a_zip_are_paths(tmp_path):
     with open_source(zipped(tmp_path / "x.zip", [("a\\b.txt", b"1")])) as source:
         assert source.names == ("a/b.txt",)

@@ -209,6 +209,7 @@ def test_a_file_url_is_a_path_of_this_disk(tmp_path):
     ("path", "digest", "words"),
     [
         ("file://server/x.zip", "", "expected file:///FOLDER/FILE"),
+        ("s3://bucket/x.zip", "", "s3:// is not fetched"),
         ("x.zip", "ab", "sha256: expected 64 hexadecimal digits, got ab"),
         ("x.zip", "0" * 64, "x.zip: wrong sha256: expected 000"),
         (".", "0" * 64, "this is a folder"),

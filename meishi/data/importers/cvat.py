@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
-from meishi.data.importers.cvat_video import clip_name, video_photos
+from meishi.data.importers.cvat_video import clip_names, video_photos
 from meishi.data.importers.label_files import pictures, xml_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
 from meishi.data.importers.nodes import parse_number
@@ -25,10 +25,11 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         if root.find("track") is not None:
             yield from video_photos(root, name, place, pictures(source), faults, tally)
         # Frames of a video share what they show: no split may part them.
-        video = (root.findtext("meta/*/mode") or "").strip() == "interpolation"
-        clip = clip_name(root, name) if video else None
+        clips = clip_names(root, name)
         for index, image in enumerate(root.iter("image")):
             if photo := _photo(image, f"{place}: image[{index}]", name, faults, tally):
+                task = image.get("task_id")
+                clip = clips.get(task) if task else next(iter(clips.values()), None)
                 yield replace(photo, group=clip, background=clip)
 
 

@@ -41,12 +41,15 @@ def video_photos(
         tally: counts frames that are left out.
     """
     found = _pictures(names, posixpath.dirname(name))
+    tasks = sorted({track.get("task_id", "") for track in root.iter("track")})
+    if len(tasks) > 1:  # each numbers its own frames from 0
+        found = f"of the tasks {', '.join(tasks)}: export each task on its own"
     if isinstance(found, str):
         faults.append(f"{place}: it holds the tracks of a video, {found}")
         return
     size_px = _frame_size(root)
     frames = _frames(root, place, size_px, faults)
-    clip = clip_name(root, name)
+    clip = next(iter(clip_names(root, name).values()), posixpath.splitext(name)[0])
     for number, frame in sorted(frames.items()):
         if number not in found:
             tally.left_out["frames of which there is no picture"] += 1
@@ -109,23 +112,27 @@ def _frame_size(root: ET.Element) -> tuple[int, int] | None:
     size = root.find("meta//original_size")
     if size is None:
         return None
-    width, height = (parse_number((size.findtext(k) or "").strip()) for k in ("width", "height"))
+    width, height = (parse_number(_text(size, key)) for key in ("width", "height"))
     return (int(width), int(height)) if width and height else None
 
 
 def _range(root: ET.Element, frames: dict[int, _Frame]) -> tuple[int, int]:
     """Say which frames were labelled: those of the task, or as far as the tracks go."""
-    texts = [
-        (root.findtext(f"meta/*/{key}") or "").strip() for key in ("start_frame", "stop_frame")
-    ]
+    texts = [_text(root, f"meta/*/{key}") for key in ("start_frame", "stop_frame")]
     if all(text.isdecimal() for text in texts):
         return int(texts[0]), int(texts[1])
     return min(frames, default=0), max(frames, default=-1)
 
 
-def clip_name(root: ET.Element, name: str) -> str:
-    """Name the clip: its video file, its task, or the label file."""
-    for key in ("meta/*/source", "meta/source", "meta/*/name"):
-        if text := (root.findtext(key) or "").strip():
-            return text
-    return posixpath.splitext(name)[0]
+def clip_names(root: ET.Element, name: str) -> dict[str, str]:
+    """Name the clip of each video task: its video file, its task, or the label file; by task id."""
+    clips: dict[str, str] = {}
+    for task in (e for e in root.iterfind("meta//*") if e.find("mode") is not None):
+        if _text(task, "mode") == "interpolation":
+            own = _text(task, "source") or _text(root, "meta/source") or _text(task, "name")
+            clips[_text(task, "id")] = own or posixpath.splitext(name)[0]
+    return clips
+
+
+def _text(element: ET.Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()

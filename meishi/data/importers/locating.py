@@ -43,6 +43,10 @@ def local_path(path: str, digest: str = "") -> Path:
 
 def _path_of(path: str) -> Path:
     if not path.lower().startswith("file:"):
+        if match := re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
+            raise DownloadError(
+                f"{path}: {match[0]} is not fetched; read are folders, files, file:// and http(s)://"
+            )
         return Path(path)
     split = urlsplit(path)
     if split.netloc not in ("", "localhost") or not split.path.startswith("/"):

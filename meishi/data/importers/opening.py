@@ -126,7 +126,7 @@ def _zip(path: Path) -> Iterator[Source]:
             fault = _member_fault(entry.filename, entry.file_size)
             if kind not in (0, stat.S_IFREG):
                 fault = "is a link or a device"
-            name = entry.filename.replace("\\", "/")
+            name = _zip_name(entry)
             if fault is None and name in members:
                 fault = "is in the archive twice"
             if fault:
@@ -135,6 +135,16 @@ def _zip(path: Path) -> Iterator[Source]:
         _refuse(faults)
         names = tuple(sorted(filter(_listed, members)))
         yield Source(path, names, lambda name: archive.read(members[name]))
+
+
+def _zip_name(entry: zipfile.ZipInfo) -> str:
+    name = entry.filename
+    if not entry.flag_bits & 0x800:  # the flag of UTF-8, which macOS does not set though it is
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            pass
+    return name.replace("\\", "/")
 
 
 @contextmanager
