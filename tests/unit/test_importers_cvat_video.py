@@ -44,6 +44,19 @@ def test_a_track_that_is_outside_is_not_in_the_frame(tmp_path):
     assert [len(record.cards) for record in found] == [1, 0, 0]
 
 
+def test_a_frame_between_key_frames_that_the_file_does_not_tell_is_not_empty(tmp_path):
+    tally = Tally()
+    folder = export(tmp_path, shape(0), shape(4), shape(6, outside=1), frames=range(9))
+    found = scenes(folder, "cvat", (), tally)
+    cards = {int(r.attributes["photo"][-5]): len(r.cards) for r in found}
+    assert cards == {0: 1, 4: 1, 6: 0, 7: 0, 8: 0}
+    assert tally.left_out["frames with shapes that CVAT interpolated, left out"] == 4
+
+
+def test_behind_the_end_of_a_track_that_does_not_leave_nothing_is_certain(tmp_path):
+    assert len(scenes(export(tmp_path, shape(1), frames=range(4)), "cvat")) == 2
+
+
 def test_all_frames_share_one_design_and_one_background(tmp_path):
     found = scenes(export(tmp_path, shape(0), shape(1)), "cvat")
     assert {card.design for record in found for card in record.cards} == {"desk.mp4"}

@@ -84,6 +84,27 @@ def test_a_mask_of_labelme_lies_between_its_points(tmp_path):
     assert near(card_px(labelme(tmp_path), "labelme"))
 
 
+def test_a_mask_of_labelme_may_stand_over_the_frame_by_a_pixel(tmp_path):
+    shift = 160 - RIGHT
+    points = [[LEFT + shift, TOP], [RIGHT + shift, BOTTOM]]
+    found = card_px(labelme(tmp_path, points=points), "labelme")
+    assert np.abs(found - QUAD_PX - [shift, 0]).max() < 1.5
+
+
+def test_a_fitted_side_that_the_photo_does_not_show_is_refused(tmp_path):
+    # The left side runs along the border and is cut by it: no more than a few pixels tell of it.
+    points = [[-1, TOP], [RIGHT - LEFT - 1, BOTTOM]]
+    message = refusal(labelme(tmp_path, points=points), "labelme")
+    assert "has a side of which the photo shows 6%: where the card goes on cannot" in message
+
+
+def test_a_fitted_side_that_runs_along_the_border_and_beyond_it_is_refused(tmp_path):
+    corners = np.array([[134, 52], [180, 75], [144, 148], [98, 126]])
+    whole = cv2.fillConvexPoly(np.zeros(SIZE_PX[::-1], np.uint8), corners, 1) > 0
+    message = refusal(label_studio(tmp_path, rle=brush(whole)), "label_studio")
+    assert "where the card goes on cannot be told; mark its four corners" in message
+
+
 @pytest.mark.parametrize(
     ("root", "values", "words"),
     [
@@ -96,7 +117,7 @@ def test_a_mask_of_labelme_lies_between_its_points(tmp_path):
         (
             None,
             {"points": [[100, TOP], [100 + RIGHT - LEFT, BOTTOM]]},
-            "its mask covers columns 100 to 18",
+            "its mask leaves the frame: [[100",
         ),
     ],
 )

@@ -1,15 +1,16 @@
 """CVAT for video 1.1 (XML): tracks, each a shape frame by frame.
 
 The pictures are those that CVAT puts beside them, frame_000012.PNG, numbered as the tracks number
-frames. Key frames, which somebody set, are taken; a frame with a shape that CVAT interpolated is
-left out and counted. A track that is `outside` is not in the frame. All frames of a clip share one
-design and one background.
+frames. Key frames, which somebody set, are taken; a frame with a shape that CVAT interpolated, or
+would interpolate where the file says nothing, is left out and counted. A track that is `outside`
+is not in the frame. All frames of a clip share one design and one background.
 """
 
+import math
 import posixpath
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
@@ -20,11 +21,23 @@ FRAME = re.compile(r"^frame_(\d+)$", re.IGNORECASE)
 
 
 @dataclass
-class _Frame:
-    """What the tracks say of one frame."""
+class _Tracks:
+    """What the tracks say of the frames.
 
-    shapes: list[tuple[str | None, Shape]] = field(default_factory=list)
-    interpolated: bool = False
+    Attributes:
+        shapes: those of each frame that some track names, each with its group.
+        interpolated: frames with a shape that nobody set.
+        gaps: first and last frame of stretches in which a track goes on without being told.
+    """
+
+    shapes: dict[int, list[tuple[str | None, Shape]]] = field(default_factory=dict)
+    interpolated: set[int] = field(default_factory=set)
+    gaps: list[tuple[int, float]] = field(default_factory=list)
+
+    def certain(self, frame: int) -> bool:
+        """Tell whether somebody set, or left away, every shape of a frame."""
+        told = frame not in self.interpolated
+        return told and not any(first <= frame <= last for first, last in self.gaps)
 
 
 def video_photos(
@@ -48,20 +61,20 @@ def video_photos(
         faults.append(f"{place}: it holds the tracks of a video, {found}")
         return
     size_px = _frame_size(root)
-    frames = _frames(root, place, size_px, faults)
+    tracks = _tracks(root, place, size_px, faults)
     clip = next(iter(clip_names(root, name).values()), posixpath.splitext(name)[0])
-    for number, frame in sorted(frames.items()):
-        if number not in found:
-            tally.left_out["frames of which there is no picture"] += 1
-        elif frame.interpolated:
-            tally.left_out["frames with shapes that CVAT interpolated, left out"] += 1
-    first, last = _range(root, frames)
+    without = tracks.shapes.keys() - found.keys()
+    tally.left_out["frames of which there is no picture"] += len(without)
+    first, last = _range(root, tracks.shapes)
     for number, picture in sorted(found.items()):
-        frame = frames.get(number, _Frame())
-        if first <= number <= last and not frame.interpolated:
-            where = f"{place}: frame {number}"
-            shapes = tuple(join_groups(frame.shapes))
-            yield LabelledPhoto(picture, "", where, shapes, size_px, group=clip, background=clip)
+        if not first <= number <= last:
+            continue
+        if not tracks.certain(number):
+            tally.left_out["frames with shapes that CVAT interpolated, left out"] += 1
+            continue
+        shapes = tuple(join_groups(tracks.shapes.get(number, [])))
+        where = f"{place}: frame {number}"
+        yield LabelledPhoto(picture, "", where, shapes, size_px, group=clip, background=clip)
 
 
 def _pictures(names: list[str], near: str) -> dict[int, str] | str:
@@ -83,29 +96,44 @@ def _pictures(names: list[str], near: str) -> dict[int, str] | str:
     return found
 
 
-def _frames(
+def _tracks(
     root: ET.Element, place: str, size_px: tuple[int, int] | None, faults: list[str]
-) -> dict[int, _Frame]:
-    frames: dict[int, _Frame] = {}
+) -> _Tracks:
+    found = _Tracks()
     for index, track in enumerate(root.iter("track")):
         where = f"{place}: track[{index}]"
         label = track.get("label")
         if not label:
             faults.append(f"{where}: label: expected a text, got nothing")
             continue
+        outside: dict[int, bool] = {}
         for element in (e for e in track if e.tag not in NO_SHAPES):
             number = parse_number(element.get("frame"))
             if number is None or number % 1 or number < 0:
                 faults.append(f"{where}: {element.tag}: frame: expected a whole number")
                 continue
-            frame = frames.setdefault(int(number), _Frame())
-            if element.get("outside") == "1":
+            frame = int(number)
+            shapes = found.shapes.setdefault(frame, [])
+            outside[frame] = element.get("outside") == "1"
+            if outside[frame]:
                 continue
-            at = f"{where}: frame {int(number)}: {element.tag}"
-            frame.interpolated |= element.get("keyframe", "1") == "0"
-            shape = read_shape(element, label, at, size_px)
-            frame.shapes.append((track.get("group_id"), shape))
-    return frames
+            if element.get("keyframe") == "0":
+                found.interpolated.add(frame)
+            shape = read_shape(element, label, f"{where}: frame {frame}: {element.tag}", size_px)
+            shapes.append((track.get("group_id"), shape))
+        found.gaps += _gaps(outside)
+    return found
+
+
+def _gaps(outside: dict[int, bool]) -> list[tuple[int, float]]:
+    """List the stretches behind a frame of a track in which the track goes on."""
+    frames = sorted(outside)
+    nexts = [*frames[1:], math.inf][: len(frames)]
+    return [
+        (frame + 1, after - 1)
+        for frame, after in zip(frames, nexts, strict=True)
+        if not outside[frame] and after > frame + 1
+    ]
 
 
 def _frame_size(root: ET.Element) -> tuple[int, int] | None:
@@ -116,7 +144,7 @@ def _frame_size(root: ET.Element) -> tuple[int, int] | None:
     return (int(width), int(height)) if width and height else None
 
 
-def _range(root: ET.Element, frames: dict[int, _Frame]) -> tuple[int, int]:
+def _range(root: ET.Element, frames: Collection[int]) -> tuple[int, int]:
     """Say which frames were labelled: those of the task, or as far as the tracks go."""
     texts = [_text(root, f"meta/*/{key}") for key in ("start_frame", "stop_frame")]
     if all(text.isdecimal() for text in texts):

@@ -20,7 +20,7 @@ from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
 from meishi.data.importers.opening import OpenError, Source, open_source
 from meishi.data.importers.orientation import orientation
-from meishi.data.importers.outlining import outlines
+from meishi.data.importers.outlining import outlines, sides_on_border
 from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS, READERS
 from meishi.data.records import Card, Record
 from meishi.data.shards import sha256
@@ -29,6 +29,7 @@ from meishi.geometry import quads
 Scene = tuple[Record, bytes]
 ID_LETTERS = 40
 ID_DIGITS = 12
+BORDER = "cards with a side on the photo's border, taken to end there (else mark four corners)"
 # Roboflow names each version that it makes of a photo a_jpg.rf.HASH.jpg.
 VERSION = re.compile(r"^(?P<photo>.+)\.rf\.[0-9A-Za-z_-]{8,}$")
 
@@ -182,6 +183,10 @@ def _scenes(
         digest = sha256(content)
         if digest not in seen:
             seen[digest] = file, scene
+            tally.left_out[BORDER] += sum(
+                sides_on_border(quads.to_px(quad, scene.size_px), scene.size_px).any()
+                for quad in scene.quads
+            )
             yield scene, content
         elif np.array_equal(seen[digest][1].quads, scene.quads):
             tally.left_out["copies of a picture with the same labels, left out"] += 1

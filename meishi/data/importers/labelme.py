@@ -146,8 +146,11 @@ def _mask(node: Node, label: str, points: np.ndarray, size_px: tuple[int, int] |
     if part.shape != (height, width):
         why = f"the mask is {part.shape[1]}x{part.shape[0]} px, its points span {width}x{height}"
         return refused((label,), node.where, why)
-    try:
-        mask = pack(part, size_px, (int(corner[0]), int(corner[1])))
-    except ValueError as error:
-        return refused((label,), node.where, f"its mask {error}")
+    # Points are rounded, so a mask at the border may stand over it by a pixel.
+    first, last = np.maximum(corner, 0), np.minimum(end + 1, size_px)
+    if max((first - corner).max(), (end + 1 - last).max()) > 1:
+        return refused((label,), node.where, f"its mask leaves the frame: {points.tolist()}")
+    (left, top), (right, bottom) = first - corner, last - corner
+    inside = part[top:bottom, left:right]
+    mask = pack(inside, size_px, (int(first[0]), int(first[1])))
     return Shape((label,), node.where, "mask", mask=mask)
