@@ -53,7 +53,20 @@ def test_a_file_comes_whole_under_its_name(served, digest):
 
 def test_a_file_of_the_stated_sha256_is_not_asked_for_again(served):
     download(served.url, SHA256)
-    download(served.url, SHA256.upper().lower())
+    download(served.url, SHA256)
+    assert len(served.asked) == 1
+
+
+def test_a_link_that_is_signed_anew_goes_on_and_is_the_same_file(served):
+    kill_half_way(served)
+    assert download(f"{served.url}?signature=2", SHA256).read_bytes() == CONTENT
+    assert served.asked == [(f"bytes={HALF}-", '"v1"')]
+    download(f"{served.url}?signature=3", SHA256)
+    assert len(served.asked) == 1
+
+
+def test_a_file_that_came_without_a_sha256_is_taken_once_it_is_stated(served):
+    assert download(served.url) == download(served.url, SHA256)
     assert len(served.asked) == 1
 
 

@@ -1,7 +1,8 @@
 """Exports behind a URL: fetched once, resumed when cut, checked by sha256.
 
-A download lies in `DOWNLOADS`/KEY/NAME, where KEY stands for the URL; what has come so far lies
-beside it as `.NAME.partial`, with the server's name for that version of the file (ETag or date), so
+A download lies in `DOWNLOADS`/KEY/NAME, where KEY stands for the sha256, or for the URL if none is
+stated: a link that is signed anew is still the same file. What has come so far lies beside it as
+`.NAME.partial`, with the server's name for that version of the file (ETag or date), so
 that a later run goes on where this one was cut, and never joins two versions.
 """
 
@@ -58,9 +59,10 @@ def download(url: str, digest: str = "") -> Path:
     Raises:
         DownloadError: if it cannot be had in full, or has another sha256.
     """
-    target = _target(url)
-    if digest and target.is_file() and file_sha256(target) == digest:
-        return target
+    target = _target(url, digest)
+    for file in (target, _target(url, "")) if digest else ():
+        if file.is_file() and file_sha256(file) == digest:
+            return file
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     joined = _receive_whole(url, partial, bool(digest))
@@ -94,8 +96,8 @@ def shown(url: str) -> str:
     return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path}"
 
 
-def _target(url: str) -> Path:
-    key = hashlib.sha256(url.encode()).hexdigest()[:12]
+def _target(url: str, digest: str) -> Path:
+    key = (digest or hashlib.sha256(url.encode()).hexdigest())[:12]
     name = PurePosixPath(unquote(urlsplit(url).path)).name
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".-")[-100:]
     return DOWNLOADS / key / (plain or "download")

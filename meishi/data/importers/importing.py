@@ -184,7 +184,7 @@ def _scenes(
         if digest not in seen:
             seen[digest] = file, scene
             tally.left_out[BORDER] += sum(
-                sides_on_border(quads.to_px(quad, scene.size_px), scene.size_px).any()
+                bool(sides_on_border(quads.to_px(quad, scene.size_px), scene.size_px).any())
                 for quad in scene.quads
             )
             yield scene, content
