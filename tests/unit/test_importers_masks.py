@@ -6,7 +6,7 @@ import io
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -181,12 +181,14 @@ def test_brushes_are_unpacked_exactly(literal):
     assert np.array_equal(mask_from_brush(brush(WHOLE, literal), SIZE_PX), WHOLE)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 255), max_size=60))
 def test_no_bytes_break_the_brush(packed):
     with pytest.raises(RleError):
         mask_from_brush(packed, (17, 3))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**24), st.integers(1, 20), st.integers(1, 20), st.integers(0, 5))
 def test_a_packed_mask_is_unpacked_exactly(seed, width, height, offset):
     part = np.random.default_rng(seed).integers(0, 2, (height, width)).astype(bool)
