@@ -14,8 +14,10 @@ import numpy as np
 from meishi import contact_sheet, images
 from meishi.atomic import atomic_write_bytes
 from meishi.data import records
+from meishi.data.importers.downloading import file_sha256, shown
 from meishi.data.importers.importing import import_scenes
 from meishi.data.importers.labelled import Tally
+from meishi.data.importers.locating import is_remote, local_path
 from meishi.data.importers.registry import READERS
 from meishi.data.manifest import write_source
 from meishi.data.records import Record
@@ -39,23 +41,31 @@ class _Found:
 
 
 def add_photos(
-    export: Path, kind: str, labels: Sequence[str], into: Path, licence: str, sheet: Path
+    export: Path | str,
+    kind: str,
+    labels: Sequence[str],
+    into: Path,
+    licence: str,
+    sheet: Path,
+    digest: str = "",
 ) -> list[str]:
     """Write an export as a data source, and a contact sheet of it.
 
     Args:
-        export: folder, archive or label file.
+        export: folder, archive or label file, or the URL of one.
         kind: its format, a key of `READERS`.
         labels: the labels that mean a card; every label when empty.
         into: folder to write; must not exist.
         licence: of the photos, for the manifest.
         sheet: JPEG to write.
+        digest: sha256 that the file must have, hexadecimal; not checked when empty.
 
     Returns:
         Lines that say what was found, and what to run next.
 
     Raises:
         AddError: if the export has any fault, or `into` exists; nothing is written then.
+        DownloadError: if the export cannot be had, or has another sha256.
     """
     if kind not in READERS:
         raise AddError(f"--format {kind}: expected one of {', '.join(READERS)}")
@@ -64,16 +74,19 @@ def add_photos(
     if not records.NAME.fullmatch(into.name):
         raise AddError(f"--into {into}: the last part names the source: {records.NAME_RULE}")
     tally, found = Tally(), _Found()
+    stated = str(export)
+    path = local_path(stated, digest)
+    url = shown(stated) if is_remote(stated) else ""
     about = {
         "name": into.name,
         "licence": licence,
-        "sources": [{"name": export.name, "licence": licence, "url": ""}],
+        "sources": [{"name": path.name, "licence": licence, "url": url}],
     }
-    write_source(into, _checked(export, kind, labels, into.name, tally, found), about)
-    atomic_write_bytes(
-        sheet, images.encode(contact_sheet.grid(found.thumbnails, COLUMNS), ".jpg", 85)
-    )
-    return [*_report(found, tally), f"contact sheet: {sheet}", "", *_next_steps(into)]
+    write_source(into, _checked(path, kind, labels, into.name, tally, found), about)
+    tiles = contact_sheet.grid(found.thumbnails, COLUMNS)
+    atomic_write_bytes(sheet, images.encode(tiles, ".jpg", 85))
+    came = [f"downloaded: {path}, sha256 {file_sha256(path)}"] if url else []
+    return [*_report(found, tally), *came, f"contact sheet: {sheet}", "", *_next_steps(into)]
 
 
 def _checked(

@@ -68,7 +68,7 @@ def render(
 @app.command("add-photos")
 def add_labelled_photos(
     export: Annotated[
-        Path, typer.Argument(help="Folder, zip, tar or label file.", metavar="EXPORT")
+        str, typer.Argument(help="Folder, zip, tar or label file, or its URL.", metavar="EXPORT")
     ],
     kind: Annotated[
         str,
@@ -84,11 +84,12 @@ def add_labelled_photos(
     sheet: Annotated[Path, typer.Option(help="Contact sheet to write.")] = Path(
         "build/add-photos.jpg"
     ),
+    sha256: Annotated[str, typer.Option(help="That the file must have; else not checked.")] = "",
 ) -> None:
     """Take photos labelled in another tool into a new data source."""
     from meishi.adding import add_photos
 
-    for line in add_photos(export, kind, labels or [], into, licence, sheet):
+    for line in add_photos(export, kind, labels or [], into, licence, sheet, sha256):
         print(line)
 
 

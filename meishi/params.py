@@ -29,13 +29,15 @@ class SourceParams:
     """Labelled scenes: a folder in the layout of data/, or another tool's export.
 
     `format` is "meishi" or a key of `data.importers.registry.READERS`; `labels` are those that mean
-    a card in it, every label when empty.
+    a card in it, every label when empty. The path of an export may be a URL; `sha256` is that of
+    the file, and a URL of a server needs it.
     """
 
     name: str
     path: str
     format: str = "meishi"
     labels: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from meishi import images
 from meishi.data import records, shards
+from meishi.data.importers.downloading import DownloadError, file_sha256, shown
 from meishi.data.importers.importing import import_scenes
+from meishi.data.importers.locating import is_remote, local_path
 from meishi.data.importers.registry import READERS
 from meishi.data.manifest import MANIFEST_FILE, ShardEntry, read_checked, read_manifest
 from meishi.data.records import Record
@@ -39,14 +41,16 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
         SourceError: at the end, if there was any fault: what was yielded must not be used then.
     """
     faults = [*_name_faults(params.sources), *_weights_faults(params)]
-    taken: dict[str, Path] = {}
+    taken: dict[str, str] = {}
     for source in params.sources:
         prefix = f"{source.name}-" if len(params.sources) > 1 else ""
         for record, content in _read(source, faults):
             name = f"{prefix}{record.id}"
             if name in taken:
-                faults.append(f"{source.path}: {name} is also the id of a scene of {taken[name]}")
-            taken[name] = Path(source.path)
+                faults.append(
+                    f"{shown(source.path)}: {name} is also the id of a scene of {taken[name]}"
+                )
+            taken[name] = shown(source.path)
             image = name + PurePosixPath(record.image).suffix
             attributes = {"source": source.name, **record.attributes}
             yield replace(record, id=name, image=image, attributes=attributes), content
@@ -70,15 +74,29 @@ def _name_faults(sources: Sequence[SourceParams]) -> list[str]:
         if source.format not in (OWN_FORMAT, *READERS)
     ]
     unusable += [
-        f"params.yaml [fetch]: source {source.name!r}: labels: {OWN_FORMAT} has none"
+        f"params.yaml [fetch]: source {source.name!r}: {fault}"
         for source in sources
-        if source.format == OWN_FORMAT and source.labels
+        if source.format == OWN_FORMAT
+        for fault in _own_format_faults(source)
     ]
     return unusable + [
         f"params.yaml [fetch]: two sources are called {name!r}"
         for name in sorted(set(names))
         if names.count(name) > 1
     ]
+
+
+def _own_format_faults(source: SourceParams) -> list[str]:
+    """Say which fields are of other formats alone."""
+    faults = [f"labels: {OWN_FORMAT} has none"] if source.labels else []
+    if source.sha256:
+        faults.append(f"sha256: {MANIFEST_FILE} states those of its files; leave it out")
+    if is_remote(source.path):
+        faults.append(
+            f"path: {OWN_FORMAT} is read from a folder; fetch {shown(source.path)} first, with "
+            "`dvc import-url` for instance"
+        )
+    return faults
 
 
 def _weights_faults(params: FetchParams) -> list[str]:
@@ -98,12 +116,23 @@ def _weights_faults(params: FetchParams) -> list[str]:
 
 
 def _read(source: SourceParams, faults: list[str]) -> Iterator[Scene]:
+    if source.format == OWN_FORMAT and is_remote(source.path):
+        return  # that fault is told with the names
     if source.format == OWN_FORMAT:
         yield from _read_source(Path(source.path), faults)
     elif source.format in READERS:
-        yield from import_scenes(
-            Path(source.path), source.format, source.labels, source.name, faults
-        )
+        try:
+            path = local_path(source.path, source.sha256)
+        except DownloadError as error:
+            faults.append(str(error))
+            return
+        if is_remote(source.path) and not source.sha256:
+            # Else two runs of one commit could read different data.
+            faults.append(
+                f"params.yaml [fetch]: source {source.name!r}: sha256: a URL needs it; the file "
+                f"that came has {file_sha256(path)}: state it if that is the one you mean"
+            )
+        yield from import_scenes(path, source.format, source.labels, source.name, faults)
 
 
 def _read_source(folder: Path, faults: list[str]) -> Iterator[Scene]:

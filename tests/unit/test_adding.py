@@ -114,15 +114,15 @@ def test_weights_are_checked_whichever_source_comes_first(data):
         list(verified_scenes(replace(params, sources=sources[:1])))
 
 
-def test_format_and_labels_are_optional_in_params(workspace):
+def test_format_labels_and_sha256_are_optional_in_params(workspace):
     file = workspace / "params.yaml"
     text = file.read_text().replace(
         "{name: composited, path: data/composited}",
-        "{name: rendered, path: x, format: yolo, labels: [card, id]}",
+        "{name: rendered, path: x, format: yolo, labels: [card, id], sha256: ab}",
     )
     file.write_text(text)
     source, _ = load_params("fetch").fetch.sources
-    assert (source.format, source.labels) == ("yolo", ("card", "id"))
+    assert (source.format, source.labels, source.sha256) == ("yolo", ("card", "id"), "ab")
     file.write_text(text.replace("[card, id]", "card"))
     with pytest.raises(ParamsError, match="labels: expected a list"):
         load_params("fetch")

@@ -156,6 +156,15 @@ def test_corners_outside_the_frame_are_kept(tmp_path):
     assert np.allclose(card_px(export(tmp_path, change), "coco"), QUAD_PX - [60, 0])
 
 
+def test_cards_that_end_at_the_border_are_counted(tmp_path):
+    cut = [[0, 30], [60, 33], [118, 36], [115, 86], [0, 82]]
+    tally = Tally()
+    folder = export(tmp_path, annotation(segmentation=[np.ravel(cut).tolist()]))
+    (record,) = scenes(folder, "coco", (), tally)
+    assert len(record.cards) == 1
+    assert any(line.startswith("cards with a side on the photo's") for line in tally.lines())
+
+
 def test_other_json_is_left_out(tmp_path):
     captions = {"images": [], "annotations": []}
     files = {"package.json": {"name": "x"}, "broken.json": "{", "captions_coco.json": captions}

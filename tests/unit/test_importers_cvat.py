@@ -79,6 +79,7 @@ def test_rounded_corners_are_fitted(tmp_path):
     ("inner", "words"),
     [
         ('<polyline label="card" points="1,2;3,4"/>', "a polyline is no card's outline"),
+        ('<cuboid label="card" xtl1="1"/>', "a cuboid is no card's outline"),
         ('<polygon label="card" points="1,2;3;4"/>', "points: expected x,y;x,y"),
         ('<points label="card" points="1,2;3,4;50,60"/>', "has 3 points; a card has four"),
         ('<points label="card" points="0,0;90,0;45,60;45,20"/>', "inside the others' triangle"),
@@ -90,10 +91,63 @@ def test_what_is_no_card_is_refused_by_name(tmp_path, inner, words):
     assert words in refusal(export(tmp_path, inner), "cvat")
 
 
-def test_a_video_export_is_refused(tmp_path):
-    text = "<annotations><version>1.1</version><track id='0' label='card'/></annotations>"
-    message = refusal(write(tmp_path, {"annotations.xml": text, "a.jpg": picture()}), "cvat")
-    assert "tracks of a video" in message
+def test_a_skeleton_of_four_points_is_the_corners(tmp_path):
+    corners = "".join(
+        f'<points label="{name}" occluded="0" outside="0" points="{x},{y}"></points>'
+        for name, (x, y) in zip("abcd", EDGES_PX[[1, 3, 0, 2]], strict=True)
+    )
+    inner = f'<skeleton label="card" source="manual" z_order="0">{corners}</skeleton>'
+    assert np.allclose(card_px(export(tmp_path, inner), "cvat"), QUAD_PX)
+    hidden = inner.replace('outside="0"', 'outside="1"', 1)
+    assert "['a'] are outside" in refusal(export(tmp_path / "b", hidden), "cvat")
+    inner = inner.replace(corners, corners * 2)
+    assert "a skeleton of 8 points" in refusal(export(tmp_path / "c", inner), "cvat")
+
+
+def test_shapes_of_one_group_are_parts_of_one_card(tmp_path):
+    halves = [
+        [[40.5, 30.5], [76, 32.7], [76, 83], [38.5, 80.5]],
+        [[84, 33.2], [120.5, 35.5], [115.5, 85.5], [84, 83.5]],
+    ]
+    texts = [";".join(f"{x},{y}" for x, y in half) for half in halves]
+    inner = "".join(f'<polygon label="card" group_id="3" points="{text}"/>' for text in texts)
+    inner += '<polygon label="hand" group_id="3" points="1,1;9,1;9,9"/>'
+    found = card_px(export(tmp_path, inner), "cvat", ["card"])
+    assert np.abs(found - QUAD_PX).max() < 1
+
+
+def test_the_frames_of_a_video_share_their_design(tmp_path):
+    meta = "<task><mode>interpolation</mode><source>clip.mp4</source>"
+    image = '<image id="{0}" name="frame_00000{0}" width="160" height="120">' + POLYGON + "</image>"
+    text = document(image="".join(image.format(i) for i in (1, 2))).replace("<task>", meta)
+    files = {f"images/frame_00000{i}.PNG": picture(seed=i, suffix="PNG") for i in (1, 2)}
+    found = scenes(write(tmp_path, {"annotations.xml": text, **files}), "cvat")
+    assert {card.design for record in found for card in record.cards} == {"clip.mp4"}
+    assert {record.backgrounds for record in found} == {("clip.mp4",)}
+
+
+def test_only_the_frames_of_a_projects_videos_share_theirs(tmp_path):
+    task = "<task><id>{0}</id><name>t{0}</name><mode>{1}</mode></task>"
+    tasks = task.format(1, "interpolation") + task.format(2, "annotation")
+    meta = f"<meta><project><name>p</name><tasks>{tasks}</tasks></project></meta>"
+    image = (
+        '<image id="0" task_id="{1}" name="{0}" width="160" height="120">' + POLYGON + "</image>"
+    )
+    names = [("frame_000000", 1), ("frame_000001", 1), ("a.jpg", 2), ("b.jpg", 2)]
+    inner = "".join(image.format(*pair) for pair in names)
+    text = f"<annotations><version>1.1</version>{meta}{inner}</annotations>"
+    files = [f"images/{name}.PNG" if "frame" in name else name for name, _ in names]
+    photos = {name: picture(seed=i, suffix="PNG") for i, name in enumerate(files)}
+    found = scenes(write(tmp_path, {"annotations.xml": text, **photos}), "cvat")
+    assert len(found) == 4 and len({record.cards[0].design for record in found}) == 3
+
+
+def test_pictures_of_one_name_are_told_apart_by_their_subset(tmp_path):
+    image = '<image id="{0}" name="a.jpg" subset="{1}" width="160" height="120">{2}</image>'
+    both = image.format(0, "train", POLYGON) + image.format(1, "val", "")
+    files = {f"images/{name}/a.jpg": picture(seed=i) for i, name in enumerate(("train", "val"))}
+    found = scenes(write(tmp_path, {"annotations.xml": document(image=both), **files}), "cvat")
+    assert [len(record.cards) for record in found] == [1, 0]
 
 
 @pytest.mark.parametrize(

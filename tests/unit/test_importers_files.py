@@ -75,9 +75,31 @@ def test_a_damaged_archive_is_refused(tmp_path, name):
         pass
 
 
+@pytest.mark.parametrize("name", ["x.7z", "x.rar", "a.json.gz"])
+def test_other_archives_are_refused_with_what_to_do(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(OpenError, match="unpack it first"), open_source(tmp_path / name):
+        pass
+
+
+def test_archives_without_a_suffix_are_known_by_their_content(tmp_path):
+    for pack, name in PACKERS:
+        path = pack(tmp_path / name, [("a.txt", b"1")]).rename(tmp_path / f"download{len(name)}")
+        with open_source(path) as source:
+            assert source.names == ("a.txt",)
+
+
 def test_a_missing_path_is_refused(tmp_path):
     with pytest.raises(OpenError, match="no such file or folder"), open_source(tmp_path / "x"):
         pass
+
+
+def test_names_of_macos_are_utf_8_though_it_does_not_say_so(tmp_path):
+    path = zipped(tmp_path / "x.zip", [("a-----.txt", b"1")])
+    name = "u\u0308ber".encode()
+    path.write_bytes(path.read_bytes().replace(b"a-----.txt", name + b".txt"))
+    with open_source(path) as source:
+        assert source.names == ("u\u0308ber.txt",) and source.read(source.names[0]) == b"1"
 
 
 def test_windows_names_in_a_zip_are_paths(tmp_path):

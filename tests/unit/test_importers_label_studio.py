@@ -102,7 +102,9 @@ def test_regions_that_are_no_shapes_are_ignored(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (region(type="brushlabels", value={"brushlabels": ["card"]}), "brushlabels is no card's"),
+        (region(type="ellipselabels", value={"ellipselabels": ["card"]}), "ellipselabels is no c"),
+        (region(type="brushlabels", value={"brushlabels": ["card"]}), "format, rle: expected"),
+        (region(value={"points": [[1, 2]], "closed": False, "polygonlabels": ["card"]}), "is open"),
         (region(image_rotation=90), "image_rotation"),
         (region(original_width=None), "original_width: expected a number"),
         (region(original_width=320, original_height=240), "made at 320x240 px"),
@@ -112,7 +114,7 @@ def test_regions_that_are_no_shapes_are_ignored(tmp_path):
         (lambda task: task.pop("annotations"), "tasks without 'data', 'annotations'"),
         (
             lambda task: task["annotations"].append({"result": []}),
-            "2 annotations that differ; keep the one that is right",
+            "2 annotations that differ; keep the one that is right, or mark it as ground truth",
         ),
     ],
 )
@@ -120,7 +122,122 @@ def test_what_has_no_one_meaning_is_refused_by_name(tmp_path, change, words):
     assert words in refusal(export(tmp_path, change), "label_studio")
 
 
-def test_its_small_export_is_refused(tmp_path):
-    row = {"image": "a.jpg", "id": 1, "label": [], "annotation_id": 1, "lead_time": 2.0}
-    folder = write(tmp_path, {"project-1.json": [row], "a.jpg": picture()})
-    assert "it is JSON-MIN; export as JSON" in refusal(folder, "label_studio")
+def test_of_annotations_that_differ_the_ground_truth_is_taken(tmp_path):
+    def change(task):
+        other = {"result": [], "ground_truth": False}
+        task["annotations"] = [other, {**task["annotations"][0], "ground_truth": True}]
+
+    assert np.allclose(card_px(export(tmp_path, change), "label_studio"), QUAD_PX)
+
+
+def test_two_ground_truths_that_differ_are_refused(tmp_path):
+    def change(task):
+        task["annotations"].append({"result": []})
+        for annotation in task["annotations"]:
+            annotation["ground_truth"] = True
+
+    assert "2 annotations that differ" in refusal(export(tmp_path, change), "label_studio")
+
+
+def test_annotations_that_agree_are_one(tmp_path):
+    def change(task):
+        task["annotations"].append(copy.deepcopy(task["annotations"][0]))
+
+    assert len(scenes(export(tmp_path, change), "label_studio")[0].cards) == 1
+
+
+def test_a_cancelled_annotation_does_not_count(tmp_path):
+    def change(task):
+        task["annotations"].append({"was_cancelled": True, "result": []})
+
+    assert len(scenes(export(tmp_path, change), "label_studio")[0].cards) == 1
+
+
+def test_what_a_model_predicted_is_no_annotation(tmp_path):
+    def change(task):
+        task["predictions"] = [{"result": [{**REGION, "type": "ellipselabels"}]}]
+
+    assert len(scenes(export(tmp_path, change), "label_studio")[0].cards) == 1
+    only = {**copy.deepcopy(GOOD), "annotations": [], "predictions": GOOD["annotations"]}
+    tally = Tally()
+    folder = write(tmp_path / "b", {"x.json": [only, GOOD], "a.jpg": picture()})
+    assert len(scenes(folder, "label_studio", (), tally)) == 1
+    assert tally.left_out["tasks that nobody annotated"] == 1
+
+
+def test_labels_in_a_region_of_their_own_are_those_of_its_id(tmp_path):
+    def change(task):
+        value = {"points": REGION["value"]["points"], "closed": True}
+        task["annotations"][0]["result"] = [
+            {**REGION, "type": "polygon", "value": value},
+            {**REGION, "type": "labels", "value": {**value, "labels": ["card"]}},
+            {**REGION, "id": "r2", "type": "polygon", "value": value},
+            {**REGION, "id": "r2", "type": "labels", "value": {"labels": ["hand"]}},
+        ]
+
+    tally = Tally()
+    (record,) = scenes(export(tmp_path, change), "label_studio", ["card"], tally)
+    assert len(record.cards) == 1 and tally.ignored_labels == {"hand": 1}
+
+
+def test_keypoints_of_several_cards_are_told_apart_by_their_parents(tmp_path):
+    def change(task):
+        points = (SHARES * 100).tolist()
+        task["annotations"][0]["result"] = [
+            {**REGION, "type": "keypointlabels", "parentID": parent, "id": f"{parent}{x}",
+             "value": {"x": x / scale, "y": y / scale, "width": 0.3, "keypointlabels": ["card"]}}
+            for x, y in points for parent, scale in (("p", 1), ("q", 4))
+        ]  # fmt: skip
+
+    assert len(scenes(export(tmp_path, change), "label_studio")[0].cards) == 2
+
+
+def small_row(**values):
+    row = {
+        "image": "/data/upload/3/0a1b2c3d-a.jpg",
+        "id": 1,
+        "label": [{**REGION["value"], "original_width": 160, "original_height": 120}],
+        "annotator": 1,
+        "annotation_id": 5,
+        "created_at": "2026-11-02T10:00:00Z",
+        "updated_at": "2026-11-02T10:00:00Z",
+        "lead_time": 2.0,
+    }
+    return {**row, **values}
+
+
+def small_export(folder, *rows):
+    return write(folder, {"project-1-at-2026-11-02.json": list(rows), "a.jpg": picture()})
+
+
+def test_its_small_export_says_the_same(tmp_path):
+    assert np.allclose(card_px(small_export(tmp_path, small_row()), "label_studio"), QUAD_PX)
+
+
+def test_a_row_of_the_small_export_without_regions_holds_no_card(tmp_path):
+    row = small_row()
+    del row["label"]
+    assert [len(r.cards) for r in scenes(small_export(tmp_path, row), "label_studio")] == [0]
+
+
+def test_a_turned_rectangle_and_a_choice_stand_in_the_small_export(tmp_path):
+    box = {"x": 50, "y": 25, "width": 25, "height": 50, "rotation": 90}
+    sized = {**box, "original_width": 160, "original_height": 120, "rectanglelabels": ["card"]}
+    row = small_row(label=[sized], quality="good", notes=["a", "b"], meta=[{"k": 1}])
+    expected = np.array([[20, 30], [80, 30], [80, 70], [20, 70]]) - 0.5
+    assert np.allclose(card_px(small_export(tmp_path, row), "label_studio"), expected)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([small_row(), small_row(annotation_id=6, label=[])], "2 annotations that differ"),
+        ([small_row(label=[{"points": [[1, 2]], "polygonlabels": ["card"]}])], "no original_width"),
+        ([small_row(label=[{"x": 1, "y": 1, "original_width": 160, "original_height": 120,
+                            "ellipselabels": ["card"]}])], "ellipselabels is no card's"),
+        ([small_row(), {"image": "a.jpg"}], "tasks without 'data', 'annotations'"),
+        ([small_row(), 3], "a list of other things"),
+    ],
+)  # fmt: skip
+def test_what_the_small_export_leaves_open_is_refused(tmp_path, rows, words):
+    assert words in refusal(small_export(tmp_path, *rows), "label_studio")

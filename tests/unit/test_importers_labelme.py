@@ -54,6 +54,28 @@ def test_four_points_of_a_group_are_the_corners(tmp_path):
     assert np.allclose(card_px(export(tmp_path, change), "labelme"), QUAD_PX)
 
 
+def test_polygons_of_one_label_and_group_are_parts_of_one_card(tmp_path):
+    halves = [
+        [[40.5, 30.5], [76, 32.7], [76, 83], [38.5, 80.5]],
+        [[84, 33.2], [120.5, 35.5], [115.5, 85.5], [84, 83.5]],
+    ]
+
+    def change(root):
+        root["shapes"] = [{"label": "card", "points": half, "group_id": 0} for half in halves]
+        root["shapes"].append({"label": "hand", "points": halves[0], "group_id": 0})
+
+    assert np.abs(card_px(export(tmp_path, change), "labelme", ["card"]) - QUAD_PX).max() < 1
+
+
+def test_what_a_group_cannot_hold_is_refused(tmp_path):
+    def change(root):
+        root["shapes"][0]["group_id"] = 1
+        root["shapes"].append({"label": "card", "points": [[1, 2]], "shape_type": "point",
+                               "group_id": 1})  # fmt: skip
+
+    assert "corners and polygon in one group" in refusal(export(tmp_path, change), "labelme")
+
+
 def test_an_embedded_picture_stands_in_for_a_missing_file(tmp_path):
     root = {**GOOD, "imageData": base64.b64encode(picture()).decode()}
     assert np.allclose(card_px(write(tmp_path, {"x.json": root}), "labelme"), QUAD_PX)

@@ -14,6 +14,7 @@ import numpy as np
 
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, refused
+from meishi.data.importers.masks import Mask, pack
 from meishi.data.importers.nodes import Node, as_number, described
 from meishi.data.importers.opening import Source
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
@@ -63,11 +64,13 @@ def _photos(root: Node, near: str) -> Iterator[LabelledPhoto]:
             yield LabelledPhoto(reference, near, image.where, tuple(shapes[key]), size_px)
 
 
-def _key(node: Node, field: str) -> int | str | None:
-    """Read an id: a whole number or a text."""
+def _key(node: Node, field: str) -> str | None:
+    """Read an id: a whole number or a text. 7, 7.0 and "7" are one: tools mix them."""
     value = node.at(field).value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, int | str) and not isinstance(value, bool):
-        return value
+        return str(value)
     node.at(field).complain(f"expected an id, got {described(value)}")
     return None
 
@@ -101,7 +104,11 @@ def _outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
     design = node.at("attributes").at("design").value
     design = design if isinstance(design, str) and design else None
     if node.at("iscrowd").value:
-        return refused(label, node.where, "iscrowd: a crowd is no single card; outline each card")
+        why = (
+            "iscrowd: a crowd is no single card; outline each card (CVAT marks all its masks so in "
+            "COCO: export 'CVAT for images 1.1')"
+        )
+        return refused(label, node.where, why)
     segmentation = node.at("segmentation")
     corners = _keypoints(node, needed=not segmentation.value)
     if corners is not None:
@@ -153,7 +160,7 @@ def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
     return None
 
 
-def _mask(segmentation: Node, image: Node) -> np.ndarray | None:
+def _mask(segmentation: Node, image: Node) -> Mask | None:
     size, counts = segmentation.value.get("size"), segmentation.value.get("counts")
     stated = image.at("width").value, image.at("height").value
     whole = isinstance(size, list) and len(size) == 2 and all(type(v) is int for v in size)
@@ -169,7 +176,7 @@ def _mask(segmentation: Node, image: Node) -> np.ndarray | None:
         if isinstance(counts, list) and not all(type(v) is int for v in counts):
             raise RleError("its counts are no whole numbers")
         runs = counts if isinstance(counts, list) else unpacked_runs(str(counts))
-        return mask_from_runs(runs, (size[1], size[0]))
+        return pack(mask_from_runs(runs, (size[1], size[0])))
     except RleError as error:
         segmentation.complain(str(error))
         return None

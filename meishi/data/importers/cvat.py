@@ -1,38 +1,36 @@
-"""CVAT for images 1.1 (XML): polygon, box with its rotation, four points.
+"""CVAT 1.1 (XML), for images and for video.
 
 Coordinates: from pixel edges (a box of the whole picture is 0, 0, W, H), so 0.5 is subtracted.
-A box is turned clockwise, in degrees, about its centre. Exports of videos hold tracks and no
-pictures: they are refused.
+A box is turned clockwise, in degrees, about its centre. Masks are pixels. Shapes of one label
+and one group are parts of one object, as in CVAT's own COCO exports.
 """
 
 import posixpath
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 
-import numpy as np
-
-from meishi.data.importers.label_files import xml_files
-from meishi.data.importers.labelled import EDGE_PX, Kind, LabelledPhoto, Shape, Tally, refused
-from meishi.data.importers.nodes import parse_number, shortened
+from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
+from meishi.data.importers.cvat_video import clip_names, video_photos
+from meishi.data.importers.label_files import pictures, xml_files
+from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
+from meishi.data.importers.nodes import parse_number
 from meishi.data.importers.opening import Source
-from meishi.geometry.polygons import rotated_box
-
-NO_SHAPES = ("tag", "attribute")
 
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each listed picture with its shapes; one without any holds no card."""
     for name, root in xml_files(source, "CVAT export", _why_not, _named, faults, tally):
+        place = source.place(name)
+        if root.find("track") is not None:
+            yield from video_photos(root, name, place, pictures(source), faults, tally)
+        # Frames of a video share what they show: no split may part them.
+        clips = clip_names(root, name)
         for index, image in enumerate(root.iter("image")):
-            where = f"{source.place(name)}: image[{index}]"
-            reference = image.get("name")
-            if not reference:
-                faults.append(f"{where}: name: expected a text, got nothing")
-                continue
-            size_px = _size(image, where, faults)
-            shapes = tuple(_shapes(image, where, faults))
-            near = posixpath.dirname(name)
-            yield LabelledPhoto(reference, near, f"{where} ({reference})", shapes, size_px)
+            if photo := _photo(image, f"{place}: image[{index}]", name, faults, tally):
+                task = image.get("task_id")
+                clip = clips.get(task) if task else next(iter(clips.values()), None)
+                yield replace(photo, group=clip, background=clip)
 
 
 def _why_not(root: ET.Element) -> str | None:
@@ -41,13 +39,31 @@ def _why_not(root: ET.Element) -> str | None:
     version = root.findtext("version")
     if version is not None and version.strip() != "1.1":
         return f"version {version!r}; 1.1 is read"
-    if root.find("track") is not None:
-        return "it holds the tracks of a video; export as 'CVAT for images 1.1'"
+    if root.find("track") is not None and root.find("image") is not None:
+        return "it holds images and tracks of a video; export one of them"
     return None
 
 
 def _named(name: str) -> bool:
     return "annotation" in posixpath.basename(name).lower()
+
+
+def _photo(
+    image: ET.Element, where: str, name: str, faults: list[str], tally: Tally
+) -> LabelledPhoto | None:
+    reference = image.get("name")
+    if not reference:
+        faults.append(f"{where}: name: expected a text, got nothing")
+        return None
+    size_px = _size(image, where, faults)
+    tally.left_out["tags of whole images, no shapes"] += len(image.findall("tag"))
+    shapes = join_groups(_shapes(image, where, size_px, faults))
+    near, place = posixpath.dirname(name), f"{where} ({reference})"
+    # A project's export has a folder for each subset.
+    subset = image.get("subset")
+    first = posixpath.join(subset, reference) if subset else reference
+    other = reference if subset else None
+    return LabelledPhoto(first, near, place, tuple(shapes), size_px, other)
 
 
 def _size(image: ET.Element, where: str, faults: list[str]) -> tuple[int, int] | None:
@@ -61,7 +77,9 @@ def _size(image: ET.Element, where: str, faults: list[str]) -> tuple[int, int] |
     return int(width), int(height)
 
 
-def _shapes(image: ET.Element, where: str, faults: list[str]) -> Iterator[Shape]:
+def _shapes(
+    image: ET.Element, where: str, size_px: tuple[int, int] | None, faults: list[str]
+) -> Iterator[tuple[str | None, Shape]]:
     for index, element in enumerate(image):
         if element.tag in NO_SHAPES:
             continue
@@ -70,38 +88,4 @@ def _shapes(image: ET.Element, where: str, faults: list[str]) -> Iterator[Shape]
         if not label:
             faults.append(f"{place}: label: expected a text, got nothing")
             continue
-        yield _shape(element, label, place)
-
-
-def _shape(element: ET.Element, label: str, where: str) -> Shape:
-    design = next((a.text for a in element.iter("attribute") if a.get("name") == "design"), None)
-    if element.tag == "box":
-        points = _box(element)
-        if points is None:
-            return refused((label,), where, "xtl, ytl, xbr, ybr, rotation: expected numbers")
-        return Shape((label,), where, "polygon", (points - EDGE_PX,), design=design or None)
-    if element.tag not in ("polygon", "points"):
-        return refused((label,), where, f"a {element.tag} is no card's outline; draw a polygon")
-    text = element.get("points") or ""
-    points = _points(text)
-    if points is None:
-        return refused((label,), where, f"points: expected x,y;x,y;..., got {shortened(text)}")
-    kind: Kind = "corners" if element.tag == "points" else "polygon"
-    return Shape((label,), where, kind, (points - EDGE_PX,), design=design or None)
-
-
-def _points(text: str) -> np.ndarray | None:
-    rows = [[parse_number(v) for v in row.split(",")] for row in text.strip(" ;").split(";")]
-    if any(len(row) != 2 or None in row for row in rows):
-        return None
-    return np.array(rows, dtype=np.float64)
-
-
-def _box(element: ET.Element) -> np.ndarray | None:
-    sides = [parse_number(element.get(key)) for key in ("xtl", "ytl", "xbr", "ybr")]
-    degrees = parse_number(element.get("rotation", "0"))
-    if None in sides or degrees is None:
-        return None
-    corners = np.array(sides, dtype=np.float64).reshape(2, 2)
-    width, height = corners[1] - corners[0]
-    return rotated_box(corners[0], (width, height), corners.mean(axis=0), degrees)
+        yield element.get("group_id"), read_shape(element, label, place, size_px)

@@ -3,16 +3,18 @@
 Label files carry the paths of the machine they were made on: absolute, Windows, URLs, with the
 prefixes that Label Studio adds, in another case or Unicode form. A file is taken when the path
 leads to it, or else when it alone shares the longest end with the path; when two files do so
-equally, neither is taken.
+equally, neither is taken. Where no file has the name, its suffix does not count: a.jpeg for a.jpg,
+frame_000001 for frame_000001.PNG, a photo that was converted.
 """
 
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from meishi.errors import InputError
+from meishi.images import SUFFIXES
 
 SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")
@@ -33,10 +35,12 @@ class Finder:
         """List the candidates: relative POSIX paths."""
         self._folded: dict[str, list[str]] = {}
         self._by_base: dict[str, list[str]] = {}
+        self._by_stem: dict[str, list[str]] = {}
         self._names = set(names)
         for name in sorted(self._names):
             self._folded.setdefault(folded(name), []).append(name)
             self._by_base.setdefault(posixpath.basename(folded(name)), []).append(name)
+            self._by_stem.setdefault(posixpath.basename(_stem(name)), []).append(name)
 
     def find(self, reference: str, near: str = "") -> str:
         """Name the file that a path means.
@@ -60,17 +64,23 @@ class Finder:
                 if alike := self._folded.get(folded(direct)):
                     return self._only(alike, reference)
         for path in [*candidates, *map(_without_upload_prefix, candidates)]:
-            if alike := self._by_longest_end(path):
+            if alike := _nearest(path, self._by_base, folded):
+                return self._only(alike, reference)
+        for path in [*candidates, *map(_without_upload_prefix, candidates)]:
+            if alike := _nearest(path, self._by_stem, _stem):
                 return self._only(alike, reference)
         suffix = posixpath.splitext(reference)[1].lower()
         hint = f"; {suffix} is not read, export JPEG" if suffix in UNREADABLE else ""
         raise NotFoundError(f"no picture {reference!r} in the source{hint}")
 
-    def _by_longest_end(self, path: str) -> list[str]:
-        parts = folded(path).split("/")
-        alike = self._by_base.get(parts[-1], [])
-        lengths = [_shared_end(folded(name).split("/"), parts) for name in alike]
-        return [name for name, length in zip(alike, lengths, strict=True) if length == max(lengths)]
+    def first(self, *references: str | None, near: str = "") -> str | None:
+        """Name the file that the first of several paths that means one means; None if none does."""
+        for reference in filter(None, references):
+            try:
+                return self.find(reference, near)
+            except NotFoundError:
+                continue
+        return None
 
     def _only(self, alike: list[str], reference: str) -> str:
         if len(alike) > 1:
@@ -79,6 +89,20 @@ class Finder:
                 + (f" or one of {len(alike) - 2} more" if len(alike) > 2 else "")
             )
         return alike[0]
+
+
+def _nearest(path: str, by_last: dict[str, list[str]], reduced: Callable[[str], str]) -> list[str]:
+    """List the names that share the longest end with a path."""
+    parts = reduced(path).split("/")
+    alike = by_last.get(parts[-1], [])
+    lengths = [_shared_end(reduced(name).split("/"), parts) for name in alike]
+    return [name for name, length in zip(alike, lengths, strict=True) if length == max(lengths)]
+
+
+def _stem(name: str) -> str:
+    """Fold a name and take away the suffix of a picture, and of no other file."""
+    stem, suffix = posixpath.splitext(folded(name))
+    return stem if suffix in (*SUFFIXES, *UNREADABLE) else folded(name)
 
 
 def folded(name: str) -> str:

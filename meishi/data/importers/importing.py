@@ -20,7 +20,7 @@ from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
 from meishi.data.importers.opening import OpenError, Source, open_source
 from meishi.data.importers.orientation import orientation
-from meishi.data.importers.outlining import outlines
+from meishi.data.importers.outlining import outlines, sides_on_border
 from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS, READERS
 from meishi.data.records import Card, Record
 from meishi.data.shards import sha256
@@ -29,6 +29,9 @@ from meishi.geometry import quads
 Scene = tuple[Record, bytes]
 ID_LETTERS = 40
 ID_DIGITS = 12
+BORDER = "cards with a side on the photo's border, taken to end there (else mark four corners)"
+# Roboflow names each version that it makes of a photo a_jpg.rf.HASH.jpg.
+VERSION = re.compile(r"^(?P<photo>.+)\.rf\.[0-9A-Za-z_-]{8,}$")
 
 
 def import_scenes(
@@ -118,14 +121,19 @@ def _placed(
 
 
 def _file_of(photo: LabelledPhoto, finder: Finder) -> str:
-    try:
-        return finder.find(photo.reference, photo.near)
-    except NotFoundError:
-        if photo.content is not None:
-            return posixpath.join(photo.near, posixpath.basename(photo.reference))
-        if photo.or_else is None:
-            raise
-        return finder.find(photo.or_else, photo.near)
+    if found := finder.first(photo.reference, photo.or_else, near=photo.near):
+        return found
+    if photo.content is not None:
+        return _embedded_name(photo)
+    return finder.find(photo.reference, photo.near)  # says why there is none
+
+
+def _embedded_name(photo: LabelledPhoto) -> str:
+    """Name the picture that a label file carries; its suffix must be one that is read."""
+    base = posixpath.basename(photo.reference.replace("\\", "/"))
+    stem, suffix = posixpath.splitext(base)
+    known = suffix.lower() in images.SUFFIXES
+    return posixpath.join(photo.near, base if known else f"{stem or 'photo'}.png")
 
 
 def _once(
@@ -149,13 +157,9 @@ def _once(
 
 def _signature(photo: LabelledPhoto) -> list:
     return [
-        (shape.kind, shape.refusal, [part.tolist() for part in shape.parts_px], _bytes(shape.mask))
+        (shape.kind, shape.refusal, [part.tolist() for part in shape.parts_px], shape.mask)
         for shape in photo.shapes
     ]
-
-
-def _bytes(mask: np.ndarray | None) -> bytes:
-    return b"" if mask is None else mask.tobytes()
 
 
 def _scenes(
@@ -179,6 +183,10 @@ def _scenes(
         digest = sha256(content)
         if digest not in seen:
             seen[digest] = file, scene
+            tally.left_out[BORDER] += sum(
+                bool(sides_on_border(quads.to_px(quad, scene.size_px), scene.size_px).any())
+                for quad in scene.quads
+            )
             yield scene, content
         elif np.array_equal(seen[digest][1].quads, scene.quads):
             tally.left_out["copies of a picture with the same labels, left out"] += 1
@@ -200,7 +208,8 @@ def _scene(
     digest = sha256(content)
     stem, suffix = posixpath.splitext(posixpath.basename(file))
     scene_id = f"{_slug(stem)}-{digest[:ID_DIGITS]}"
-    own = f"{name}-{scene_id}"
+    version = VERSION.match(stem)
+    own = f"{name}-{version['photo'] if version else scene_id}"
     shared = photo.group or own
     cards = tuple(
         Card(quads.to_relative(quad_px, (width, height)), shape.design or shared)

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from meishi.data.importers.finding import folded
 from meishi.data.importers.labelled import Tally
 from meishi.data.importers.nodes import MalformedError, load_json, load_xml
 from meishi.data.importers.opening import OpenError, Source
@@ -84,5 +85,5 @@ def pictures(source: Source) -> list[str]:
 
 def picture_beside(source: Source) -> Callable[[str], bool]:
     """Tell which label files have a picture of the same stem in the same folder."""
-    stems = {posixpath.splitext(name)[0] for name in pictures(source)}
-    return lambda name: posixpath.splitext(name)[0] in stems
+    stems = {folded(posixpath.splitext(name)[0]) for name in pictures(source)}
+    return lambda name: folded(posixpath.splitext(name)[0]) in stems

@@ -1,9 +1,10 @@
-"""Label Studio (JSON): polygonlabels, rectanglelabels, keypointlabels.
+"""Label Studio (JSON, JSON-MIN): polygons, rectangles, brushes, keypoints.
 
 Coordinates: percent of the picture's width and height, 0 and 100 its borders. A rectangle is
 turned clockwise, in degrees, about its top left corner, in pixels. Four keypoints of one task, or
-of one parent region, are a card's corners. A task that nobody annotated is left out and counted;
-an annotation without regions says that there is no card.
+of one parent region, are a card's corners. Labels stand in the region, or in one of the same id. A
+task that nobody annotated, or only a model, is left out and counted; an annotation without
+regions says that there is no card. Of several that differ, the one marked as ground truth is right.
 """
 
 import json
@@ -12,10 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from meishi.data.importers.brush import mask_from_brush
 from meishi.data.importers.label_files import json_files
+from meishi.data.importers.label_studio_min import full_tasks, is_min
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
+from meishi.data.importers.masks import pack
 from meishi.data.importers.nodes import Node, described
 from meishi.data.importers.opening import Source
+from meishi.data.importers.rle import RleError
 from meishi.geometry import quads
 from meishi.geometry.polygons import rotated_box
 from meishi.images import SUFFIXES
@@ -30,6 +35,12 @@ NO_SHAPES = (
     "taxonomy",
     "labels",
 )
+# The form of a region, with its labels in it or beside it.
+FORMS = {
+    f"{form}{end}": form
+    for form in ("polygon", "rectangle", "keypoint", "brush")
+    for end in ("labels", "")
+}
 PICTURE_KEYS = ("image", "img", "photo", "picture", "url")
 
 
@@ -41,7 +52,8 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
 
     files = json_files(source, "Label Studio export", _why_not, named, faults, tally)
     for name, value in files:
-        root = Node({"task": value}, source.place(name), faults)
+        tasks = full_tasks(value) if is_min(value) else value
+        root = Node({"task": tasks}, source.place(name), faults)
         for task in root.items("task"):
             photo = _photo(task, tally)
             if photo:
@@ -52,9 +64,10 @@ def _why_not(value: Any) -> str | None:
     if not isinstance(value, list):
         return f"expected a list of tasks, got {described(value)}"
     tasks = [task for task in value if isinstance(task, dict)]
-    if not all("data" in task and "annotations" in task for task in tasks):
-        mini = any("annotation_id" in task or "lead_time" in task for task in tasks)
-        return "it is JSON-MIN; export as JSON" if mini else "tasks without 'data', 'annotations'"
+    if len(tasks) < len(value):
+        return "expected a list of tasks, got a list of other things"
+    if not is_min(tasks) and not all("data" in task and "annotations" in task for task in tasks):
+        return "tasks without 'data', 'annotations'"
     return None if tasks else "no tasks in it"
 
 
@@ -64,20 +77,44 @@ def _photo(task: Node, tally: Tally) -> LabelledPhoto | None:
         tally.left_out["tasks that nobody annotated"] += 1
         return None
     reference = _reference(task)
-    results = [json.dumps(_plain(node), sort_keys=True) for node in done]
-    if len(set(results)) > 1:
-        task.complain(f"{len(done)} annotations that differ; keep the one that is right")
+    right = _right(done, task)
+    if right is None or reference is None:
         return None
-    if reference is None:
-        return None
-    regions = [r for r in done[0].items("result") if r.at("type").value not in NO_SHAPES]
+    results = list(right.items("result"))
+    regions = [r for r in results if r.at("type").value not in NO_SHAPES]
     sizes = {r.size_px("original_width", "original_height") for r in regions}
     if len(sizes) > 1:
         task.complain(f"regions that state different sizes: {sorted(map(str, sizes))}")
         return None
     size_px = next(iter(sizes), None)
-    shapes = tuple(_shapes(regions, size_px))
+    shapes = tuple(_shapes(regions, _labels_beside(results), size_px))
     return LabelledPhoto(reference, "", f"{task.where} ({reference})", shapes, size_px)
+
+
+def _right(done: list[Node], task: Node) -> Node | None:
+    """Choose among the annotations of a task; None, and a fault, if they contradict each other."""
+    marked = [node for node in done if node.at("ground_truth").value is True]
+    chosen = marked or done
+    if len({json.dumps(_plain(node), sort_keys=True) for node in chosen}) > 1:
+        task.complain(
+            f"{len(chosen)} annotations that differ; keep the one that is right, or mark it as "
+            "ground truth"
+        )
+        return None
+    return chosen[0]
+
+
+def _labels_beside(results: list[Node]) -> dict[str, tuple[str, ...]]:
+    """List labels of regions that hold nothing else (tag Labels), by the id they share."""
+    return {
+        str(node.value["id"]): _texts(node.at("value").at("labels").value)
+        for node in results
+        if node.at("type").value == "labels" and "id" in node.value
+    }
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
 
 
 def _plain(annotation: Node) -> list[Any]:
@@ -101,15 +138,17 @@ def _reference(task: Node) -> str | None:
     return None
 
 
-def _shapes(regions: list[Node], size_px: tuple[int, int] | None) -> Iterator[Shape]:
+def _shapes(
+    regions: list[Node], beside: dict[str, tuple[str, ...]], size_px: tuple[int, int] | None
+) -> Iterator[Shape]:
     keypoints: dict[tuple[Any, tuple[str, ...]], list[Shape]] = {}
     for region in regions:
         told: list[str] = []
         quiet = Node(region.value, region.where, told)
         kind = region.at("type").value
         value = quiet.at("value")
-        given = value.at(str(kind)).value
-        labels = tuple(v for v in given if isinstance(v, str)) if isinstance(given, list) else ()
+        own = _texts(value.at(str(kind)).value)
+        labels = own or beside.get(str(region.at("id").value), ())
         shape = _shape(quiet, value, kind, labels, size_px)
         if told or shape is None:
             yield Shape(labels, region.where, "refused", refusal="; ".join(told))
@@ -126,15 +165,19 @@ def _shapes(regions: list[Node], size_px: tuple[int, int] | None) -> Iterator[Sh
 def _shape(
     region: Node, value: Node, kind: Any, labels: tuple[str, ...], size_px: tuple[int, int] | None
 ) -> Shape | None:
-    if kind not in ("polygonlabels", "rectanglelabels", "keypointlabels"):
+    form = FORMS.get(str(kind))
+    if form is None:
         return refused(labels, region.where, f"{kind} is no card's outline; use polygonlabels")
     if size_px is None:
         return refused(labels, region.where, "no original_width and original_height")
     if region.at("image_rotation").value:
         return refused(labels, region.where, "image_rotation: labels of a turned view are not read")
-    if kind == "polygonlabels":
-        points = value.at("points")
-        percent = Node(points.value, points.where, region.faults).points()
+    if form == "brush":
+        return _brush(value, labels, region.where, size_px)
+    if form == "polygon":
+        if value.at("closed").value is False:
+            return refused(labels, region.where, "the polygon is open; close it")
+        percent = value.at("points").points()
         if percent is None:
             return None
         return Shape(labels, region.where, "polygon", (quads.to_px(percent / 100, size_px),))
@@ -142,7 +185,7 @@ def _shape(
     if corner is None:
         return None
     corner_px = quads.to_px(corner / 100, size_px)
-    if kind == "keypointlabels":
+    if form == "keypoint":
         return Shape(labels, region.where, "corners", (corner_px[None],))
     box, degrees = _pair(value, "width", "height"), value.number("rotation", 0.0)
     if box is None or degrees is None:
@@ -150,6 +193,16 @@ def _shape(
     width, height = box / 100 * size_px
     outline = rotated_box(corner_px, (width, height), corner_px, degrees)
     return Shape(labels, region.where, "polygon", (outline,))
+
+
+def _brush(value: Node, labels: tuple[str, ...], where: str, size_px: tuple[int, int]) -> Shape:
+    packed, form = value.at("rle").value, value.at("format").value
+    if not isinstance(packed, list) or form not in (None, "rle"):
+        return refused(labels, where, f"format, rle: expected 'rle' and bytes, got {form!r}")
+    try:
+        return Shape(labels, where, "mask", mask=pack(mask_from_brush(packed, size_px)))
+    except RleError as error:
+        return refused(labels, where, str(error))
 
 
 def _pair(value: Node, first: str, second: str) -> np.ndarray | None:

@@ -5,10 +5,12 @@ whose tool counts from pixel edges (0 is the left border of the first pixel) sub
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+
+from meishi.data.importers.masks import Mask
 
 # A tool that counts from the border of the first pixel calls its centre 0.5; for us it is 0.
 EDGE_PX = 0.5
@@ -27,7 +29,7 @@ class Shape:
             (a shape that is no card's outline).
         parts_px: (N, 2) each; pixel centres at integers, in the stated frame, or relative to it:
             see `LabelledPhoto.relative`.
-        mask: (H, W) bool for "mask".
+        mask: of the whole photo, for "mask".
         refusal: for "refused", why, place included; told only if the label is asked for.
         design: the card's design, when the file states it.
     """
@@ -36,7 +38,7 @@ class Shape:
     where: str
     kind: Kind
     parts_px: tuple[np.ndarray, ...] = ()
-    mask: np.ndarray | None = None
+    mask: Mask | None = None
     refusal: str = ""
     design: str | None = None
 
@@ -53,7 +55,7 @@ class LabelledPhoto:
         size_px: width and height that the labels were made at; None when the file does not say.
         or_else: a second path, taken when the first leads to nothing.
         relative: the shapes' coordinates are shares of the frame, not pixels.
-        content: the picture itself, when the label file carries it.
+        content: the picture itself, when the label file carries it and no file is found.
         group: what the photo shares with others (a clip, a document): one design for all of it.
         background: likewise, for the surface.
     """
@@ -85,9 +87,28 @@ class Tally:
             f"label {name!r}: {count} shapes, ignored"
             for name, count in sorted(self.ignored_labels.items())
         ]
-        return told + [f"{what}: {count}" for what, count in sorted(self.left_out.items())]
+        left_out = sorted(self.left_out.items())
+        return told + [f"{what}: {count}" for what, count in left_out if count]
 
 
 def refused(labels: tuple[str, ...], where: str, why: str) -> Shape:
     """Make the shape that is no card's outline."""
     return Shape(labels, where, "refused", refusal=f"{where}: {why}")
+
+
+def joined(shapes: list[Shape]) -> Shape:
+    """Make one shape of the parts of one object: polygons, or points that are its corners."""
+    first = shapes[0]
+    if len(shapes) == 1:
+        return first
+    if any(shape.kind == "refused" for shape in shapes):
+        return next(shape for shape in shapes if shape.kind == "refused")
+    kinds = sorted({shape.kind for shape in shapes})
+    if len(kinds) > 1:
+        return refused(first.labels, first.where, f"{' and '.join(kinds)} in one group")
+    if first.kind == "mask":
+        return refused(first.labels, first.where, "several masks in one group; draw one")
+    parts = tuple(part for shape in shapes for part in shape.parts_px)
+    if first.kind == "corners":
+        parts = (np.concatenate(parts),)
+    return replace(first, parts_px=parts)

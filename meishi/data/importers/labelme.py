@@ -1,31 +1,54 @@
 """labelme (one JSON a picture): polygons, rectangles, groups of points.
 
 Coordinates: places on the picture as it is drawn, 0 at the left border of the first pixel, so 0.5
-is subtracted. Shapes of one label and one group_id are parts of one card; four points of a
-group are its corners. A picture without a JSON holds no card: labelme writes none then.
+is subtracted. A mask is pixels: a PNG of the part between its two points, both in it. Shapes of one
+label and one group_id are parts of one card; four points of a group are its corners. A picture
+without a JSON holds no card: labelme writes none then.
 """
 
 import base64
 import binascii
+import io
 import posixpath
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from meishi import images
+from meishi.data.importers.finding import Finder, folded
 from meishi.data.importers.label_files import json_files, picture_beside, pictures
-from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, refused
+from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, joined, refused
+from meishi.data.importers.masks import pack
 from meishi.data.importers.nodes import Node, described
 from meishi.data.importers.opening import Source
+from meishi.data.importers.orientation import orientation
+
+# What is raised by base64 or Pillow.
+_NO_PICTURE = (
+    OSError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    LookupError,
+    Image.DecompressionBombError,
+)
 
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield the picture of each JSON."""
     beside = picture_beside(source)
-    stems = {posixpath.splitext(name)[0]: posixpath.basename(name) for name in pictures(source)}
+    stems = {
+        folded(posixpath.splitext(name)[0]): posixpath.basename(name) for name in pictures(source)
+    }
+    finder = Finder(pictures(source))
     for name, value in json_files(source, "labelme file", _why_not, beside, faults, tally):
-        own = stems.get(posixpath.splitext(name)[0])
+        own = stems.get(folded(posixpath.splitext(name)[0]))
         photo = _photo(Node(value, source.place(name), faults), posixpath.dirname(name), own)
+        if photo and finder.first(photo.reference, photo.or_else, near=photo.near):
+            photo = replace(photo, content=None)  # an export of thousands would fill the memory
         if photo:
             yield photo
 
@@ -47,9 +70,10 @@ def _photo(root: Node, near: str, own: str | None) -> LabelledPhoto | None:
     if reference is None:
         root.text("imagePath")  # notes the fault
         return None
-    size_px = root.size_px("imageWidth", "imageHeight")
-    shapes = tuple(_shapes(root))
     content = _embedded(root)
+    # Old versions state no size; what they carry is the picture that was labelled.
+    size_px = root.size_px("imageWidth", "imageHeight") or _embedded_size(content)
+    shapes = tuple(_shapes(root, size_px))
     return LabelledPhoto(reference, near, root.where, shapes, size_px, own, content=content)
 
 
@@ -64,7 +88,17 @@ def _embedded(root: Node) -> bytes | None:
         return None
 
 
-def _shapes(root: Node) -> Iterator[Shape]:
+def _embedded_size(content: bytes | None) -> tuple[int, int] | None:
+    if content is None:
+        return None
+    try:
+        height, width = images.decode(content).shape[:2]
+    except images.ImageError:
+        return None  # told where the picture is taken, if it is needed
+    return (width, height) if orientation(content) == 1 else None
+
+
+def _shapes(root: Node, size_px: tuple[int, int] | None) -> Iterator[Shape]:
     grouped: dict[tuple[str, Any], list[Shape]] = {}
     for number, node in enumerate(root.items("shapes")):
         label = node.text("label")
@@ -72,37 +106,51 @@ def _shapes(root: Node) -> Iterator[Shape]:
             continue
         group = node.at("group_id").value
         key = (label, f"shape {number}" if group is None else repr(group))
-        grouped.setdefault(key, []).append(_shape(node, label))
+        grouped.setdefault(key, []).append(_shape(node, label, size_px))
     for shapes in grouped.values():
-        yield _joined(shapes)
+        yield joined(shapes)
 
 
-def _shape(node: Node, label: str) -> Shape:
+def _shape(node: Node, label: str, size_px: tuple[int, int] | None) -> Shape:
     told: list[str] = []
     points = Node(node.at("points").value, node.at("points").where, told).points()
     if points is None:
         return Shape((label,), node.where, "refused", refusal="; ".join(told))
-    points = points - EDGE_PX
     kind = node.at("shape_type").value or "polygon"
+    if kind == "mask":
+        return _mask(node, label, points, size_px)
+    points = points - EDGE_PX
     if kind == "rectangle" and len(points) == 2:
         (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
         points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     elif kind == "point" and len(points) == 1:
         return Shape((label,), node.where, "corners", (points,))
-    elif kind not in ("polygon", "oriented_rectangle", "rectangle"):
+    elif kind not in ("polygon", "oriented_rectangle", "rectangle", "rotation"):
         return refused((label,), node.where, f"a {kind} is no card's outline; draw a polygon")
     return Shape((label,), node.where, "polygon", (points,))
 
 
-def _joined(shapes: list[Shape]) -> Shape:
-    """Make one shape of the parts of a group."""
-    first = shapes[0]
-    if any(shape.kind == "refused" for shape in shapes):
-        return next(shape for shape in shapes if shape.kind == "refused")
-    kinds = {shape.kind for shape in shapes}
-    if len(kinds) > 1:
-        return refused(first.labels, first.where, "points and polygons in one group")
-    parts = tuple(part for shape in shapes for part in shape.parts_px)
-    if kinds == {"corners"}:
-        parts = (np.concatenate(parts),)
-    return Shape(first.labels, first.where, first.kind, parts)
+def _mask(node: Node, label: str, points: np.ndarray, size_px: tuple[int, int] | None) -> Shape:
+    if size_px is None:
+        return refused((label,), node.where, "a mask, and no imageWidth and imageHeight")
+    if len(points) != 2:
+        return refused((label,), node.where, f"a mask has two points, got {len(points)}")
+    try:
+        content = io.BytesIO(base64.b64decode(node.at("mask").value, validate=True))
+        with Image.open(content, formats=("PNG",)) as picture:
+            part = np.asarray(picture.convert("L")) > 0
+    except _NO_PICTURE:
+        return refused((label,), node.where, "mask: expected a PNG in base64")
+    corner, end = points.astype(int)  # labelme itself cuts them so
+    width, height = end - corner + 1
+    if part.shape != (height, width):
+        why = f"the mask is {part.shape[1]}x{part.shape[0]} px, its points span {width}x{height}"
+        return refused((label,), node.where, why)
+    # Points are rounded, so a mask at the border may stand over it by a pixel.
+    first, last = np.maximum(corner, 0), np.minimum(end + 1, size_px)
+    if max((first - corner).max(), (end + 1 - last).max()) > 1:
+        return refused((label,), node.where, f"its mask leaves the frame: {points.tolist()}")
+    (left, top), (right, bottom) = first - corner, last - corner
+    inside = part[top:bottom, left:right]
+    mask = pack(inside, size_px, (int(first[0]), int(first[1])))
+    return Shape((label,), node.where, "mask", mask=mask)

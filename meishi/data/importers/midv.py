@@ -94,8 +94,21 @@ def _via_photos(root: Node, name: str, tally: Tally) -> Iterator[LabelledPhoto]:
         # photo/annotations/alb_id.json lists the pictures of photo/images/alb_id/
         folder = posixpath.dirname(name).replace("annotations", "images")
         path = posixpath.join(folder, document, posixpath.basename(reference))
-        group = f"{document}-{posixpath.splitext(posixpath.basename(reference))[0]}"
+        group = _via_document(name, posixpath.splitext(posixpath.basename(reference))[0])
         yield LabelledPhoto(path, "", entry.where, shapes, or_else=reference, group=group)
+
+
+def _via_document(name: str, picture: str) -> str:
+    """Name the document that a picture shows; photos, scans and clips of it share the name.
+
+    photo/annotations/alb_id.json lists photos of the documents 00.jpg to 99.jpg of a kind,
+    clips/annotations/alb_id/00.json the frames of a clip of one of them.
+    """
+    folder, base = posixpath.split(posixpath.splitext(name)[0])
+    kind = posixpath.basename(folder)
+    if kind in ("annotations", ""):
+        return f"{base}-{picture}"
+    return f"{kind}-{base.partition('.')[0]}"
 
 
 def _region(region: Node, tally: Tally) -> Shape | None:

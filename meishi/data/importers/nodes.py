@@ -5,7 +5,7 @@ they have noted a fault, so that a reader goes on and finds the next one.
 """
 
 import json
-import math
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from meishi.errors import InputError
 
 # No coordinate and no size is larger; products of such numbers stay finite.
 LARGEST = 1e9
+PLAIN_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 
 
 class MalformedError(InputError):
@@ -106,7 +107,9 @@ class Node:
 
 
 def as_number(value: Any) -> float | None:
-    """Take an int or a float of some sane size; None for all else, a bool or text included."""
+    """Take a number of some sane size, or text that is one; None for all else, a bool included."""
+    if isinstance(value, str):
+        return parse_number(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -116,22 +119,21 @@ def as_number(value: Any) -> float | None:
 
 
 def parse_number(text: str | None) -> float | None:
-    """Read a number of some sane size from text; None for all else."""
-    try:
-        value = float(text) if text is not None else math.nan
-    except ValueError:
+    """Read a number of some sane size from text; None for all else: 1,5 and 1_000 and nan."""
+    if text is None or not PLAIN_NUMBER.fullmatch(text):
         return None
+    value = float(text)
     return value if abs(value) < LARGEST else None
 
 
 def load_json(content: bytes) -> Any:
-    """Parse JSON in UTF-8, with or without a byte order mark.
+    """Parse JSON in UTF-8, or in UTF-16 or -32 as Windows writes it; byte order marks may stand.
 
     Raises:
         MalformedError: if it is none.
     """
     try:
-        return json.loads(content.decode("utf-8-sig"))
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"not JSON: {error}") from error
 
@@ -143,7 +145,7 @@ def load_xml(content: bytes) -> ET.Element:
         MalformedError: if it is none, or declares entities (which no label file needs, and which
             can fill the memory).
     """
-    if b"<!ENTITY" in content:
+    if any("<!ENTITY".encode(code) in content for code in ("utf-8", "utf-16-le", "utf-16-be")):
         raise MalformedError("it declares XML entities, which are not read")
     try:
         return ET.fromstring(content)

@@ -20,6 +20,7 @@ from pathlib import Path
 from meishi.errors import InputError, summary
 
 MAX_MEMBER_BYTES = 1 << 30
+OTHER_ARCHIVES = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".iso", ".dmg")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _DAMAGE = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zlib.error)
 _DAMAGE_OF_ARCHIVES = (*_DAMAGE, zipfile.BadZipFile, tarfile.TarError)
@@ -74,16 +75,32 @@ def open_source(path: Path) -> Iterator[Source]:
     """
     if path.is_dir():
         yield _folder(path, None)
-    elif path.is_file() and path.name.lower().endswith(".zip"):
+    elif path.is_file() and _is_zip(path):
         with _zip(path) as source:
             yield source
-    elif path.is_file() and path.name.lower().endswith(ARCHIVES):
+    elif path.is_file() and _is_tar(path):
         with _tar(path) as source:
             yield source
+    elif path.is_file() and path.name.lower().endswith(OTHER_ARCHIVES):
+        raise OpenError(f"{path}: unpack it first; read are {', '.join(ARCHIVES)}")
     elif path.is_file():
         yield _folder(path.parent, path.name)
     else:
         raise OpenError(f"{path}: no such file or folder")
+
+
+def _is_zip(path: Path) -> bool:
+    # A download may have no suffix; what has one is held to it, so that damage is told.
+    return path.suffix.lower() == ".zip" or (not _plain(path) and zipfile.is_zipfile(path))
+
+
+def _is_tar(path: Path) -> bool:
+    named = path.name.lower().endswith(ARCHIVES)
+    return named or (not _plain(path) and tarfile.is_tarfile(path))
+
+
+def _plain(path: Path) -> bool:
+    return path.suffix.lower() in (".json", ".xml", ".yaml", ".yml", ".txt")
 
 
 def _folder(folder: Path, chosen: str | None) -> Source:
@@ -109,7 +126,7 @@ def _zip(path: Path) -> Iterator[Source]:
             fault = _member_fault(entry.filename, entry.file_size)
             if kind not in (0, stat.S_IFREG):
                 fault = "is a link or a device"
-            name = entry.filename.replace("\\", "/")
+            name = _zip_name(entry)
             if fault is None and name in members:
                 fault = "is in the archive twice"
             if fault:
@@ -118,6 +135,16 @@ def _zip(path: Path) -> Iterator[Source]:
         _refuse(faults)
         names = tuple(sorted(filter(_listed, members)))
         yield Source(path, names, lambda name: archive.read(members[name]))
+
+
+def _zip_name(entry: zipfile.ZipInfo) -> str:
+    name = entry.filename
+    if not entry.flag_bits & 0x800:  # the flag of UTF-8, which macOS does not set though it is
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            pass
+    return name.replace("\\", "/")
 
 
 @contextmanager

@@ -16,6 +16,13 @@ from meishi.geometry.polygon_quads import (
 
 # Two outlines that overlap so far are one card, labelled twice.
 SAME_CARD_IOU = 0.9
+# A side that was fitted must run inside the photo for this share: else nothing says where it runs.
+MIN_SIDE_SHOWN = 0.1
+SIDE_SAMPLES = 200
+BORDER_PX = 1.0
+REMEDY = (
+    "where the card goes on cannot be told; mark its four corners, those outside of the photo too"
+)
 
 
 def outlines(
@@ -65,17 +72,45 @@ def outlines(
 
 def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarray:
     if shape.kind == "mask" and shape.mask is not None:
-        size_px = (shape.mask.shape[1], shape.mask.shape[0])
+        size_px = shape.mask.size_px
         if size_px != frame_px:
             raise NoQuadError(f"is a mask of {size_px} px; the picture has {frame_px} px")
-        return quad_from_mask_outline(shape.mask, frame_px)
+        return _shown(quad_from_mask_outline(shape.mask.whole(), frame_px), frame_px)
     parts = [quads.to_px(part, frame_px) if relative else part for part in shape.parts_px]
     if shape.kind == "corners":
         corners = np.concatenate(parts)
         if len(corners) != 4:
             raise NoQuadError(f"has {len(corners)} points; a card has four corners")
         return quad_from_corners(corners)
-    return quad_from_outline(parts, frame_px)
+    quad_px = quad_from_outline(parts, frame_px)
+    drawn = sum(map(len, parts)) == 4  # else the sides are fitted
+    return quad_px if drawn else _shown(quad_px, frame_px)
+
+
+def _shown(quad_px: np.ndarray, frame_px: tuple[int, int]) -> np.ndarray:
+    """Refuse a fitted quad of which the photo does not show where each side runs.
+
+    That is one with a side outside of the photo, nearly or in full, or with a side that runs along
+    the photo's border, where the outline was cut, and on beyond its corner.
+    """
+    steps = (np.arange(SIDE_SAMPLES) + 0.5)[:, None, None] / SIDE_SAMPLES
+    along = quad_px + steps * (np.roll(quad_px, -1, axis=0) - quad_px)
+    # Outlines that were cut at the border lie on it, or a pixel beside it.
+    last = np.array(frame_px) - 0.5
+    inside = ((along >= -0.5 - BORDER_PX) & (along <= last + BORDER_PX)).all(axis=-1)
+    if (sides_on_border(quad_px, frame_px) & (inside.mean(axis=0) < 1)).any():
+        raise NoQuadError(f"was cut by the border of the photo: {REMEDY}")
+    least = float(inside.mean(axis=0).min())
+    if least < MIN_SIDE_SHOWN:
+        raise NoQuadError(f"has a side of which the photo shows {least:.0%}: {REMEDY}")
+    return quad_px
+
+
+def sides_on_border(quad_px: np.ndarray, frame_px: tuple[int, int]) -> np.ndarray:
+    """Tell which sides of a quad run along the photo's border: (4,) bool."""
+    borders = np.array([[-0.5, -0.5], frame_px]) - [[0], [0.5]]
+    near = np.abs(quad_px[:, None] - borders) <= BORDER_PX  # (corner, border, axis)
+    return np.asarray((near & np.roll(near, -1, axis=0)).any(axis=(1, 2)))
 
 
 def _is_repeated(

@@ -6,6 +6,8 @@ the length two before (from the third on).
 
 import numpy as np
 
+from meishi.images import MAX_PIXELS
+
 
 class RleError(ValueError):
     """Run lengths make no mask; the message says why."""
@@ -22,9 +24,11 @@ def mask_from_runs(runs: list[int], size_px: tuple[int, int]) -> np.ndarray:
         (H, W) bool.
 
     Raises:
-        RleError: if they do not fill the mask exactly.
+        RleError: if they do not fill the mask exactly, or it is larger than a picture may be.
     """
     width, height = size_px
+    if width * height > MAX_PIXELS:
+        raise RleError(f"its size is {width}x{height}; {MAX_PIXELS} pixels at most are read")
     if any(run < 0 for run in runs) or sum(runs) != width * height:
         raise RleError(f"its runs cover {sum(runs)} pixels; the mask has {width * height}")
     values = np.arange(len(runs)) % 2 == 1

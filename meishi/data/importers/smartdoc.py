@@ -107,7 +107,7 @@ def _photos(
             faults.append(f"{where}: index: expected a whole number")
         elif int(number) not in found:
             tally.left_out["frames of which there is no picture"] += 1
-        elif frame.get("rejected") == "true":
+        elif frame.get("rejected", "").lower() == "true":
             tally.left_out["frames that are rejected in the file"] += 1
         else:
             yield LabelledPhoto(

@@ -132,14 +132,14 @@ def _yaml(source: Source, name: str, faults: list[str]) -> _Config | None:
     names = value.get("names")
     if isinstance(names, list):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not all(type(key) is int for key in names):
+    if not isinstance(names, dict) or not all(str(key).isdecimal() for key in names):
         faults.append(f"{where}: names: expected a list, or numbers and names")
         return None
     shape = value.get("kpt_shape")
     if shape is not None and shape not in ([4, 2], [4, 3]):
         faults.append(f"{where}: kpt_shape: expected [4, 2] or [4, 3], got {described(shape)}")
         return None
-    labels = {key: str(label) for key, label in names.items()}
+    labels = {int(key): str(label) for key, label in names.items()}
     return _Config(labels, shape[1] if shape else None, True)
 
 

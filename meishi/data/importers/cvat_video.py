@@ -1,0 +1,166 @@
+"""CVAT for video 1.1 (XML): tracks, each a shape frame by frame.
+
+The pictures are those that CVAT puts beside them, frame_000012.PNG, numbered as the tracks number
+frames. Key frames, which somebody set, are taken; a frame with a shape that CVAT interpolated, or
+would interpolate where the file says nothing, is left out and counted. A track that is `outside`
+is not in the frame. All frames of a clip share one design and one background.
+"""
+
+import math
+import posixpath
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
+from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
+from meishi.data.importers.nodes import parse_number
+
+FRAME = re.compile(r"^frame_(\d+)$", re.IGNORECASE)
+
+
+@dataclass
+class _Tracks:
+    """What the tracks say of the frames.
+
+    Attributes:
+        shapes: those of each frame that some track names, each with its group.
+        interpolated: frames with a shape that nobody set.
+        gaps: first and last frame of stretches in which a track goes on without being told.
+    """
+
+    shapes: dict[int, list[tuple[str | None, Shape]]] = field(default_factory=dict)
+    interpolated: set[int] = field(default_factory=set)
+    gaps: list[tuple[int, float]] = field(default_factory=list)
+
+    def certain(self, frame: int) -> bool:
+        """Tell whether somebody set, or left away, every shape of a frame."""
+        told = frame not in self.interpolated
+        return told and not any(first <= frame <= last for first, last in self.gaps)
+
+
+def video_photos(
+    root: ET.Element, name: str, place: str, names: list[str], faults: list[str], tally: Tally
+) -> Iterator[LabelledPhoto]:
+    """Yield each frame of which there is a picture.
+
+    Args:
+        root: of the file.
+        name: of the file, inside the source.
+        place: of the file, for messages.
+        names: the pictures of the source.
+        faults: receives what cannot be read, and clips without pictures.
+        tally: counts frames that are left out.
+    """
+    found = _pictures(names, posixpath.dirname(name))
+    tasks = sorted({track.get("task_id", "") for track in root.iter("track")})
+    if len(tasks) > 1:  # each numbers its own frames from 0
+        found = f"of the tasks {', '.join(tasks)}: export each task on its own"
+    if isinstance(found, str):
+        faults.append(f"{place}: it holds the tracks of a video, {found}")
+        return
+    size_px = _frame_size(root)
+    tracks = _tracks(root, place, size_px, faults)
+    clip = next(iter(clip_names(root, name).values()), posixpath.splitext(name)[0])
+    without = tracks.shapes.keys() - found.keys()
+    tally.left_out["frames of which there is no picture"] += len(without)
+    first, last = _range(root, tracks.shapes)
+    for number, picture in sorted(found.items()):
+        if not first <= number <= last:
+            continue
+        if not tracks.certain(number):
+            tally.left_out["frames with shapes that CVAT interpolated, left out"] += 1
+            continue
+        shapes = tuple(join_groups(tracks.shapes.get(number, [])))
+        where = f"{place}: frame {number}"
+        yield LabelledPhoto(picture, "", where, shapes, size_px, group=clip, background=clip)
+
+
+def _pictures(names: list[str], near: str) -> dict[int, str] | str:
+    """List the pictures of frames by number; words when there are none, or two of one number."""
+    inside = [n for n in names if not near or n.startswith(f"{near}/")]
+    found: dict[int, str] = {}
+    for name in inside:
+        match = FRAME.match(posixpath.splitext(posixpath.basename(name))[0])
+        if match is None:
+            continue
+        other = found.setdefault(int(match[1]), name)
+        if other != name:
+            return f"and both {other} and {name} may be its frame {int(match[1])}"
+    if not found:
+        return (
+            "and there are no pictures frame_000000.png, ... of its frames: export it with images, "
+            "or as 'CVAT for images 1.1'"
+        )
+    return found
+
+
+def _tracks(
+    root: ET.Element, place: str, size_px: tuple[int, int] | None, faults: list[str]
+) -> _Tracks:
+    found = _Tracks()
+    for index, track in enumerate(root.iter("track")):
+        where = f"{place}: track[{index}]"
+        label = track.get("label")
+        if not label:
+            faults.append(f"{where}: label: expected a text, got nothing")
+            continue
+        outside: dict[int, bool] = {}
+        for element in (e for e in track if e.tag not in NO_SHAPES):
+            number = parse_number(element.get("frame"))
+            if number is None or number % 1 or number < 0:
+                faults.append(f"{where}: {element.tag}: frame: expected a whole number")
+                continue
+            frame = int(number)
+            shapes = found.shapes.setdefault(frame, [])
+            outside[frame] = element.get("outside") == "1"
+            if outside[frame]:
+                continue
+            if element.get("keyframe") == "0":
+                found.interpolated.add(frame)
+            shape = read_shape(element, label, f"{where}: frame {frame}: {element.tag}", size_px)
+            shapes.append((track.get("group_id"), shape))
+        found.gaps += _gaps(outside)
+    return found
+
+
+def _gaps(outside: dict[int, bool]) -> list[tuple[int, float]]:
+    """List the stretches behind a frame of a track in which the track goes on."""
+    frames = sorted(outside)
+    nexts = [*frames[1:], math.inf][: len(frames)]
+    return [
+        (frame + 1, after - 1)
+        for frame, after in zip(frames, nexts, strict=True)
+        if not outside[frame] and after > frame + 1
+    ]
+
+
+def _frame_size(root: ET.Element) -> tuple[int, int] | None:
+    size = root.find("meta//original_size")
+    if size is None:
+        return None
+    width, height = (parse_number(_text(size, key)) for key in ("width", "height"))
+    return (int(width), int(height)) if width and height else None
+
+
+def _range(root: ET.Element, frames: Collection[int]) -> tuple[int, int]:
+    """Say which frames were labelled: those of the task, or as far as the tracks go."""
+    texts = [_text(root, f"meta/*/{key}") for key in ("start_frame", "stop_frame")]
+    if all(text.isdecimal() for text in texts):
+        return int(texts[0]), int(texts[1])
+    return min(frames, default=0), max(frames, default=-1)
+
+
+def clip_names(root: ET.Element, name: str) -> dict[str, str]:
+    """Name the clip of each video task: its video file, its task, or the label file; by task id."""
+    clips: dict[str, str] = {}
+    for task in (e for e in root.iterfind("meta//*") if e.find("mode") is not None):
+        if _text(task, "mode") == "interpolation":
+            own = _text(task, "source") or _text(root, "meta/source") or _text(task, "name")
+            clips[_text(task, "id")] = own or posixpath.splitext(name)[0]
+    return clips
+
+
+def _text(element: ET.Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()

@@ -1,0 +1,53 @@
+"""Label Studio's JSON-MIN, one row an annotation, brought to the form of its full JSON.
+
+A row holds the task's data, and for each control tag a list of what was drawn with it. It says
+neither that a view was turned nor which points belong together.
+"""
+
+from typing import Any
+
+# Of the row itself, not of the task's data.
+ROW_KEYS = ("annotation_id", "annotator", "created_at", "updated_at", "lead_time", "agreement")
+MARKS = ("annotation_id", "lead_time")
+# Fields that a region without labels is known by, in the order in which they are asked.
+FORMS = (("points", "polygon"), ("rle", "brush"), ("radiusX", "ellipse"), ("rotation", "rectangle"))
+
+
+def is_min(rows: list[dict]) -> bool:
+    """Tell whether tasks are rows of JSON-MIN."""
+    return bool(rows) and all(
+        "annotations" not in row and any(mark in row for mark in MARKS) for row in rows
+    )
+
+
+def full_tasks(rows: list[dict]) -> list[dict]:
+    """Gather the rows of each task, by `id`, in order."""
+    tasks: dict[Any, dict] = {}
+    for number, row in enumerate(rows):
+        regions = [v for key, values in row.items() if key not in ROW_KEYS for v in _drawn(values)]
+        data = {key: value for key, value in row.items() if isinstance(value, str)}
+        key = repr(row["id"]) if "id" in row else f"row {number}"
+        task = tasks.setdefault(key, {"id": row.get("id"), "data": data, "annotations": []})
+        result = [_region(value) for value in regions]
+        task["annotations"].append({"id": row.get("annotation_id"), "result": result})
+    return list(tasks.values())
+
+
+def _drawn(values: Any) -> list[dict]:
+    values = values if isinstance(values, list) else []
+    return [v for v in values if isinstance(v, dict) and ("original_width" in v or _kinds(v))]
+
+
+def _kinds(value: dict) -> list[str]:
+    kinds = [key for key in value if key.endswith("labels") and isinstance(value[key], list)]
+    return kinds + [kind for field, kind in FORMS if field in value]
+
+
+def _region(value: dict) -> dict:
+    kinds = _kinds(value)
+    return {
+        "type": kinds[0] if kinds else "keypoint",
+        "value": value,
+        "original_width": value.get("original_width"),
+        "original_height": value.get("original_height"),
+    }

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from meishi.data.importers.labelled import Tally
+from meishi.geometry import quads
+from tests.exports import EDGES_PX, QUAD_PX, picture, refusal, scenes, write
+
+POINTS = ";".join(f"{x:.2f},{y:.2f}" for x, y in EDGES_PX)
+META = (
+    "<meta><task><name>desk</name><mode>interpolation</mode><start_frame>0</start_frame>"
+    "<stop_frame>9</stop_frame><original_size><width>160</width><height>120</height>"
+    "</original_size><source>desk.mp4</source></task></meta>"
+)
+
+
+def shape(frame, keyframe=1, outside=0, points=POINTS):
+    return (
+        f'<polygon frame="{frame}" keyframe="{keyframe}" outside="{outside}" occluded="0" '
+        f'points="{points}" z_order="0"></polygon>'
+    )
+
+
+def export(folder, *shapes, label="card", meta=META, frames=(0, 1, 2), more=""):
+    text = (
+        f'<annotations><version>1.1</version>{meta}<track id="0" label="{label}" source="manual">'
+        f"{''.join(shapes)}</track>{more}</annotations>"
+    )
+    files = {f"images/frame_{i:06d}.PNG": picture(seed=i, suffix="PNG") for i in frames}
+    return write(folder, {"annotations.xml": text, **files})
+
+
+def test_key_frames_are_taken_and_interpolated_ones_counted(tmp_path):
+    shapes = [shape(0), shape(1, keyframe=0), shape(2), shape(3)]
+    tally = Tally()
+    found = scenes(export(tmp_path, *shapes), "cvat", ["card"], tally)
+    assert [record.attributes["photo"][-5] for record in found] == ["0", "2"]
+    assert np.allclose(quads.to_px(found[0].cards[0].quad, (160, 120)), QUAD_PX)
+    assert tally.left_out["frames with shapes that CVAT interpolated, left out"] == 1
+    assert tally.left_out["frames of which there is no picture"] == 1
+
+
+def test_a_track_that_is_outside_is_not_in_the_frame(tmp_path):
+    found = scenes(export(tmp_path, shape(0), shape(1, outside=1)), "cvat")
+    assert [len(record.cards) for record in found] == [1, 0, 0]
+
+
+def test_a_frame_between_key_frames_that_the_file_does_not_tell_is_not_empty(tmp_path):
+    tally = Tally()
+    folder = export(tmp_path, shape(0), shape(4), shape(6, outside=1), frames=range(9))
+    found = scenes(folder, "cvat", (), tally)
+    cards = {int(r.attributes["photo"][-5]): len(r.cards) for r in found}
+    assert cards == {0: 1, 4: 1, 6: 0, 7: 0, 8: 0}
+    assert tally.left_out["frames with shapes that CVAT interpolated, left out"] == 4
+
+
+def test_behind_the_end_of_a_track_that_does_not_leave_nothing_is_certain(tmp_path):
+    assert len(scenes(export(tmp_path, shape(1), frames=range(4)), "cvat")) == 2
+
+
+def test_all_frames_share_one_design_and_one_background(tmp_path):
+    found = scenes(export(tmp_path, shape(0), shape(1)), "cvat")
+    assert {card.design for record in found for card in record.cards} == {"desk.mp4"}
+    assert {record.backgrounds for record in found} == {("desk.mp4",)}
+
+
+def test_frames_that_nobody_was_to_label_are_left_out(tmp_path):
+    tally = Tally()
+    folder = export(tmp_path, shape(0), frames=(0, 10))
+    assert len(scenes(folder, "cvat", (), tally)) == 1
+    assert tally.left_out["pictures that no label file names, left out"] == 1
+
+
+def test_other_tracks_are_ignored(tmp_path):
+    hand = f'<track id="1" label="hand"><polyline frame="0" points="{POINTS}"/></track>'
+    (first, *_) = scenes(export(tmp_path, shape(0), more=hand), "cvat", ["card"])
+    assert len(first.cards) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"frames": ()}, "the tracks of a video, and there are no pictures frame_000000.png"),
+        ({"more": '<track id="0" label="card" task_id="2"/>'}, "of the tasks , 2: export each"),
+        ({"label": ""}, "track[0]: label: expected a text"),
+        ({"more": '<image id="0" name="a.jpg"/>'}, "it holds images and tracks"),
+        ({"meta": META.replace("160", "320")}, "made at 320x120 px"),
+    ],
+)
+def test_a_video_that_has_no_one_meaning_is_refused(tmp_path, options, words):
+    assert words in refusal(export(tmp_path, shape(0), **options), "cvat")
+
+
+def test_a_frame_without_a_number_is_refused(tmp_path):
+    assert "track[0]: polygon: frame: expected" in refusal(export(tmp_path, shape("x")), "cvat")
+
+
+def test_two_pictures_of_one_frame_are_refused(tmp_path):
+    folder = export(tmp_path, shape(0))
+    write(folder, {"other/frame_0000.jpg": picture(seed=7)})
+    assert "may be its frame 0" in refusal(folder, "cvat")
