@@ -13,8 +13,10 @@ from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.recipe import AugmentParams
 
-CHUNK = 200  # scenes handed out at a time: what waits for a worker stays within bounds
-_augmenter: Augmenter  # one per worker process, set by _start_worker
+SCENES_PER_TASK = 8
+CODE = ("meishi.data", "meishi.geometry", "meishi.images")  # what decides a sample
+
+Job = tuple[int, Record, bytes]  # a scene with its number
 
 
 def augment_scenes(
@@ -25,24 +27,26 @@ def augment_scenes(
     Yields:
         Per scene: its frames and its crops, each as (JPEG file, quads).
     """
-    with workers.pool(augmenter.params.workers, _start_worker, augmenter) as pool:
-        jobs = ((number, record, content) for number, (record, content) in enumerate(reader))
-        while chunk := list(islice(jobs, CHUNK)):
-            yield from pool.map(partial(_augment_scene, seed=seed), chunk, chunksize=8)
+    jobs = ((number, record, content) for number, (record, content) in enumerate(reader))
+    tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
+    augment = partial(_augment, augmenter=augmenter, seed=seed)
+    with workers.connect(None, augmenter.params.workers) as run:
+        for made in run.map(augment, tasks, _name, CODE):
+            yield from made
 
 
-def _start_worker(augmenter: Augmenter) -> None:
-    global _augmenter
+def _name(jobs: list[Job]) -> str:
+    return f"scenes {jobs[0][1].id} to {jobs[-1][1].id}"
+
+
+def _augment(jobs: list[Job], augmenter: Augmenter, seed: int) -> list[tuple[list, list]]:
     cv2.setNumThreads(1)
-    _augmenter = augmenter
-
-
-def _augment_scene(job: tuple[int, Record, bytes], seed: int) -> tuple[list, list]:
-    number, record, content = job
-    image = images.decode(content, record.id)
-    return scene_frames(_augmenter, image, record.quads, [seed, number]), scene_crops(
-        _augmenter, image, record.quads, [seed, number]
-    )
+    made = []
+    for number, record, content in jobs:
+        image = images.decode(content, record.id)
+        samples = (image, record.quads, [seed, number])
+        made.append((scene_frames(augmenter, *samples), scene_crops(augmenter, *samples)))
+    return made
 
 
 def scene_frames(

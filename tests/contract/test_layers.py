@@ -55,6 +55,9 @@ CONFINED = {
     "coremltools": ("coreml",),
     "albumentations": ("data",),
     "ai_edge_litert": ("litert", "evaluation.latency"),
+    "dask": ("workers",),
+    "distributed": ("workers",),
+    "cloudpickle": ("workers",),
 }
 
 FILES = sorted([*(ROOT / "meishi").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
