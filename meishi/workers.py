@@ -197,19 +197,22 @@ def _remote(address: str) -> Iterator["Client"]:
 
 @contextmanager
 def _local(processes: int) -> Iterator["Client"]:
+    import dask
     from distributed import Client, LocalCluster
 
     environment = dict(os.environ)
-    cluster = LocalCluster(
-        n_workers=processes,
-        threads_per_worker=1,
-        processes=True,
-        # A worker near its limit is paused, and what libraries hold is never given back.
-        memory_limit=None,
-        silence_logs=logging.CRITICAL,
-        # Any port: on its usual one a second run beside this one would find the first.
-        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-    )
+    # Nobody looks at the profile that workers take of themselves a hundred times a second.
+    with dask.config.set({"distributed.worker.profile.enabled": False}):
+        cluster = LocalCluster(
+            n_workers=processes,
+            threads_per_worker=1,
+            processes=True,
+            # A worker near its limit is paused, and what libraries hold is never given back.
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
+            # Any port: on its usual one a second run beside this one would find the first.
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        )
     try:
         with Client(cluster, set_as_default=False) as client:
             yield client

@@ -13,7 +13,7 @@ from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.recipe import AugmentParams
 
-SCENES_PER_TASK = 8
+SCENES_PER_TASK = 16  # a second of work: handing it out costs little beside it
 CODE = ("meishi.data", "meishi.geometry", "meishi.images")  # what decides a sample
 
 Job = tuple[int, Record, bytes]  # a scene with its number
