@@ -54,14 +54,17 @@ def render(
     out: Annotated[
         Path | None, typer.Option(help="Data source to replace; data/ENGINE if not given.")
     ] = None,
-    processes: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 2,
+    processes: Annotated[int, typer.Option(help="Worker processes, here.", min=1)] = 2,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler whose workers render, tcp://HOST:PORT.")
+    ] = None,
 ) -> None:
     """Render labelled scenes of cards into a data set. Needs requirements-render.txt."""
     from meishi.rendering import Wanted, render_source
 
     folder = out or Path("data") / engine
     wanted = Wanted(scenes, worlds, seed)
-    count = render_source(engine, wanted, wheels, weights, folder, processes)
+    count = render_source(engine, wanted, wheels, weights, folder, processes, scheduler)
     print(f"{folder}: {count} scenes; next: dvc add data")
 
 

@@ -1,7 +1,7 @@
 """`meishi render`: from rendered worlds to a data source in the layout of data/."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from meishi.data import records
 from meishi.data.manifest import WeightsEntry, write_source
 from meishi.data.records import Record
 from meishi.errors import InputError
-from meishi.scenes import render
+from meishi.scenes import chunks, render
 from meishi.tracing import render as tracing
 from meishi.tracing.light import panoramas
 
@@ -27,20 +27,19 @@ class Engine:
     """A way to draw scenes.
 
     Attributes:
-        draw: yields the scenes of a world.
-        code: folders whose Python files decide what is drawn.
+        draw: yields some scenes of a world.
+        code: packages that decide what is drawn.
         origins: what the pictures in the scenes come from, beside those of every engine.
     """
 
-    draw: Callable[[render.World], Iterator[render.Drawn]]
-    code: tuple[Path, ...]
+    draw: chunks.Draw
+    code: tuple[str, ...]
     origins: tuple[dict[str, str], ...] = ()
 
 
-SCENES, TRACING = Path(render.__file__).parent, Path(tracing.__file__).parent
 ENGINES = {
-    "composited": Engine(render.composed, (SCENES,)),
-    "traced": Engine(tracing.traced, (SCENES, TRACING), tracing.ORIGINS),
+    "composited": Engine(render.composed, ("meishi.scenes",)),
+    "traced": Engine(tracing.traced, ("meishi.scenes", "meishi.tracing"), tracing.ORIGINS),
 }
 
 
@@ -54,24 +53,31 @@ class Wanted:
 
 
 def render_source(
-    name: str, wanted: Wanted, wheels: Path, weights: Path | None, out: Path, processes: int
+    name: str,
+    wanted: Wanted,
+    wheels: Path,
+    weights: Path | None,
+    out: Path,
+    processes: int,
+    scheduler: str | None = None,
 ) -> int:
     """Render a data source; a second start after a kill goes on where the first was.
 
     Args:
         name: key of ENGINES.
         wanted: how much, and the seed of everything.
-        wheels: folder with the wheels that hold the surfaces.
+        wheels: folder with the wheels that hold the surfaces, on every machine that renders.
         weights: the backbone's, to be shipped with the scenes (`meishi weights` makes it).
         out: folder, replaced whole when everything is rendered.
-        processes: workers.
+        processes: workers to start here if there is no scheduler.
+        scheduler: address of a Dask scheduler whose workers are to render.
 
     Returns:
         The number of scenes.
 
     Raises:
-        InputError: if the engine is unknown, a wheel, a panorama or the weights are missing, or
-            the numbers do not fit.
+        InputError: if the engine is unknown, a wheel, a panorama or the weights are missing, the
+            numbers do not fit, or the workers fail, see `workers.connect`.
     """
     if name not in ENGINES:
         raise InputError(f"render: no engine {name!r}; there are {', '.join(ENGINES)}")
@@ -83,17 +89,17 @@ def render_source(
             panoramas(wheels)
     except (OSError, ValueError) as error:
         raise InputError(f"render: {error}") from error
-    folder = render.work_folder(Path("build/render"), todo, list(engine.code))
-    render.render_worlds(todo, folder, processes, engine.draw)
+    folder = chunks.work_folder(Path("build/render"), todo, engine.code)
+    chunks.render_worlds(todo, folder, engine.draw, engine.code, scheduler, processes)
     about = {
         "name": f"meishi-{name}",
         "licence": LICENCE,
         "sources": [*render.origins(), *engine.origins],
     }
-    write_source(out, _scenes(folder, wanted.worlds), about, shipped)
+    write_source(out, _scenes(folder, todo), about, shipped)
     return wanted.scenes
 
 
-def _scenes(folder: Path, worlds: int) -> Iterator[tuple[Record, bytes]]:
-    for row, image in render.finished_scenes(folder, worlds):
+def _scenes(folder: Path, todo: list[render.World]) -> Iterator[tuple[Record, bytes]]:
+    for row, image in chunks.finished_scenes(folder, todo):
         yield records.parse_source(json.dumps(row)), image

@@ -8,16 +8,17 @@ import cv2
 import numpy as np
 
 from meishi import images, workers
-from meishi.data import pool as lending
+from meishi.data import pool
 from meishi.data.augment import Augmenter, Sample
 from meishi.data.mixing import Mixer
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.recipe import AugmentParams
 
-CHUNK = 200  # scenes handed out at a time: what waits for a worker stays within bounds
-_augmenter: Augmenter  # one per worker process, set by _start_worker, as is the next
-_mixer: Mixer
+SCENES_PER_TASK = 16  # a second of work: handing it out costs little beside it
+CODE = ("meishi.data", "meishi.geometry", "meishi.images")  # what decides a sample
+
+Job = tuple[int, Record, bytes]  # a scene with its number
 
 
 def augment_scenes(
@@ -28,29 +29,31 @@ def augment_scenes(
     Yields:
         Per scene: its frames and its crops, each as (JPEG file, quads).
     """
+    jobs = ((number, record, content) for number, (record, content) in enumerate(reader))
+    tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
     params = augmenter.params
-    # In a process of its own: one in which OpenCV has run its threads must not be forked.
-    with workers.pool(1, cv2.setNumThreads, 1) as apart:
-        shared = apart.submit(lending.build, reader, seed).result()
-    mixer = Mixer(params.paste, params.swap, shared)
-    with workers.pool(params.workers, _start_worker, augmenter, mixer) as pool:
-        jobs = ((number, record, content) for number, (record, content) in enumerate(reader))
-        while chunk := list(islice(jobs, CHUNK)):
-            yield from pool.map(partial(_augment_scene, seed=seed), chunk, chunksize=8)
+    mixer = Mixer(params.paste, params.swap, pool.build(reader, seed))
+    augment = partial(_augment, augmenter=augmenter, mixer=mixer, seed=seed)
+    with workers.connect(None, params.workers) as run:
+        for made in run.map(augment, tasks, _name, CODE):
+            yield from made
 
 
-def _start_worker(augmenter: Augmenter, mixer: Mixer) -> None:
-    global _augmenter, _mixer
+def _name(jobs: list[Job]) -> str:
+    return f"scenes {jobs[0][1].id} to {jobs[-1][1].id}"
+
+
+def _augment(
+    jobs: list[Job], augmenter: Augmenter, mixer: Mixer, seed: int
+) -> list[tuple[list, list]]:
     cv2.setNumThreads(1)
-    _augmenter, _mixer = augmenter, mixer
-
-
-def _augment_scene(job: tuple[int, Record, bytes], seed: int) -> tuple[list, list]:
-    number, record, content = job
-    image = images.decode(content, record.id)
-    tools, params = (_augmenter, _mixer, image, record, [seed, number]), _augmenter.params
-    frames, crops = scene_frames(*tools), scene_crops(*tools)
-    return [_pack(sample, params) for sample in frames], [_pack(sample, params) for sample in crops]
+    params, made = augmenter.params, []
+    for number, record, content in jobs:
+        scene = (images.decode(content, record.id), record, [seed, number])
+        samples = (scene_frames(augmenter, mixer, *scene), scene_crops(augmenter, mixer, *scene))
+        frames, crops = ([_pack(sample, params) for sample in kind] for kind in samples)
+        made.append((frames, crops))
+    return made
 
 
 def scene_frames(

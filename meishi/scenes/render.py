@@ -1,29 +1,25 @@
-"""Rendering scenes, world by world, in worker processes.
+"""The scenes of a world, drawn one by one.
 
 A world owns its card designs and photographed surfaces, so that whole worlds can go to one side
-of the split. Every scene has its own random stream, seeded by (seed, world, number): the result
-depends neither on the number of processes nor on where an interrupted run was resumed.
+of the split. Every scene has its own random stream, seeded by (seed, world, number): it depends
+on no other scene.
 """
 
-import hashlib
-import json
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from meishi import workers
 from meishi.scenes import artwork, surfaces
-from meishi.scenes.compose import SIZE_PX, Scene, compose
+from meishi.scenes.compose import Scene, compose
 
 DESIGNS_PER_WORLD = 36
 PHOTOGRAPHED_SHARE = 0.45  # of the scenes; the rest lie on painted surfaces
 WEBP_QUALITY = 72
+WORLDS_KEPT = 2  # by a worker: drawing designs takes seconds, and worlds come one after another
 PYPI = "https://pypi.org/project"
 
 
@@ -80,67 +76,20 @@ def plan(scenes: int, worlds: int, seed: int, wheels: Path) -> list[World]:
     ]
 
 
-def render_worlds(
-    todo: list[World], folder: Path, processes: int, draw: Callable[[World], Iterator[Drawn]]
-) -> None:
-    """Render the worlds that `folder` does not hold yet, in worker processes, with progress.
-
-    Args:
-        todo: worlds, see `plan`.
-        folder: where finished worlds wait, one zip each; a killed run goes on with the rest.
-        processes: how many; the result does not depend on it.
-        draw: yields the scenes of a world, `composed` or another.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [world for world in todo if not world_path(folder, world.number).exists()]
-    total, left = (sum(world.scenes for world in worlds) for worlds in (todo, missing))
-    with (
-        workers.pool(processes) as pool,
-        tqdm(total=total, initial=total - left, unit="scene", desc="render") as bar,
-    ):
-        for count in pool.map(partial(write_world, folder=folder, draw=draw), missing):
-            bar.update(count)
-
-
-def work_folder(parent: Path, todo: list[World], code: list[Path]) -> Path:
-    """Name the folder of a run's finished worlds, so that another run's are not taken for them.
-
-    The name changes with the plan and with the code that draws: the Python files in `code`.
-    """
-    digest = hashlib.sha256(repr(todo).encode())
-    for file in sorted(file for folder in code for file in folder.glob("*.py")):
-        digest.update(file.read_bytes())
-    return parent / digest.hexdigest()[:12]
-
-
-def world_path(folder: Path, number: int) -> Path:
-    """Return where a finished world waits."""
-    return folder / f"world-{number:03d}.zip"
-
-
-def write_world(world: World, folder: Path, draw: Callable[[World], Iterator[Drawn]]) -> int:
-    """Draw the scenes of one world into a zip; returns their number."""
-    path = world_path(folder, world.number)
-    temporary = path.with_suffix(".part")
-    with zipfile.ZipFile(temporary, "w") as archive:
-        for drawn in draw(world):
-            quality = [cv2.IMWRITE_WEBP_QUALITY, drawn.quality]
-            image = cv2.imencode(".webp", drawn.scene.image[..., ::-1], quality)[1].tobytes()
-            archive.writestr(f"{drawn.name}.webp", image)
-            archive.writestr(f"{drawn.name}.json", json.dumps(record(drawn, image)))
-    temporary.replace(path)
-    return world.scenes
-
-
-def composed(world: World) -> Iterator[Drawn]:
-    """Compose the scenes of a world with OpenCV."""
+def composed(world: World, numbers: range) -> Iterator[Drawn]:
+    """Compose some scenes of a world with OpenCV."""
     cv2.setNumThreads(1)
-    designs = draw_designs(world, "d", 0, DESIGNS_PER_WORLD)
-    for number in range(world.scenes):
+    designs = _designs(world)
+    for number in numbers:
         name = f"w{world.number:03d}-s{number:03d}"
         rng = np.random.default_rng([world.seed, world.number, 1, number])
         kind, surface, background = choose_surface(rng, world, name, PHOTOGRAPHED_SHARE)
         yield Drawn(name, compose(rng, surface, designs), kind, (background,))
+
+
+@lru_cache(maxsize=WORLDS_KEPT)
+def _designs(world: World) -> list[artwork.Design]:
+    return draw_designs(world, "d", 0, DESIGNS_PER_WORLD)
 
 
 def draw_designs(
@@ -168,36 +117,6 @@ def choose_surface(
         return kind, surface, f"painted/{name}"
     kind, wheel, member = world.surfaces[int(rng.integers(len(world.surfaces)))]
     return kind, surfaces.read_picture(world.wheels, wheel, member), f"{wheel}/{Path(member).stem}"
-
-
-def record(drawn: Drawn, image: bytes) -> dict:
-    """Describe a scene in the schema of `records.jsonl`."""
-    name, scene = drawn.name, drawn.scene
-    cards = [
-        {"quad_px": np.round(quad, 3).tolist(), "design": design}
-        for quad, design in zip(scene.quads_px, scene.designs, strict=True)
-    ]
-    return {
-        "id": name,
-        "shard": "",
-        "image": f"{name}.webp",
-        "sha256": hashlib.sha256(image).hexdigest(),
-        "width": SIZE_PX[0],
-        "height": SIZE_PX[1],
-        "cards": cards,
-        "backgrounds": list(drawn.backgrounds),
-        "attributes": {"surface": drawn.surface, **scene.attributes},
-    }
-
-
-def finished_scenes(folder: Path, worlds: int) -> Iterator[tuple[dict, bytes]]:
-    """Yield (record, image bytes) of all worlds in order."""
-    for number in range(worlds):
-        with zipfile.ZipFile(world_path(folder, number)) as archive:
-            for member in archive.namelist():
-                if member.endswith(".json"):
-                    row = json.loads(archive.read(member))
-                    yield row, archive.read(row["image"])
 
 
 def origins() -> list[dict[str, str]]:

@@ -1,12 +1,13 @@
 """Tracing the scenes of a world: the same surfaces as the composed ones, designs of its own."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from meishi.scenes.artwork import WIDE
-from meishi.scenes.render import Drawn, World, choose_surface, draw_designs
+from meishi.scenes.artwork import WIDE, Design
+from meishi.scenes.render import WORLDS_KEPT, Drawn, World, choose_surface, draw_designs
 from meishi.tracing import light, tracer
 from meishi.tracing.compose import Stage, compose
 
@@ -29,15 +30,24 @@ ORIGINS = (
 )
 
 
-def traced(world: World) -> Iterator[Drawn]:
-    """Trace the scenes of a world; a panorama belongs to a few worlds, and to no others."""
+def traced(world: World, numbers: range) -> Iterator[Drawn]:
+    """Trace some scenes of a world; a panorama belongs to a few worlds, and to no others."""
     cv2.setNumThreads(1)
-    designs = draw_designs(world, "e", 2, DESIGNS_PER_WORLD, WIDE)
+    designs, panorama = _designs(world), _panorama(world)
+    for number in numbers:
+        yield _scene(world, number, designs, panorama)
+
+
+@lru_cache(maxsize=WORLDS_KEPT)
+def _designs(world: World) -> list[Design]:
+    return draw_designs(world, "e", 2, DESIGNS_PER_WORLD, WIDE)
+
+
+@lru_cache(maxsize=WORLDS_KEPT)
+def _panorama(world: World) -> tuple[str, np.ndarray]:
     panoramas = sorted(light.panoramas(world.wheels).items())
     name, content = panoramas[world.number % len(panoramas)]
-    panorama = tracer.decode_panorama(content)
-    for number in range(world.scenes):
-        yield _scene(world, number, designs, (name, panorama))
+    return name, tracer.decode_panorama(content)
 
 
 def _scene(world: World, number: int, designs, panorama: tuple[str, np.ndarray]) -> Drawn:

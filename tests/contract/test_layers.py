@@ -58,6 +58,9 @@ CONFINED = {
     "albumentations": ("data",),
     "mitsuba": ("tracing",),
     "ai_edge_litert": ("litert", "evaluation.latency"),
+    "dask": ("workers",),
+    "distributed": ("workers",),
+    "cloudpickle": ("workers",),
 }
 
 FILES = sorted([*(ROOT / "meishi").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
