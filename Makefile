@@ -12,7 +12,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 # What storage/ holds: build/ is left out, it is large and quick to make again.
-STORED := data.dvc plots/augmented.jpg train_ssd train_unet convert evaluate
+STORED := data.dvc train_ssd train_unet convert evaluate
+# Of the stage augment the picture alone. By itself: beside stages DVC takes a path for nothing.
+SHEET := plots/augmented.jpg
 PIP := .venv/bin/pip -qq --disable-pip-version-check
 
 .PHONY: repro test retrain lint types deps push restore
@@ -45,10 +47,11 @@ deps: .venv/tests-installed
 
 push: .venv/installed
 	@dvc push $(STORED)
+	@dvc push $(SHEET)
 	@dvc gc --workspace --all-experiments --cloud --force
 
 restore: .venv/installed
-	@dvc pull $(STORED) >/dev/null || \
+	@dvc pull $(STORED) >/dev/null && dvc pull $(SHEET) >/dev/null || \
 	  { echo "If data/ was changed on purpose, 'dvc add data' takes the change in."; exit 1; }
 
 .venv/installed: requirements.txt constraints.txt pyproject.toml
