@@ -122,7 +122,7 @@ def _make_again(stages: dict[str, Stage], producers: list[str], affected: set[st
 
 
 def _is_built(stage: Stage) -> bool:
-    return all(Path(out).parts[0] == BUILD for out in stage.outs)
+    return any(Path(out).parts[0] == BUILD for out in stage.outs)
 
 
 def read_status() -> dict[str, list[Any]]:

@@ -8,7 +8,7 @@ def edge_offset_px(image: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """Measure how far the edge of something white on black lies from a quad's sides.
 
     Args:
-        image: (H, W) uint8.
+        image: (H, W) uint8 or float32, white at 255.
         quad: (4, 2) pixels, clockwise.
 
     Returns:

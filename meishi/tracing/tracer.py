@@ -173,6 +173,8 @@ def _shape(mi, mesh: Mesh, scale: float, texture: np.ndarray, place: tuple[str, 
 
 def _dressed(mi, texture: np.ndarray, role: str, finish: int):
     """Give a finish its texture."""
+    if mi.variant() == VARIANTS[1]:  # whose textures cannot change their size
+        return _surface(mi, finish, texture)
     bsdf = _bsdf(role, finish)
     fields = mi.traverse(bsdf)
     key = next(name for name in fields.keys() if name.endswith("reflectance.data"))
@@ -184,11 +186,14 @@ def _dressed(mi, texture: np.ndarray, role: str, finish: int):
 @cache
 def _bsdf(role: str, finish: int):
     """Build a surface once, for `role` in each scene: a coat's tables take long to compute."""
-    mi = mitsuba()
+    return _surface(mitsuba(), finish, HIDDEN.material.colour)
+
+
+def _surface(mi, finish: int, texture: np.ndarray):
     roughness = FINISHES[finish]
     colour = {
         "type": "bitmap",
-        "data": mi.TensorXf(LINEAR[HIDDEN.material.colour]),
+        "data": mi.TensorXf(LINEAR[texture]),
         "raw": True,
         "wrap_mode": "mirror",
     }

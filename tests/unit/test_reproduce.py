@@ -8,7 +8,7 @@ from meishi.reproduce import Stage, downstream, missing_producers, out_of_date, 
 
 STAGES = {
     "fetch": Stage(("data",), ("build/raw",)),
-    "augment": Stage(("build/raw",), ("build/augmented",)),
+    "augment": Stage(("build/raw",), ("build/augmented", "plots/sheet.jpg")),
     "train": Stage(("build/augmented",), ("models/net", "metrics/train.json")),
     "convert": Stage(("models/net", "build/raw"), ("models/package",)),
     "evaluate": Stage(("models/package",), ("metrics/evaluate.json",)),
