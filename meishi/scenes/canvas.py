@@ -4,6 +4,8 @@ The canvas is drawn at twice the final size and averaged down, so that card edge
 as a sensor's are. RGB uint8 textures, desk coordinates in millimetres (see camera.py).
 """
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 
@@ -40,6 +42,22 @@ def rounded_alpha(size_px: tuple[int, int], radius_px: float) -> np.ndarray:
 def clockwise(quad_px: np.ndarray) -> np.ndarray:
     """Turn a face that is seen from behind, such as a far wall, the right way round."""
     return quad_px if quads.area(quad_px) > 0 else quad_px[::-1]
+
+
+class Ground(Protocol):
+    """What things can be put on: a canvas that paints them, or one that collects solids."""
+
+    camera: Camera
+
+    def flat(
+        self, corners_mm, texture, alpha=None, height_mm: float = 0.0, shadow: float = 0.5
+    ) -> None:
+        """Lay a textured rectangle parallel to the desk."""
+
+    def cuboid(
+        self, base_mm: np.ndarray, height_mm: float, top: np.ndarray, side_colour, alpha=None
+    ) -> object:
+        """Stand a box on the desk."""
 
 
 class Canvas:

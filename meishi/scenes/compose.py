@@ -11,7 +11,7 @@ import numpy as np
 
 from meishi.scenes import light
 from meishi.scenes.artwork import Design
-from meishi.scenes.canvas import SUPERSAMPLING, Canvas, rounded_alpha
+from meishi.scenes.canvas import SUPERSAMPLING, Canvas, Ground, rounded_alpha
 from meishi.scenes.hands import hold
 from meishi.scenes.objects import THINGS
 from meishi.scenes.pen import PX_PER_MM
@@ -59,7 +59,7 @@ def compose(rng: np.random.Generator, surface: np.ndarray, designs: list[Design]
     return Scene(image, quads_px, [card.design.name for card in cards], attributes)
 
 
-def scatter(rng: np.random.Generator, canvas: Canvas, cards: list[Placed]) -> str:
+def scatter(rng: np.random.Generator, canvas: Ground, cards: list[Placed]) -> str:
     """Strew other things, beneath the cards where they meet; returns their names."""
     calm = bool(cards) and rng.random() < 0.45
     count = 0 if calm else int(rng.integers(1, 6)) + (2 if not cards else 0)

@@ -7,7 +7,7 @@ what separates a card from them is proportion, thickness and print.
 import cv2
 import numpy as np
 
-from meishi.scenes.canvas import Canvas, rectangle, rounded_alpha
+from meishi.scenes.canvas import Ground, rectangle, rounded_alpha
 from meishi.scenes.papers import book, note, sheet, sign
 from meishi.scenes.surfaces import plain, random_colour
 
@@ -16,7 +16,7 @@ WOOD = np.array(
 )
 
 
-def block(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def block(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Stand a toy block or a small box."""
     long, short = rng.uniform(20, 90), rng.uniform(8, 26)
     colour = (
@@ -29,7 +29,7 @@ def block(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     canvas.cuboid(base, rng.uniform(6, 24), top, colour)
 
 
-def blocks(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def blocks(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Scatter many equal blocks."""
     long, short, height = rng.uniform(18, 70), rng.uniform(7, 20), rng.uniform(5, 18)
     colour = WOOD[rng.integers(len(WOOD))] + rng.normal(0, 12, 3)
@@ -45,7 +45,7 @@ def blocks(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
         canvas.cuboid(base, height, top, tint)
 
 
-def phone(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def phone(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Lay a phone or tablet: dark glass, or a screen with icons."""
     width = rng.uniform(62, 80) if rng.random() < 0.8 else rng.uniform(130, 170)
     size = (width, width * rng.uniform(1.9, 2.2) if width < 100 else width * 1.4)
@@ -61,7 +61,7 @@ def phone(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     canvas.flat(base, texture, alpha, height_mm=rng.uniform(5, 9), shadow=0.6)
 
 
-def keyboard(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def keyboard(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Lay a keyboard or a remote: a grid of small rectangles."""
     rows, columns = (
         (5, int(rng.integers(12, 18))) if rng.random() < 0.6 else (int(rng.integers(6, 11)), 3)
@@ -89,7 +89,7 @@ def keyboard(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     )
 
 
-def pen(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def pen(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Lay a pen, cable-straight tool or ruler."""
     size = (
         (rng.uniform(110, 160), rng.uniform(6, 12))
@@ -104,7 +104,7 @@ def pen(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     )
 
 
-def frame(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def frame(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Lay an empty frame, tray or window: a rectangle with a border only."""
     width = rng.uniform(90, 280)
     size = (width, width * rng.uniform(0.6, 0.8))
@@ -122,7 +122,7 @@ def frame(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     )
 
 
-def disc(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def disc(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Lay a cup, coin, lid or plate from above: concentric discs."""
     diameter = rng.uniform(20, 110)
     texture, alpha = np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128), np.uint8)
@@ -137,7 +137,7 @@ def disc(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     )
 
 
-def badge(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def badge(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Stand a printed box, eraser, drive or charger: print on something too thick for a card."""
     size = (rng.uniform(25, 100), rng.uniform(15, 50))
     ground = random_colour(rng)

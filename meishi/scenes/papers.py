@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from meishi.scenes.canvas import Canvas, rectangle
+from meishi.scenes.canvas import Ground, rectangle
 from meishi.scenes.pen import font
 from meishi.scenes.surfaces import mottled, random_colour
 
@@ -38,7 +38,7 @@ def lines_of_print(rng: np.random.Generator, width: int, height: int, ground) ->
     return page
 
 
-def sheet(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def sheet(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Lay a printed page, larger than any card, usually cut by the frame."""
     width = rng.uniform(148, 297)
     ground = (
@@ -51,7 +51,7 @@ def sheet(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     )
 
 
-def book(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def book(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Stand a thick book, brochure or parcel with print on its top."""
     width = rng.uniform(100, 210)
     cover = lines_of_print(rng, 300, 420, random_colour(rng))
@@ -59,7 +59,7 @@ def book(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     canvas.cuboid(base, rng.uniform(8, 35), cover, (235, 230, 215))
 
 
-def note(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def note(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Lay a square sticky note, a strip of paper or an empty envelope."""
     kind = int(rng.integers(3))
     size = [
@@ -84,7 +84,7 @@ def note(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
     )
 
 
-def sign(canvas: Canvas, rng: np.random.Generator, place_mm) -> None:
+def sign(canvas: Ground, rng: np.random.Generator, place_mm) -> None:
     """Print large letters on the desk itself: text without a card around it."""
     texture, alpha = np.zeros((120, 400, 3), np.uint8), np.zeros((120, 400), np.uint8)
     picture = Image.fromarray(alpha)

@@ -128,9 +128,10 @@ def trace(
 
 def _finish(material: Material) -> float | None:
     """Round a roughness to one of FINISHES."""
-    if material.roughness is None:
+    wanted = material.roughness
+    if wanted is None:
         return None
-    return min((f for f in FINISHES if f), key=lambda f: abs(f - material.roughness))
+    return min((f for f in FINISHES if f), key=lambda f: abs(f - wanted))
 
 
 def _sensor(mi, view: View, opening: float, scale: float, samples: int, seed: int) -> dict:
@@ -197,6 +198,7 @@ def _surface(mi, finish: int, texture: np.ndarray):
         "raw": True,
         "wrap_mode": "mirror",
     }
+    surface: dict
     if roughness is None:
         surface = {"type": "diffuse", "reflectance": colour}
     else:
