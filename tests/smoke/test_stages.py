@@ -95,6 +95,7 @@ def start(folder: Path, name: str) -> subprocess.CompletedProcess:
 
 
 def test_bad_data_ends_fetch_with_its_faults_and_leaves_the_output(data, workspace):
+    write_params(workspace)
     assert start(workspace, "fetch").returncode == 0
     before = sorted(path.name for path in (workspace / "build" / "raw").iterdir())
     (data / "scenes-000.zip").write_bytes(b"half")
