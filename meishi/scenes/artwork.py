@@ -1,7 +1,7 @@
-"""Card artwork: flat RGB pictures of cards with Japanese and Latin text.
+"""Card artwork: flat RGB pictures of cards with text in many languages.
 
 A design is drawn once at PX_PER_MM and used in many scenes. Formats are ISO and national ones in
-millimetres: Japanese 91x55, European 85x55, US 89x51, ID-1 85.6x54, trading 63x88, square, slim.
+millimetres: Japanese 91x55, European 85x55, US 89x51, ID-1 85.6x54, trading 63x88 and others.
 """
 
 from collections.abc import Mapping
@@ -12,36 +12,48 @@ import numpy as np
 from meishi.scenes import layouts
 from meishi.scenes.pen import LOCALES, Pen
 
-FORMATS_MM = {  # name: (long side, short side, share of the designs)
-    "jp": (91.0, 55.0, 0.34),
-    "eu": (85.0, 55.0, 0.20),
-    "us": (89.0, 51.0, 0.20),
-    "id1": (85.6, 54.0, 0.12),
-    "trading": (88.0, 63.0, 0.08),
-    "slim": (85.0, 42.0, 0.03),
-    "square": (65.0, 65.0, 0.03),
+FORMATS_MM = {  # name: (long side, short side)
+    "jp": (91.0, 55.0),
+    "eu": (85.0, 55.0),
+    "us": (89.0, 51.0),
+    "id1": (85.6, 54.0),
+    "trading": (88.0, 63.0),
+    "slim": (85.0, 42.0),
+    "square": (65.0, 65.0),
+    "ticket": (140.0, 60.0),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """What designs are drawn from: formats as (long mm, short mm, share), languages with shares."""
+    """What designs are drawn from: the shares of FORMATS_MM and of languages, each adding to 1."""
 
-    formats: Mapping[str, tuple[float, float, float]]
+    formats: Mapping[str, float]
     locales: Mapping[str, float]
 
 
-COMMON = Style(FORMATS_MM, LOCALES)
+COMMON = Style(
+    {
+        "jp": 0.34,
+        "eu": 0.20,
+        "us": 0.20,
+        "id1": 0.12,
+        "trading": 0.08,
+        "slim": 0.03,
+        "square": 0.03,
+    },
+    LOCALES,
+)
 WIDE = Style(
     {
-        "jp": (91.0, 55.0, 0.26),
-        "eu": (85.0, 55.0, 0.17),
-        "us": (89.0, 51.0, 0.17),
-        "id1": (85.6, 54.0, 0.14),
-        "trading": (88.0, 63.0, 0.13),
-        "slim": (85.0, 42.0, 0.03),
-        "square": (65.0, 65.0, 0.04),
-        "ticket": (140.0, 60.0, 0.06),
+        "jp": 0.26,
+        "eu": 0.17,
+        "us": 0.17,
+        "id1": 0.14,
+        "trading": 0.13,
+        "slim": 0.03,
+        "square": 0.04,
+        "ticket": 0.06,
     },
     {
         "ja_JP": 0.3,
@@ -81,8 +93,8 @@ def draw_design(
 ) -> Design:
     """Draw a card. `pictures` (RGB) serve as photographs on it."""
     formats = list(style.formats)
-    chosen = formats[rng.choice(len(formats), p=[style.formats[f][2] for f in formats])]
-    long_mm, short_mm, _ = style.formats[chosen]
+    chosen = formats[rng.choice(len(formats), p=list(style.formats.values()))]
+    long_mm, short_mm = FORMATS_MM[chosen]
     upright = chosen == "trading" or rng.random() < 0.15
     size_mm = (short_mm, long_mm) if upright else (long_mm, short_mm)
     pen = Pen(rng, size_mm, pictures, style.locales)

@@ -50,13 +50,18 @@ def compose(rng: np.random.Generator, surface: np.ndarray, designs: list[Design]
     image, lights = lit(rng, canvas.finished(), glossy)
     attributes = {
         "cards": len(cards),
-        "layout": layout if len(cards) > 1 else "single" if cards else "empty",
+        "layout": layout_name(layout, len(cards)),
         "share": round(float(share), 3),
         "held": held,
         "clutter": clutter,
         "light": lights,
     }
     return Scene(image, quads_px, [card.design.name for card in cards], attributes)
+
+
+def layout_name(layout: str, cards: int) -> str:
+    """Name how cards lie: a layout is that of two at least."""
+    return layout if cards > 1 else "single" if cards else "empty"
 
 
 def scatter(rng: np.random.Generator, canvas: Ground, cards: list[Placed]) -> str:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from meishi.scenes.artwork import Design
-from meishi.scenes.compose import CARD_COUNTS, Scene, scatter, worn
+from meishi.scenes.compose import CARD_COUNTS, Scene, layout_name, scatter, worn
 from meishi.scenes.objects import THINGS
 from meishi.scenes.placement import Placed, arrange, frame_cards
 from meishi.scenes.surfaces import noise
@@ -92,8 +92,7 @@ def compose(rng: np.random.Generator, stage: Stage, designs: list[Design]) -> Sc
     if print_below:
         _print_below(rng, solids, desk_mm)
     clutter = scatter(rng, solids, placed)
-    alike = bool(cards) and rng.random() < ALIKE_SHARE
-    if alike:
+    if cards and rng.random() < ALIKE_SHARE:
         stage = replace(stage, surface=_tinted(rng, stage.surface, cards[0].placed.design))
     parts, desk = [*solids.parts], _desk(rng, stage, desk_mm)
     for card in cards:
@@ -108,16 +107,15 @@ def compose(rng: np.random.Generator, stage: Stage, designs: list[Design]) -> Sc
     )
     picture, names = photo.develop(rng, linear)
     quads_px = [camera.project(card.corners_mm()) for card in cards]
-    bent = any(abs(card.bend.curvature) > 1e-9 for card in cards)
     attributes = {
         "cards": len(cards),
-        "layout": layout if len(cards) > 1 else "single" if cards else "empty",
+        "layout": layout_name(layout, len(cards)),
         "share": round(float(share), 3),
         "held": held,
-        "bent": bent,
+        "bent": any(abs(card.bend.curvature) > 1e-9 for card in cards),
         "glossy": any(card.placed.design.glossy for card in cards),
         "print_below": print_below,
-        "tilt_deg": round(float(np.rad2deg(np.arccos(np.clip(view.rotation[2, 2], -1, 1)))), 1),
+        "tilt_deg": round(view.tilt_deg, 1),
         "contrast": _contrast(picture, quads_px),
         "clutter": clutter,
         "light": " ".join(names + hard),
@@ -144,7 +142,7 @@ def _lie(rng: np.random.Generator, card: Placed, number: int, layout: str, held:
 
 
 def _card(rng: np.random.Generator, card: Laid) -> list[Part]:
-    """Build a card: printed face, paper edge; now and then in a sleeve."""
+    """Build a card: printed face, perhaps worn, and paper edge."""
     design = card.placed.design
     face, rim = meshes.sheet(design.size_mm, design.radius_mm, card.bend)
     image = design.image if rng.random() < 0.85 else worn(rng, design.image)

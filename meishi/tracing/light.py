@@ -21,7 +21,7 @@ BRIGHTEST = 60.0  # of a photograph's mean: the sun itself would leave nothing b
 
 @dataclass(frozen=True)
 class Lamp:
-    """A glowing sphere: centre (3,) and radius in mm, RGB radiance, and whether it is a spot."""
+    """A glowing sphere: centre (3,) and radius in mm, RGB radiance, linear."""
 
     centre_mm: np.ndarray
     radius_mm: float

@@ -11,11 +11,15 @@ import numpy as np
 
 from meishi.geometry import quads
 from meishi.scenes.camera import Camera
+from meishi.scenes.canvas import clockwise
 from meishi.tracing import meshes
 from meishi.tracing.meshes import Mesh
 
 THIN_MM = 0.6  # up to here something may lie beneath a card
-SUNK_MM = 0.12
+SUNK_MM = 0.12  # height of what would pierce a card, pressed flat beneath it
+FAR_MM = 1500.0  # from the cards: out of sight
+# Thin things lie one on another: each a step higher, from the start again before THIN_MM.
+LOWEST_MM, STEP_MM, STEPS_MM = 0.05, 0.02, 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +90,9 @@ class Solids:
     def _height(self, base_mm: np.ndarray, height_mm: float) -> float | None:
         """Sink what would pierce a card; leave out what would pierce another thing."""
         centre = base_mm.mean(axis=0)
-        if np.linalg.norm(centre - self._target()) > 1500:
+        if np.linalg.norm(centre - self._target()) > FAR_MM:
             return None
-        height = max(height_mm, 0.05 + 0.02 * len(self.parts) % 0.4)
+        height = max(height_mm, LOWEST_MM + STEP_MM * len(self.parts) % STEPS_MM)
         if height > THIN_MM + self.desk_mm and any(_meet(base_mm, c) for c in self.cards_mm):
             height = SUNK_MM + self.desk_mm * 0.9
         if height > THIN_MM:
@@ -105,11 +109,6 @@ class Solids:
 
 def _meet(a_mm: np.ndarray, b_mm: np.ndarray) -> bool:
     return bool(quads.intersection(clockwise(a_mm), clockwise(b_mm)) > 1.0)
-
-
-def clockwise(corners_mm: np.ndarray) -> np.ndarray:
-    """Return corners (4, 2) clockwise, y down."""
-    return corners_mm if quads.area(corners_mm) > 0 else corners_mm[::-1]
 
 
 def _outline(top_mm: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:

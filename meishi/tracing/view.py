@@ -24,6 +24,11 @@ class View:
     focal: float
     size_px: tuple[int, int]
 
+    @property
+    def tilt_deg(self) -> float:
+        """The angle from looking straight down at the desk."""
+        return float(np.rad2deg(np.arccos(np.clip(self.rotation[2, 2], -1, 1))))
+
     def depth_mm(self, point_mm: np.ndarray) -> float:
         """Return how far a point (3,) lies before the camera, along its axis."""
         return float(self.rotation[2] @ (point_mm - self.centre_mm))

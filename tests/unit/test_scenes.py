@@ -71,7 +71,7 @@ def scenes(designs):
 
 
 def test_designs_have_the_proportions_of_their_format(designs):
-    proportions = [round(long / short, 2) for long, short, _ in FORMATS_MM.values()]
+    proportions = [round(long / short, 2) for long, short in FORMATS_MM.values()]
     for design in designs:
         height, width = design.image.shape[:2]
         assert round(max(design.size_mm) / min(design.size_mm), 2) in proportions
