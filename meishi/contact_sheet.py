@@ -11,6 +11,8 @@ ROWS, SHOWN = 8, 3  # scenes on the sheet of the augmentation, frames and crops 
 AUGMENTED_PX = 180
 QUALITY = 85
 
+Packed = tuple[bytes, list]  # a sample as training reads it: JPEG file and quads, relative
+
 
 def tile(image: np.ndarray, card_quads: np.ndarray, side_px: int, label: str = "") -> np.ndarray:
     """Shrink a picture into a white square, with its quads drawn.
@@ -50,9 +52,10 @@ class AugmentedSheet:
         """Choose ROWS scenes, spread evenly over the reader's."""
         self.reader = reader
         spread = np.linspace(0, len(reader) - 1, ROWS).round().astype(int)
-        self.numbers, self.tiles = set(spread.tolist()), []
+        self.numbers = set(spread.tolist())
+        self.tiles: list[np.ndarray] = []
 
-    def add(self, number: int, frames: list[tuple[bytes, list]], crops: list) -> None:
+    def add(self, number: int, frames: list[Packed], crops: list[Packed]) -> None:
         """Show a scene, if it was chosen.
 
         Args:
@@ -68,13 +71,14 @@ class AugmentedSheet:
         for kind, made in (("frame", frames), ("crop", crops)):
             # Crops are made card by card: these are of as many cards as can be.
             chosen = np.linspace(0, len(made) - 1, SHOWN).round().astype(int)
-            self.tiles += [_sample_tile(*made[i], f"{kind} {i}") for i in chosen]
+            self.tiles += [_sample_tile(made[i], f"{kind} {i}") for i in chosen]
 
     def jpeg(self) -> bytes:
         """Return the sheet as a file: a row for each scene."""
         return images.encode(grid(self.tiles, 1 + 2 * SHOWN), ".jpg", QUALITY)
 
 
-def _sample_tile(jpeg: bytes, card_quads: list, label: str) -> np.ndarray:
+def _sample_tile(sample: Packed, label: str) -> np.ndarray:
+    jpeg, card_quads = sample
     shape = np.array(card_quads).reshape(-1, 4, 2)
     return tile(images.decode(jpeg, label), shape, AUGMENTED_PX, label)
