@@ -16,7 +16,8 @@ from meishi import paths, schema
 from meishi.errors import InputError
 from meishi.recipe import AugmentParams
 
-SWITCHES = {"seed", "frozen_blocks", "warmup_steps", "crops_per_empty_scene", "overlays"}
+SWITCHES = {"seed", "frozen_blocks", "warmup_steps", "overlays"}
+SWITCHES |= {"crops_per_empty_scene", "lookalikes_per_scene"}
 MAY_BE_ZERO = SWITCHES | {"red", "green", "blue"}
 
 

@@ -69,6 +69,7 @@ class CropParams:
     rotate90: float
     empty_low: float
     empty_high: float
+    outlined: float
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class AugmentParams:
     frames_per_scene: int
     crops_per_card: int
     crops_per_empty_scene: int
+    lookalikes_per_scene: int
     jpeg_quality: int
     workers: int
     frame: GeometryParams

@@ -13,6 +13,7 @@ import albumentations
 import cv2
 import numpy as np
 
+from meishi.data import lookalikes
 from meishi.geometry import boxes, crops, quads
 from meishi.recipe import AugmentParams, CropParams, GeometryParams, LightParams, RangeParams
 
@@ -138,12 +139,44 @@ class Augmenter:
         return Sample(develop(self.crop_light, square, rng), canonical(moved))
 
     def empty_crop(self, image: np.ndarray, seed: list[int]) -> Sample:
-        """Cut a random box out of a scene without cards: the segmenter must find none in it."""
+        """Cut a box out of a scene without cards: the segmenter must find none in it.
+
+        The box is one round an outline with the probability `outlined`, else a random one.
+        """
         rng = np.random.default_rng(seed)
-        size_px = (image.shape[1], image.shape[0])
+        if rng.random() < self.params.crop.outlined:
+            crop = self._lookalike(rng, image, np.zeros((0, 4, 2)))
+            if crop is not None:
+                return crop
         size = rng.uniform(self.params.crop.empty_low, self.params.crop.empty_high, 2)
         low = rng.uniform(0, 1 - size)
+        size_px = (image.shape[1], image.shape[0])
         matrix = self._crop_homography(rng, np.concatenate([low, low + size]), size_px)
+        return self._cardless(rng, image, matrix)
+
+    def lookalike_crop(
+        self, image: np.ndarray, card_quads: np.ndarray, seed: list[int]
+    ) -> Sample | None:
+        """Cut out what has an outline but is no card; None where a scene has no such thing.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            card_quads: (N, 4, 2) relative; the crop shows nothing of these.
+            seed: of this sample.
+        """
+        return self._lookalike(np.random.default_rng(seed), image, card_quads)
+
+    def _lookalike(self, rng, image: np.ndarray, card_quads: np.ndarray) -> Sample | None:
+        crop, size_px = self.params.crop, (image.shape[1], image.shape[0])
+        found = lookalikes.outlined_boxes(image, crop.empty_low, crop.empty_high)
+        for box in rng.permutation(found):
+            matrix = self._crop_homography(rng, jitter(rng, box, crop), size_px)
+            moved = move(card_quads, size_px, matrix, self.crop_px)
+            if not any(quads.visible_share(quad) > 0 for quad in moved):
+                return self._cardless(rng, image, matrix)
+        return None
+
+    def _cardless(self, rng, image: np.ndarray, matrix: np.ndarray) -> Sample:
         square = crops.warp(image, matrix, (self.crop_px, self.crop_px))
         return Sample(develop(self.crop_light, square, rng), np.zeros((0, 4, 2)))
 

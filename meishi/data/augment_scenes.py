@@ -75,11 +75,16 @@ def scene_crops(
         return [
             augmenter.empty_crop(image, [*seed, 2, i]) for i in range(params.crops_per_empty_scene)
         ]
-    return [
+    card_crops = [
         augmenter.crop(mixer.crop(image, record, [*seed, 4, card, i]), quad, [*seed, 1, card, i])
         for card, quad in enumerate(record.quads)
         for i in range(params.crops_per_card)
     ]
+    others = (
+        augmenter.lookalike_crop(image, record.quads, [*seed, 5, i])
+        for i in range(params.lookalikes_per_scene)
+    )
+    return card_crops + [crop for crop in others if crop is not None]
 
 
 def _pack(sample: Sample, params: AugmentParams) -> tuple[bytes, list]:

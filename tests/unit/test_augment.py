@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meishi.data import augment
+from meishi.data import augment, lookalikes
 from meishi.data.augment import Augmenter
 from meishi.geometry import crops, quads
 from meishi.params import load_params
@@ -107,3 +107,34 @@ def test_edges_of_an_uncut_frame_lie_within_a_tenth_of_a_pixel(seed):
     if quad_px.min() > 7 and quad_px.max() < 248:  # room for an edge's profile
         offsets = edge_offset_px(shown[..., 0], quad_px).reshape(4, -1).mean(axis=1)
         assert np.abs(offsets).max() <= 0.1
+
+
+def test_what_looks_like_a_card_is_framed(augmenter):
+    image = np.full((240, 320, 3), 90, np.uint8)
+    cv2.rectangle(image, (100, 60), (220, 130), (230, 220, 200), cv2.FILLED)
+    (box,) = lookalikes.outlined_boxes(image, 0.15, 0.8)
+    assert box == pytest.approx(np.array([100, 60, 221, 131]) / [320, 240, 320, 240], abs=0.015)
+
+
+def test_neither_specks_nor_the_whole_scene_look_like_a_card():
+    image = np.full((240, 320, 3), 90, np.uint8)
+    cv2.rectangle(image, (5, 5), (314, 234), (230, 220, 200), cv2.FILLED)
+    cv2.rectangle(image, (100, 60), (112, 70), (10, 20, 30), cv2.FILLED)
+    assert len(lookalikes.outlined_boxes(image, 0.15, 0.8)) == 0
+
+
+def test_a_crop_without_a_card_shows_nothing_of_a_card_nearby(geometry_only):
+    image = np.full((240, 320, 3), 90, np.uint8)
+    for left in (20, 200):
+        cv2.rectangle(image, (left, 60), (left + 100, 120), (230, 220, 200), cv2.FILLED)
+    card = np.array([[20, 60], [120, 60], [120, 120], [20, 120]]) / [320, 240]
+    seen = [geometry_only.lookalike_crop(image, card[None], [7, i]) for i in range(12)]
+    assert all(crop.quads.shape == (0, 4, 2) for crop in seen)
+    assert all((crop.image.max(axis=2) > 200).mean() < 0.6 for crop in seen)
+
+
+def test_a_scene_that_its_card_fills_has_no_crop_without_it(augmenter):
+    image = np.full((240, 320, 3), 90, np.uint8)
+    cv2.rectangle(image, (60, 40), (260, 200), (230, 220, 200), cv2.FILLED)
+    card = np.array([[60, 40], [260, 40], [260, 200], [60, 200]]) / [320, 240]
+    assert augmenter.lookalike_crop(image, card[None], [1, 2]) is None
