@@ -1,4 +1,4 @@
-"""The app's flow on a desk: detect, crop, segment, fit a quad, for each card in a photo.
+"""The app's flow on a desk: detect, crop, segment, fit a quad and refine it, for each card.
 
 The same function serves `meishi capture` and the evaluation. It takes the two networks as
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meishi.geometry import crops, quads
+from meishi.geometry import crops, quads, refinement
 from meishi.geometry.lines import quad_from_mask
 from meishi.params import CaptureParams
 from meishi.ssd.postprocess import select
@@ -101,7 +101,9 @@ class CardCapture:
         if fit is None or fit.agreement < self.params.agreement_threshold:
             return None
         crop_quad_px = quads.to_px(fit.quad, (self.segmenter_px, self.segmenter_px))
-        quad_px = quads.canonical(crops.transform(crop_quad_px, image_from_crop))
+        coarse_px = crops.transform(crop_quad_px, image_from_crop)
+        mask_pixel = image_from_crop[0, 0] * self.segmenter_px / mask.shape[0]
+        quad_px = quads.canonical(refinement.refine(image, coarse_px, mask_pixel))
         return CapturedCard(float(score), float(fit.agreement), quad_px, box_xyxy)
 
     def __call__(self, image: np.ndarray) -> list[CapturedCard]:

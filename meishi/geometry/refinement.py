@@ -1,0 +1,197 @@
+"""Moving a quad's sides onto the card's edges in the photo's own pixels.
+
+The segmenter's mask is coarse: one of its pixels is three of a preview frame's and more of a
+photo's. A quad fitted to it is right to about a quarter of a mask pixel, so the true edge is near:
+each side looks for it in a narrow strip, as the straight line along which brightness or colour
+steps most steadily. The step may change its sign along a side (a light card half on a white sheet,
+half on a dark desk), so it is averaged in cells of the side, not along the whole. Its height is
+saturated: a faint edge all along the side counts more than a strong one of a letter beside it.
+"""
+
+import cv2
+import numpy as np
+
+from meishi.geometry import crops, quads, sides
+
+PATCH_UNIT_PX = 6.0  # a mask pixel in the patch that is searched: finer pixels tell no more
+MARGIN = 3.0  # of the patch round the quad, mask pixels
+SPAN = (0.12, 0.88)  # part of a side that is looked at: corners are round
+CELLS, SAMPLES = 10, 60  # of a side
+SMOOTHING = 0.125  # sigma of the derivative across the side, mask pixels; at least MIN_SMOOTHING_PX
+MIN_SMOOTHING_PX = 0.6
+PULL = 0.04  # strength by which an end of a line must win for lying one mask pixel off the mask's
+FAINT = 4.0  # mean height of step, of 255, below which a side stays where it is
+NEAR = 0.25  # sigma of the window round a line that a cell's edge is located in; mask pixels
+MIN_VISIBLE = 0.4  # share of a side that must be in the photo
+MAX_SHIFT = 4.0  # of a corner, mask pixels: a side that turned further has found something else
+LOOKS, REWEIGHTINGS = 3, 3
+LEAST_WEIGHT = 1e-6  # keeps the fit defined when few cells agree
+# Reach in mask pixels, steps a mask pixel, and the height of step that counts half.
+PASSES = ((1.2, 6, 40.0), (1.0, 10, 60.0))
+
+
+def refine(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> np.ndarray:
+    """Move a quad's sides onto the edges beside them.
+
+    Args:
+        image: (H, W, 3) uint8.
+        quad_px: (4, 2) clockwise, pixel centres at integers; may leave the image.
+        unit_px: side of a mask pixel in the image: what the quad is uncertain by.
+
+    Returns:
+        (4, 2) float64 corners in the same order. Sides without a clear edge, or out of the image,
+        stay; the quad as it was if what results is none.
+    """
+    patch, patch_from_image = _patch(image, quad_px, unit_px)
+    unit = unit_px * patch_from_image[0, 0]
+    corners = start = crops.transform(quad_px, patch_from_image)
+    for reach, steps, half_height in PASSES:
+        shifts = np.array(
+            [
+                _edge(patch, *corners[[side, (side + 1) % 4]], unit, reach, steps, half_height)
+                for side in range(4)
+            ]
+        )
+        moved = _shifted(corners, shifts)
+        if moved is None or np.abs(moved - start).max() > MAX_SHIFT * unit:
+            return np.asarray(quad_px, np.float64)
+        corners = moved
+    return crops.transform(corners, np.linalg.inv(patch_from_image))
+
+
+def _patch(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cut out what lies round a quad, scaled down where the photo is finer than is useful."""
+    height, width = image.shape[:2]
+    limits = np.array([width, height])
+    low = np.clip(np.floor(quad_px.min(axis=0) - MARGIN * unit_px), 0, limits - 1).astype(int)
+    high = np.clip(np.ceil(quad_px.max(axis=0) + MARGIN * unit_px) + 1, low + 1, limits)
+    patch = image[low[1] : int(high[1]), low[0] : int(high[0])]
+    size = np.array(patch.shape[1::-1])
+    small = np.maximum(np.round(size * min(1.0, PATCH_UNIT_PX / unit_px)), 1).astype(int)
+    if (small < size).any():
+        patch = cv2.resize(patch, tuple(map(int, small)), interpolation=cv2.INTER_AREA)
+    shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
+    return patch, crops.scaling(small / size) @ shift
+
+
+def _edge(
+    patch: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    unit: float,
+    reach: float,
+    steps: int,
+    half_height: float,
+) -> np.ndarray:
+    """Find how far the edge lies outside a side, at its start and end: (2,) patch pixels."""
+    step = max(unit / steps, 0.25)
+    count = int(np.ceil(reach * unit / step))
+    offsets = np.arange(-count, count + 1) * step
+    shares = SPAN[0] + (SPAN[1] - SPAN[0]) * (np.arange(SAMPLES) + 0.5) / SAMPLES
+    along = start + (end - start) * shares[:, None]
+    limits = np.array(patch.shape[1::-1])
+    visible = ((along >= 2) & (along <= limits - 3)).all(axis=1)
+    if visible.mean() < MIN_VISIBLE:
+        return np.zeros(2)
+    heights = _step_heights(patch, along, _outward(start, end), offsets, unit, visible)
+    strength = heights / (heights + half_height)
+    centres = shares.reshape(CELLS, -1).mean(axis=1)
+    line, mean_strength = _strongest_line(strength, offsets, centres, unit)
+    if mean_strength < FAINT / (FAINT + half_height):
+        return np.zeros(2)
+    return _through_cells(strength, offsets, centres, line, unit)
+
+
+def _outward(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Normal of a side of a clockwise quad, y down."""
+    direction = (end - start) / max(np.linalg.norm(end - start), 1e-9)
+    return np.array([direction[1], -direction[0]])
+
+
+def _step_heights(
+    patch: np.ndarray,
+    along: np.ndarray,
+    normal: np.ndarray,
+    offsets: np.ndarray,
+    unit: float,
+    visible: np.ndarray,
+) -> np.ndarray:
+    """Measure the step across each place of the strip: (CELLS, offsets), of 255."""
+    step = offsets[1] - offsets[0]
+    sigma = max(SMOOTHING * unit, MIN_SMOOTHING_PX) / step
+    radius = int(np.ceil(3 * sigma))
+    wide = np.arange(-radius, radius + 1) * step
+    wide = np.concatenate([offsets[0] + wide[:radius], offsets, offsets[-1] + wide[-radius:]])
+    places = (along[:, None] + normal * wide[None, :, None]).astype(np.float32)
+    strip = cv2.remap(
+        patch, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    at = np.arange(-radius, radius + 1)
+    derivative = at * np.exp(-((at / sigma) ** 2) / 2)
+    derivative /= np.abs(derivative).sum() / 2  # a step of height h gives h
+    kernel = derivative[None].astype(np.float32)
+    steps = cv2.filter2D(strip.astype(np.float32), -1, kernel)[:, radius:-radius]
+    steps = (steps * visible[:, None, None]).reshape(CELLS, -1, len(offsets), 3).sum(axis=1)
+    seen = np.maximum(visible.reshape(CELLS, -1).sum(axis=1), 1)
+    return np.linalg.norm(steps / seen[:, None, None], axis=2)
+
+
+def _strongest_line(
+    strength: np.ndarray, offsets: np.ndarray, centres: np.ndarray, unit: float
+) -> tuple[np.ndarray, float]:
+    """Try every line from one offset at the start to one at the end: (2,) and its mean strength."""
+    count, step = len(offsets), offsets[1] - offsets[0]
+    slope = (offsets[None, :, None] - offsets[:, None, None]) * centres
+    places = (offsets[:, None, None] + slope - offsets[0]) / step  # (start, end, CELLS)
+    lower = np.clip(places.astype(int), 0, count - 2)
+    share, cell = places - lower, np.arange(CELLS)
+    means = strength[cell, lower] * (1 - share) + strength[cell, lower + 1] * share
+    means = means.mean(axis=2)
+    pull = PULL * (offsets / unit) ** 2
+    best = (means - pull[:, None] - pull).argmax()
+    start, end = np.unravel_index(best, means.shape)
+    return offsets[[start, end]], float(means.flat[best])
+
+
+def _through_cells(
+    strength: np.ndarray, offsets: np.ndarray, centres: np.ndarray, line: np.ndarray, unit: float
+) -> np.ndarray:
+    """Locate the edge in each cell near a line, fit a line through those, and look again there.
+
+    The window pulls the edge towards its own middle; that wears off as the two meet.
+    """
+    for _ in range(LOOKS):
+        near = line[0] + (line[1] - line[0]) * centres
+        window = np.exp(-(((offsets - near[:, None]) / (NEAR * unit)) ** 2) / 2) * strength**2
+        weight = window.sum(axis=1)
+        edges = (window * offsets).sum(axis=1) / np.maximum(weight, 1e-9)
+        line = _robust_line(centres, edges, weight / max(weight.max(), 1e-9), 0.05 * unit)
+    return line
+
+
+def _robust_line(
+    centres: np.ndarray, edges: np.ndarray, weight: np.ndarray, least: float
+) -> np.ndarray:
+    """Fit the offsets at a side's start and end, (2,), by reweighting what lies off."""
+    terms = np.stack([1 - centres, centres], axis=1)
+    robust = weight + LEAST_WEIGHT
+    for _ in range(REWEIGHTINGS):
+        weighted = (terms * robust[:, None]).T
+        line = np.linalg.solve(weighted @ terms, weighted @ edges)
+        misses = np.abs(edges - terms @ line)
+        cutoff = 3 * max(1.5 * float(np.median(misses)), least)
+        robust = weight * np.clip(1 - (misses / cutoff) ** 2, 0, 1) ** 2 + LEAST_WEIGHT
+    return line
+
+
+def _shifted(corners: np.ndarray, shifts: np.ndarray) -> np.ndarray | None:
+    """Move the sides out by `shifts` (4, 2) at their ends; None where that is no quad."""
+    ends = np.roll(corners, -1, axis=0)
+    lines = np.zeros((4, 3))
+    for number, (start, end) in enumerate(zip(corners, ends, strict=True)):
+        outward = _outward(start, end)
+        start, end = start + outward * shifts[number, 0], end + outward * shifts[number, 1]
+        normal = _outward(start, end)
+        lines[number] = *normal, normal @ start
+    moved = sides.corners(lines)
+    return None if quads.fault(moved) is not None else moved
