@@ -16,9 +16,11 @@ from meishi import paths, schema
 from meishi.errors import InputError
 from meishi.recipe import AugmentParams
 
-SWITCHES = {"seed", "frozen_blocks", "warmup_steps", "overlays"}
-SWITCHES |= {"crops_per_empty_scene", "lookalikes_per_scene"}
-MAY_BE_ZERO = SWITCHES | {"red", "green", "blue"}
+MAY_BE_ZERO = {
+    *("seed", "frozen_blocks", "warmup_steps", "overlays"),
+    *("crops_per_empty_scene", "lookalikes_per_scene"),
+    *("red", "green", "blue"),
+}
 
 
 class ParamsError(InputError):

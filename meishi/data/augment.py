@@ -10,12 +10,11 @@ does not depend on the workers.
 from dataclasses import dataclass
 
 import albumentations
-import cv2
 import numpy as np
 
-from meishi.data import lookalikes
+from meishi.data import framing, lookalikes
 from meishi.geometry import boxes, crops, quads
-from meishi.recipe import AugmentParams, CropParams, GeometryParams, LightParams, RangeParams
+from meishi.recipe import AugmentParams, LightParams, RangeParams
 
 TRIES = 12  # geometries drawn for a frame before it is shown as it is
 
@@ -108,16 +107,16 @@ class Augmenter:
             matrix = (
                 crops.stretch(size_px, self.frame_px)
                 if last
-                else frame_homography(rng, params, size_px, self.frame_px)
+                else framing.frame_homography(rng, params, size_px, self.frame_px)
             )
-            moved = move(card_quads, size_px, matrix, self.frame_px)
+            moved = framing.move(card_quads, size_px, matrix, self.frame_px)
             shares = np.array([quads.visible_share(quad) for quad in moved])
             if last or not ((shares > params.cut_low) & (shares < params.cut_high)).any():
                 break
         kept = moved[shares > params.cut_low] if len(moved) else moved
         border = tuple(int(v) for v in rng.integers(0, 256, 3))
         square = crops.warp(image, matrix, (self.frame_px, self.frame_px), border)
-        return Sample(develop(self.frame_light, square, rng), canonical(kept))
+        return Sample(develop(self.frame_light, square, rng), framing.canonical(kept))
 
     def crop(self, image: np.ndarray, quad: np.ndarray, seed: list[int]) -> Sample:
         """Cut a card out, as a detector that errs a little would.
@@ -132,11 +131,11 @@ class Augmenter:
         """
         rng = np.random.default_rng(seed)
         size_px = (image.shape[1], image.shape[0])
-        box = jitter(rng, boxes.from_quads(quad[None])[0], self.params.crop)
+        box = framing.jitter(rng, boxes.from_quads(quad[None])[0], self.params.crop)
         matrix = self._crop_homography(rng, box, size_px)
-        moved = move(quad[None], size_px, matrix, self.crop_px)
+        moved = framing.move(quad[None], size_px, matrix, self.crop_px)
         square = crops.warp(image, matrix, (self.crop_px, self.crop_px))
-        return Sample(develop(self.crop_light, square, rng), canonical(moved))
+        return Sample(develop(self.crop_light, square, rng), framing.canonical(moved))
 
     def empty_crop(self, image: np.ndarray, seed: list[int]) -> Sample:
         """Cut a box out of a scene without cards: the segmenter must find none in it.
@@ -170,8 +169,8 @@ class Augmenter:
         crop, size_px = self.params.crop, (image.shape[1], image.shape[0])
         found = lookalikes.outlined_boxes(image, crop.empty_low, crop.empty_high)
         for box in rng.permutation(found):
-            matrix = self._crop_homography(rng, jitter(rng, box, crop), size_px)
-            moved = move(card_quads, size_px, matrix, self.crop_px)
+            matrix = self._crop_homography(rng, framing.jitter(rng, box, crop), size_px)
+            moved = framing.move(card_quads, size_px, matrix, self.crop_px)
             if not any(quads.visible_share(quad) > 0 for quad in moved):
                 return self._cardless(rng, image, matrix)
         return None
@@ -184,8 +183,8 @@ class Augmenter:
         turn = np.deg2rad(rng.uniform(-1, 1) * self.params.crop.rotate_deg)
         upright = crops.crop_from_image(box_xyxy, size_px, self.crop_px, self.margin)
         return (
-            symmetry(rng, self.crop_px, self.params.crop.flip, self.params.crop.rotate90)
-            @ rotation(turn, self.crop_px)
+            framing.symmetry(rng, self.crop_px, self.params.crop.flip, self.params.crop.rotate90)
+            @ framing.rotation(turn, self.crop_px)
             @ upright
         )
 
@@ -196,72 +195,3 @@ def develop(
     """Apply a photometric recipe with a seed drawn from `rng`."""
     light.set_random_seed(int(rng.integers(2**31)))
     return light(image=image)["image"]
-
-
-def frame_homography(
-    rng: np.random.Generator, params: GeometryParams, size_px: tuple[int, int], side_px: int
-) -> np.ndarray:
-    """Draw the geometry of a frame: (3, 3) from scene pixels to the square's."""
-    matrix = crops.stretch(size_px, side_px)
-    width, height = size_px
-    source = quads.to_px(quads.FRAME, size_px)
-    if rng.random() < params.affine.probability:
-        affine = params.affine
-        scale = rng.uniform(affine.scale_low, affine.scale_high)
-        turn = np.deg2rad(rng.uniform(-1, 1) * affine.rotate_deg)
-        shift = rng.uniform(-1, 1, 2) * affine.shift * size_px
-        centre = np.array([(width - 1) / 2, (height - 1) / 2])
-        matrix = matrix @ _similarity(centre, scale, turn, shift)
-    if rng.random() < params.perspective.probability:
-        strength = rng.uniform(params.perspective.low, params.perspective.high)
-        target = source + rng.uniform(-strength, strength, (4, 2)) * size_px
-        matrix = matrix @ cv2.getPerspectiveTransform(np.float32(source), np.float32(target))
-    return symmetry(rng, side_px, params.flip, params.rotate90) @ matrix
-
-
-def _similarity(centre, scale: float, turn: float, shift) -> np.ndarray:
-    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
-    linear = np.array([[cos, -sin], [sin, cos]])
-    offset = centre + shift - linear @ centre
-    return np.vstack([np.column_stack([linear, offset]), [0, 0, 1.0]])
-
-
-def rotation(turn: float, side_px: int) -> np.ndarray:
-    """Turn a square about its centre: (3, 3)."""
-    return _similarity(np.full(2, (side_px - 1) / 2), 1.0, turn, np.zeros(2))
-
-
-def symmetry(rng: np.random.Generator, side_px: int, flip: float, quarter: float) -> np.ndarray:
-    """Draw one of the eight symmetries of a square: (3, 3)."""
-    matrix, last = np.eye(3), side_px - 1
-    if rng.random() < flip:
-        matrix = np.array([[-1.0, 0, last], [0, 1, 0], [0, 0, 1]])
-    if rng.random() < quarter:
-        turns = {
-            1: [[0, -1, last], [1, 0, 0]],
-            2: [[-1, 0, last], [0, -1, last]],
-            3: [[0, 1, 0], [-1, 0, last]],
-        }
-        matrix = np.array([*turns[int(rng.integers(1, 4))], [0, 0, 1.0]]) @ matrix
-    return matrix
-
-
-def jitter(rng: np.random.Generator, box_xyxy: np.ndarray, params: CropParams) -> np.ndarray:
-    """Move each edge of a box by up to `box_jitter` of its side."""
-    sides = np.tile(box_xyxy[2:] - box_xyxy[:2], 2)
-    return box_xyxy + rng.uniform(-1, 1, 4) * params.box_jitter * sides
-
-
-def move(
-    card_quads: np.ndarray, size_px: tuple[int, int], matrix: np.ndarray, side_px: int
-) -> np.ndarray:
-    """Carry (N, 4, 2) relative quads into a square."""
-    moved = (
-        crops.transform(quads.to_px(card_quads, size_px), matrix) if len(card_quads) else card_quads
-    )
-    return quads.to_relative(moved, (side_px, side_px)) if len(card_quads) else card_quads
-
-
-def canonical(card_quads: np.ndarray) -> np.ndarray:
-    """Bring each quad into canonical order after flips and turns."""
-    return np.array([quads.canonical(quad) for quad in card_quads]).reshape(-1, 4, 2)

@@ -48,7 +48,7 @@ def refine(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> np.ndarray
     for reach, steps, half_height in PASSES:
         shifts = np.array(
             [
-                _edge(patch, *corners[[side, (side + 1) % 4]], unit, reach, steps, half_height)
+                _edge(patch, corners[[side, (side + 1) % 4]], unit, reach, steps, half_height)
                 for side in range(4)
             ]
         )
@@ -75,15 +75,10 @@ def _patch(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> tuple[np.n
 
 
 def _edge(
-    patch: np.ndarray,
-    start: np.ndarray,
-    end: np.ndarray,
-    unit: float,
-    reach: float,
-    steps: int,
-    half_height: float,
+    patch: np.ndarray, side: np.ndarray, unit: float, reach: float, steps: int, half_height: float
 ) -> np.ndarray:
     """Find how far the edge lies outside a side, at its start and end: (2,) patch pixels."""
+    start, end = side
     step = max(unit / steps, 0.25)
     count = int(np.ceil(reach * unit / step))
     offsets = np.arange(-count, count + 1) * step

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meishi.data import augment, lookalikes
+from meishi.data import augment, framing, lookalikes
 from meishi.data.augment import Augmenter
 from meishi.geometry import crops, quads
 from meishi.params import load_params
@@ -99,8 +99,8 @@ def test_no_frame_keeps_a_card_that_is_barely_visible(augmenter, image, seed):
 @given(st.integers(0, 2**31))
 def test_edges_of_an_uncut_frame_lie_within_a_tenth_of_a_pixel(seed):
     recipe = load_params("augment", path=ROOT / "params.yaml").augment
-    matrix = augment.frame_homography(np.random.default_rng(seed), recipe.frame, SIZE_PX, 256)
-    quad = augment.canonical(augment.move(QUAD[None], SIZE_PX, matrix, 256))[0]
+    matrix = framing.frame_homography(np.random.default_rng(seed), recipe.frame, SIZE_PX, 256)
+    quad = framing.canonical(framing.move(QUAD[None], SIZE_PX, matrix, 256))[0]
     quad_px = quads.to_px(quad, (256, 256))
     mask = np.rint(crops.coverage(quads.to_px(QUAD, SIZE_PX), SIZE_PX) * 255).astype(np.uint8)
     shown = crops.warp(np.repeat(mask[..., None], 3, axis=2), matrix, (256, 256), (0, 0, 0))
