@@ -11,7 +11,7 @@ from meishi import images
 from meishi.capture import CapturedCard, CardCapture
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
-from meishi.evaluation.captures import capture_metrics, mask_iou
+from meishi.evaluation.captures import capture_metrics, card_results, mask_iou
 from meishi.evaluation.detection import (
     CURVE_BOXES,
     CURVE_SCORE,
@@ -24,6 +24,9 @@ from meishi.overlay import capture_overlay
 from meishi.slices import capture_slices
 
 PLOT_IOU = 0.5
+PLOT_DIGITS = 3
+IOU_EDGES = np.linspace(0, 1, 101)
+ERROR_EDGES = np.linspace(0, 20, 101)  # percent of the diagonal; the last bin takes the rest
 
 
 @dataclass
@@ -44,11 +47,27 @@ class Outcome:
         return [boxes.from_quads(record.quads) for record in self.records]
 
     def precision_recall(self) -> list[dict[str, float]]:
-        """Return the curve of the detector at IoU 0.5 as rows for a plot."""
+        """Return the curve of the detector at IoU 0.5 as rows for a plot.
+
+        Of boxes in a row that move the curve by less than a plot shows, the first has a row.
+        """
         curve = precision_recall_curve(self.detections, self.gt_boxes(), PLOT_IOU)
         columns = zip(curve.recall, curve.precision, curve.scores, strict=True)
         start = (0.0, 1.0, 1.0)  # above every score nothing is found, and nothing is wrong
-        return [{"recall": r, "precision": p, "score": s} for r, p, s in (start, *columns)]
+        rows = {}
+        for recall, precision, score in (start, *columns):
+            place = (round(recall, PLOT_DIGITS), round(precision, PLOT_DIGITS))
+            rows.setdefault(place, {"recall": recall, "precision": precision, "score": score})
+        return list(rows.values())
+
+    def histograms(self) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+        """Count cards by quad IoU, a missed one at 0, and found cards by corner error."""
+        results = card_results(self.found_quads_px(), self.gt_quads_px())
+        errors = [r.corner_error_pct for r in results if r.corner_error_pct is not None]
+        return (
+            _histogram("iou", [result.iou for result in results], IOU_EDGES),
+            _histogram("corner_error_pct", errors, ERROR_EDGES),
+        )
 
     def found_quads_px(self) -> list[list[np.ndarray]]:
         """Return the captured quads of each scene in pixels."""
@@ -65,6 +84,14 @@ class Outcome:
             "segmentation": {"mask_iou": float(np.mean(self.mask_ious))},
             "capture": capture_metrics(self.found_quads_px(), self.gt_quads_px()),
         }
+
+
+def _histogram(name: str, values: list[float], edges: np.ndarray) -> list[dict[str, float]]:
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    return [
+        {name: float(edge), "cards": int(count)}
+        for edge, count in zip(edges[:-1].round(6), counts, strict=True)
+    ]
 
 
 def measure(capture: CardCapture, reader: ShardReader) -> Outcome:

@@ -2,7 +2,7 @@
 
 Reads   build/prepared/test, models/tflite, models/frozen       Params  evaluate, capture
 Writes  metrics/evaluate.json, metrics/slices.json, metrics/latency.json,
-        plots/precision_recall.csv, plots/overlays
+        plots/precision_recall.csv, plots/capture_iou.csv, plots/corner_error.csv, plots/overlays
 Takes   about a minute on 2 cores
 """
 
@@ -24,6 +24,8 @@ def main() -> None:
     with replace_folder(paths.OVERLAYS) as folder:
         write_overlays(outcome, reader, folder, params.evaluate.overlays)
     reporting.write_csv(paths.PLOTS / "precision_recall.csv", outcome.precision_recall())
+    for name, rows in zip(("capture_iou", "corner_error"), outcome.histograms(), strict=True):
+        reporting.write_csv(paths.PLOTS / f"{name}.csv", rows)
     reporting.write_metrics(
         paths.METRICS / "evaluate.json", outcome.metrics(params.capture.score_threshold)
     )

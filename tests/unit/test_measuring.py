@@ -1,0 +1,57 @@
+"""What a measured set of scenes is reduced to for plots."""
+
+import json
+
+import numpy as np
+import pytest
+
+from meishi.capture import CapturedCard
+from meishi.data import records
+from meishi.evaluation.detection import Detections
+from meishi.measuring import Outcome
+
+BOX = np.array([[0.2, 0.2, 0.6, 0.6]])
+QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.6], [0.2, 0.6]])
+
+
+@pytest.fixture
+def outcome():
+    """Two scenes of one card: one found exactly, one missed."""
+    line = json.dumps(
+        {
+            "id": "scene",
+            "image": "scene.jpg",
+            "width": 100,
+            "height": 100,
+            "cards": [{"quad": QUAD.tolist(), "design": "d"}],
+            "backgrounds": [],
+            "attributes": {},
+        }
+    )
+    exact = CapturedCard(0.9, 0.9, QUAD * 100 - 0.5, BOX[0])
+    made = Outcome()
+    for cards in ([exact], []):
+        made.records.append(records.parse(line))
+        made.cards.append(cards)
+        made.detections.append(Detections(BOX[: len(cards)], np.array([0.9] * len(cards))))
+    return made
+
+
+def test_a_missed_card_counts_in_the_lowest_bin(outcome):
+    ious, _ = outcome.histograms()
+    counts = [row["cards"] for row in ious]
+    assert (counts[0], counts[-1], sum(counts)) == (1, 1, 2)
+
+
+def test_corner_errors_are_those_of_found_cards(outcome):
+    _, errors = outcome.histograms()
+    assert [row["cards"] for row in errors][0] == 1 == sum(row["cards"] for row in errors)
+
+
+def test_a_thousand_wrong_boxes_of_one_score_make_no_thousand_rows(outcome):
+    many = Detections(np.tile(BOX + 0.35, (1000, 1)), np.linspace(0.3, 0.2, 1000))
+    outcome.detections[1] = many
+    curve = outcome.precision_recall()
+    assert len(curve) < 600
+    assert curve[0] == {"recall": 0.0, "precision": 1.0, "score": 1.0}
+    assert [row["recall"] for row in curve] == sorted(row["recall"] for row in curve)
