@@ -1,12 +1,10 @@
 """What a measured set of scenes is reduced to for plots."""
 
-import json
-
 import numpy as np
 import pytest
 
 from meishi.capture import CapturedCard
-from meishi.data import records
+from meishi.data.records import Card, Record
 from meishi.evaluation.detection import Detections
 from meishi.measuring import Outcome
 
@@ -17,21 +15,12 @@ QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.6], [0.2, 0.6]])
 @pytest.fixture
 def outcome():
     """Two scenes of one card: one found exactly, one missed."""
-    line = json.dumps(
-        {
-            "id": "scene",
-            "image": "scene.jpg",
-            "width": 100,
-            "height": 100,
-            "cards": [{"quad": QUAD.tolist(), "design": "d"}],
-            "backgrounds": [],
-            "attributes": {},
-        }
-    )
+    card = Card(QUAD, "design")
+    record = Record("scene", "0.zip", "scene.jpg", "0" * 64, 100, 100, (card,), (), {})
     exact = CapturedCard(0.9, 0.9, QUAD * 100 - 0.5, BOX[0])
     made = Outcome()
     for cards in ([exact], []):
-        made.records.append(records.parse(line))
+        made.records.append(record)
         made.cards.append(cards)
         made.detections.append(Detections(BOX[: len(cards)], np.array([0.9] * len(cards))))
     return made
