@@ -158,8 +158,7 @@ def check_store(root: Path) -> Iterator[Finding]:
 def check_remote(root: Path) -> Iterator[Finding]:
     """DVC's default remote: its package, and that what comes from it is verified."""
     if "dvc" not in installed_packages():
-        mend = ".venv/bin/pip install -r requirements.txt"
-        yield Finding("remote", LOOK, "not looked at: DVC is not installed", mend)
+        yield _not_looked_at("remote")
         return
     said = ask_dvc(root, "config", "--list")
     if said is None:
@@ -210,6 +209,9 @@ def check_data(root: Path) -> Iterator[Finding]:
     if absent:
         yield Finding("data", LOOK, f"not here yet: {shorten(absent)}", "make repro")
         return
+    if "dvc" not in installed_packages():
+        yield _not_looked_at("data")
+        return
     said = ask_dvc(root, "status", "--json")
     if said is None:
         yield Finding("data", BLOCKS, "`dvc status` fails", "see `dvc status`")
@@ -238,6 +240,11 @@ def main() -> None:
     findings = examine(Path.cwd())
     print(table(findings))
     sys.exit(any(finding.state == BLOCKS for finding in findings))
+
+
+def _not_looked_at(check: str) -> Finding:
+    mend = ".venv/bin/pip install -r requirements.txt"
+    return Finding(check, LOOK, "not looked at: DVC is not installed", mend)
 
 
 if __name__ == "__main__":

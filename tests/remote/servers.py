@@ -4,10 +4,10 @@ Each writes into a folder of this machine, so that a test can look at what is st
 start the server again on the same folder and port.
 """
 
+import contextlib
 import getpass
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
+import psutil
 
 HERE = Path(__file__).parent
 # What the server's files may not exceed, if asked for: the write fails as on a full disk.
@@ -66,17 +67,21 @@ class Server:
     def kill(self) -> None:
         """Kill it with all it has started, as a power cut would."""
         if self.process is not None:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            # sshd's sessions leave its process group: they are found as its descendants.
+            family = [*psutil.Process(self.process.pid).children(recursive=True), self.process]
+            for member in reversed(family):
+                with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                    member.kill()
             self.process.wait()
             self.process = None
 
     def stored(self) -> dict[str, bytes]:
         """Read every file in the folder, by its path there."""
-        files = (path for path in self.objects.rglob("*") if path.is_file())
-        return {path.relative_to(self.objects).as_posix(): path.read_bytes() for path in files}
+        found = {}
+        for path in self.objects.rglob("*"):
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # renamed meanwhile
+                found[path.relative_to(self.objects).as_posix()] = path.read_bytes()
+        return found
 
 
 def s3(folder: Path) -> Server:

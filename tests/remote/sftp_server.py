@@ -4,9 +4,22 @@
 """
 
 import asyncio
+import errno
+import os
 import sys
 
 import asyncssh
+
+
+class WholeWrites(asyncssh.SFTPServer):
+    """What is written in part, as when the disk becomes full, is an error."""
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> int:
+        """Write as the base class does, which takes a part for the whole."""
+        written = super().write(file_obj, offset, data)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return written
 
 
 async def serve(port: int, host_key: str, authorized_keys: str) -> None:
@@ -16,7 +29,7 @@ async def serve(port: int, host_key: str, authorized_keys: str) -> None:
         port,
         server_host_keys=[host_key],
         authorized_client_keys=authorized_keys,
-        sftp_factory=True,
+        sftp_factory=WholeWrites,
     )
     await asyncio.Event().wait()
 

@@ -77,6 +77,7 @@ class Toy:
             "XDG_CONFIG_HOME": str(self.home / ".config"),
             "PATH": f"{bin_folder}:{kept['PATH']}",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_MAX_ATTEMPTS": "1",  # a dead server is not waited for, minutes an object
             "DVC_SITE_CACHE_DIR": str(self.home / "site-cache"),
             "DVC_NO_ANALYTICS": "1",
         }
