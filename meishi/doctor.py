@@ -1,9 +1,11 @@
 """`meishi doctor`: what this clone and this machine lack, and how to mend it.
 
 Needs the standard library only, so that it can say what is missing in an empty environment, too:
-`python3 -m meishi.doctor`. Each check looks at one thing and returns its findings; none changes
+`python3 -m meishi.doctor`, with older Pythons too. Each check looks at one thing and returns its findings; none changes
 anything.
 """
+
+from __future__ import annotations
 
 import json
 import re

@@ -1,5 +1,7 @@
 """What the doctor's checks say: one finding each, laid out as a table."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

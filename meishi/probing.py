@@ -3,6 +3,8 @@
 Standard library only, see doctor.py.
 """
 
+from __future__ import annotations
+
 import importlib.metadata
 import json
 import os

@@ -1,6 +1,7 @@
 """The shipped models are declared, and only these can be registered."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -178,3 +179,18 @@ def test_a_tag_is_held_to_what_its_own_commit_declares(registry, tmp_path):
     assert check_refs(["card-detector@v0.1.0"], clone)
     with pytest.raises(RegistryError, match="there are none"):
         check_refs(["card-detector@v0.3.0"], clone)
+
+
+def test_the_documented_commands_register_a_model_and_get_it(registry, tmp_path):
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.split("## Register a model\n")[1].split("\n## ")[0]
+    fenced = re.findall(r"^```\n(.*?)^```$", section, re.S | re.M)
+    run(tmp_path, "git", "clone", "-q", "--bare", "--no-tags", str(registry), "origin.git")
+    run(tmp_path, "git", "clone", "-q", "origin.git", "clone")
+    clone = tmp_path / "clone"
+    for command in "".join(fenced).strip().splitlines():
+        run(clone, "bash", "-c", command)
+    assert (
+        clone / "CardDetector.mlpackage" / "model"
+    ).read_text() == "v0.2.0CardDetector.mlpackage"
+    assert "card-detector#release#2" in run(tmp_path / "origin.git", "git", "tag")

@@ -25,15 +25,20 @@ def section():
     return text.split("## Your own photos, start to pull request\n")[1].split("\n## ")[0]
 
 
+def blocks(language):
+    """List the section's fenced blocks of a language, in order."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", section(), re.S | re.M)
+    return [block for name, block in fenced if name == language]
+
+
 def commands():
     """List the section's commands, in order."""
-    found = re.findall(r"```\n(.*?)```", section(), re.S)
-    return [line for block in found for line in block.strip().splitlines()]
+    return [line for block in blocks("") for line in block.strip().splitlines()]
 
 
 def added_source():
     """Read the entry for params.yaml that the section gives."""
-    [block] = re.findall(r"```yaml\n(.*?)```", section(), re.S)
+    [block] = blocks("yaml")
     return YAML(typ="safe").load(block)
 
 
