@@ -1,8 +1,7 @@
 """`meishi doctor`: what this clone and this machine lack, and how to mend it.
 
-Needs the standard library only, so that it can say what is missing in an empty environment, too:
-`python3 -m meishi.doctor`, with older Pythons too. Each check looks at one thing and returns its findings; none changes
-anything.
+Needs the standard library only, and runs with Pythons that the rest does not run with, so that it
+can say so: `python3 -m meishi.doctor`. Each check looks at one thing and changes nothing.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ def check_pins(root: Path) -> Iterator[Finding]:
         return
     installed = installed_packages()
     missing = [name for name in required if name not in installed]
-    wanted = constrained | required
+    wanted = {**constrained, **required}
     other = [
         f"{name} {installed[name]} (pinned: {version})"
         for name, version in wanted.items()
@@ -110,7 +109,7 @@ def check_git(root: Path) -> Iterator[Finding]:
         mend = f"if no git is running: rm {lock}"
         yield Finding("git", BLOCKS, "index.lock is left over, or git is running", mend)
     elif version >= GIT:
-        yield Finding("git", OK, said.removeprefix("git version "))
+        yield Finding("git", OK, said.split("version ")[-1])
 
 
 def check_identity(root: Path) -> Iterator[Finding]:
