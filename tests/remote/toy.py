@@ -48,7 +48,7 @@ class Toy:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
 
     def dvc(self, *arguments: str) -> str:
