@@ -58,7 +58,7 @@ def run(command, folder):
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
