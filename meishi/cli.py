@@ -13,10 +13,15 @@ app = typer.Typer(
     help="Cut business cards out of photos, and make what the models for it are trained on.",
     no_args_is_help=True,
 )
-registry = typer.Typer(
-    help="Versions and stages of the shipped models, as git tags.", no_args_is_help=True
-)
-app.add_typer(registry, name="registry")
+
+
+def _group(name: str, about: str) -> typer.Typer:
+    group = typer.Typer(help=about, no_args_is_help=True)
+    app.add_typer(group, name=name)
+    return group
+
+
+registry = _group("registry", "Versions and stages of the shipped models, as git tags.")
 
 
 @app.command()
