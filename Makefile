@@ -29,6 +29,7 @@ test: restore .venv/tests-installed lint
 	@pytest tests/contract
 	@pytest tests/model
 	@pytest tests/smoke
+	@pytest tests/remote
 
 retrain: .venv/installed
 	@dvc pull data.dvc >/dev/null
@@ -60,6 +61,6 @@ restore: .venv/installed
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
-.venv/tests-installed: requirements-dev.txt requirements-render.txt .venv/installed
+.venv/tests-installed: requirements-dev.txt requirements-render.txt requirements-remote.txt .venv/installed
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@

@@ -21,6 +21,8 @@ LAYERS = {
         "images",
         "quiet",
         "keras",
+        "findings",
+        "probing",
     ),
     1: ("geometry", "evaluation.detection", "evaluation.captures"),
     2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay"),
@@ -37,7 +39,7 @@ LAYERS = {
         "slices",
         "contact_sheet",
     ),
-    4: ("litert", "measuring", "capture_files", "rendering", "adding"),
+    4: ("litert", "measuring", "capture_files", "rendering", "adding", "doctor", "registry"),
     5: ("cli", "stages"),
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
@@ -61,6 +63,7 @@ CONFINED = {
     "dask": ("workers",),
     "distributed": ("workers",),
     "cloudpickle": ("workers",),
+    "gto": ("registry",),
 }
 
 FILES = sorted([*(ROOT / "meishi").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
