@@ -1,4 +1,4 @@
-"""The charts of cost: sizes of the exported models, size against quality, speed before and after."""
+"""The charts of cost: sizes of the exported models, size against quality, speed of both."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,9 +56,8 @@ def speed(snapshot: Snapshot) -> Figures:
 
 def size_and_quality(snapshots: Sequence[Snapshot]) -> Figures | None:
     """Draw the packages' size against quality, for these snapshots and the commits before."""
-    before = [
-        (Snapshot(rev), date) for rev, date in history(Path("metrics/evaluate.json"), COMMITS)
-    ]
+    commits = history(Path("metrics/evaluate.json"), COMMITS)
+    before = [(Snapshot(rev), date) for rev, date in commits]
     known = [*((snapshot, "") for snapshot in snapshots), *before]
     rows = [row for snapshot, date in known for row in _point(snapshot, date)]
     if not rows:
@@ -125,4 +124,4 @@ def _bars(frame: pd.DataFrame, row: str, value: str, title: str) -> alt.LayerCha
     texts = base.mark_text(align="left", dx=4).encode(
         across, text=alt.Text(f"{value}:Q", format=".1f")
     )
-    return alt.layer(bars, texts)
+    return alt.LayerChart(layer=[bars, texts])

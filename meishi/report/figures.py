@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from meishi.report.revisions import RevisionError, Snapshot
+from meishi.report.revisions import RevisionError, Snapshot, same_test_data
 
 Better = Literal["higher", "lower", ""]
+MEASURED = "evaluate"  # the file whose figures depend on the scenes of the test split
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,19 @@ class Figure:
 
 @dataclass(frozen=True)
 class Compared:
-    """A figure's value, that of the base, and what to call the step between the two."""
+    """A figure's value and that of the base.
+
+    Attributes:
+        figure: which one.
+        value: of the revision that is looked at.
+        base: None when there is no base, or it lacks the figure.
+        comparable: whether both were measured on the same scenes, or it depends on none.
+    """
 
     figure: Figure
     value: float
     base: float | None
+    comparable: bool
 
     @property
     def change(self) -> str:
@@ -56,7 +65,9 @@ class Compared:
     @property
     def verdict(self) -> str:
         """The words "better", "worse", or "" where it is neither."""
-        if self.change in ("", "=") or not self.figure.better or self.base is None:
+        if self.base is None or self.change == "=" or not self.figure.better:
+            return ""
+        if not self.comparable:
             return ""
         rose = self.value > self.base
         return "better" if rose == (self.figure.better == "higher") else "worse"
@@ -107,8 +118,11 @@ def compare(head: Snapshot, base: Snapshot | None) -> list[Compared]:
         RevisionError: if `head` lacks one, or one is no number.
     """
     found = [(figure, value_of(head, figure)) for figure in FIGURES]
+    if base is None:
+        return [Compared(figure, value, None, False) for figure, value in found]
+    same = same_test_data(head, base)
     return [
-        Compared(figure, value, None if base is None else _value_or_none(base, figure))
+        Compared(figure, value, _value_or_none(base, figure), same or figure.file != MEASURED)
         for figure, value in found
     ]
 

@@ -1,4 +1,4 @@
-"""The quality gate: floors for headline figures, and how much a change may lose against its base."""
+"""The quality gate: limits of the headline figures, and how much a change may lose."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,9 @@ def judge(params: GateParams, head: Snapshot, base: Snapshot | None) -> Verdict:
     """
     figures = _figures(params.limits)
     values = [value_of(head, figure) for figure in figures]
-    passed, failed, open_ = [], [], []
+    passed: list[str] = []
+    failed: list[str] = []
+    open_: list[str] = []
     if base is not None and not same_test_data(head, base):
         open_.append(f"losses: {base.name} was measured on other scenes, or does not record which")
         base = None

@@ -94,7 +94,7 @@ def _curve(head: Snapshot, base: Snapshot, name: str, title: str) -> str:
     curves = [_loss(snapshot, path) for snapshot in (head, base)]
     if not curves[0] or curves[0] == curves[1]:
         return ""
-    last = max(step for curve in curves for step, _ in curve)
+    last = min(curve[-1][0] for curve in curves if curve)  # as far as both went
     grid = np.linspace(0, last, POINTS)
     lines = [
         "line [" + ", ".join(f"{value:.4g}" for value in _at(curve, grid)) + "]"
@@ -133,7 +133,7 @@ def _difference(kind: str, base: Snapshot, head: Snapshot) -> str:
         raise InputError(f"{' '.join(command)}: {done.stderr.strip()}")
     lines = [
         f"| `{key}` | {_cell(pair.get('old'))} | {_cell(pair.get('new'))} |"
-        for path, keys in json.loads(done.stdout or "{}").items()
+        for path, keys in sorted(json.loads(done.stdout or "{}").items())
         for key, pair in _named(kind, path, keys)
     ]
     if not lines:
@@ -148,7 +148,7 @@ def _difference(kind: str, base: Snapshot, head: Snapshot) -> str:
 
 def _named(kind: str, path: str, keys: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     prefix = f"{Path(path).stem} " if kind == "metrics" else ""
-    return ((f"{prefix}{key}", pair) for key, pair in keys.items())
+    return ((f"{prefix}{key}", pair) for key, pair in sorted(keys.items()))
 
 
 def _cell(value: object) -> str:

@@ -54,7 +54,7 @@ def write_report(out: Path, base_rev: str | None = None) -> list[str]:
         shown = pictures.captures(folder, before)
         if not shown:
             missing.append(f"{paths.OVERLAYS}: no pictures; `make repro` restores them")
-        (folder / SCRIPTS).write_text(vl_convert.javascript_bundle(vl_version=VEGA_LITE))
+        (folder / SCRIPTS).write_text(vl_convert.javascript_bundle(None, VEGA_LITE))
         content = {
             "base": base,
             "other_data": base is not None and not same_test_data(head, base),
@@ -84,10 +84,8 @@ def _charts(snapshots: list[Snapshot]) -> tuple[list[Figures], list[str]]:
         "metrics/latency.json": cost_charts.speed(snapshots[0]),
         "metrics of any revision": cost_charts.size_and_quality(snapshots),
     }
-    missing = [
-        f"{file}: not there, so its chart is left out" for file in wanted if not wanted[file]
-    ]
-    return [chart for chart in wanted.values() if chart], missing
+    drawn = [chart for chart in wanted.values() if chart]
+    return drawn, [f"{file}: not there, so no chart" for file in wanted if not wanted[file]]
 
 
 def _rendered(content: dict[str, Any]) -> str:

@@ -43,9 +43,11 @@ def captures(folder: Path, base: Path | None) -> dict[str, list[Picture]]:
     before = {} if base is None else {scene: file for _, scene, file in _overlays(base)}
     (folder / "pictures").mkdir()
     drawn = _overlays(paths.OVERLAYS)
-    chosen = {kind: [pair for own, *pair in drawn if own == kind][:SHOWN] for kind in KINDS}
+    chosen = {
+        kind: [(scene, file) for own, scene, file in drawn if own == kind][:SHOWN] for kind in KINDS
+    }
     return {
-        kind: [_copied(folder, str(scene), Path(file), before) for scene, file in pairs]
+        kind: [_copied(folder, scene, file, before) for scene, file in pairs]
         for kind, pairs in chosen.items()
         if pairs
     }

@@ -6,6 +6,7 @@ Nothing is checked out: a file of an older revision is read out of git's objects
 import csv
 import io
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 from meishi.errors import InputError
 
 WORKSPACE = "workspace"
+FULL_HASH = re.compile("[0-9a-f]{40}")
 MEASURED_ON = "build/prepared/test"
 
 
@@ -31,8 +33,9 @@ class Snapshot:
 
     @property
     def name(self) -> str:
-        """How people call it."""
-        return self.rev or WORKSPACE
+        """How people call it: a hash is cut to ten digits."""
+        rev = self.rev or WORKSPACE
+        return rev[:10] if FULL_HASH.fullmatch(rev) else rev
 
     def text(self, path: Path) -> str | None:
         """Read a file; None when the revision does not have it."""
@@ -81,10 +84,8 @@ def snapshot(rev: str | None) -> Snapshot:
     """
     if rev is None:
         return Snapshot()
-    if (
-        rev.startswith("-")
-        or _git("rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}").returncode
-    ):
+    found = _git("rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
+    if rev.startswith("-") or found.returncode:
         raise RevisionError(
             f"{rev}: git knows no such revision here; `git log --oneline` lists them. A shallow "
             "clone has none but its own: `git fetch --unshallow`"
