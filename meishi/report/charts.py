@@ -125,7 +125,7 @@ def slices(snapshots: Sequence[Snapshot]) -> Figures | None:
     span = alt.Scale(domain=[0, 1])
     dots = base.mark_circle(size=60, opacity=1).encode(alt.X("iou_mean:Q", scale=span, title="IoU"))
     ticks = base.mark_tick(thickness=2).encode(alt.X("iou_p05:Q", scale=span))
-    caption = "Dot: mean IoU of the slice's cards, a missed one counting 0. Stroke: 5th percentile."
+    caption = "Dot: mean IoU of the slice's cards, a missed one has 0. Stroke: 5th percentile."
     return Figures(
         "slices", "By what the scene shows", caption, alt.LayerChart(layer=[ticks, dots])
     )

@@ -23,6 +23,7 @@ from meishi.report.revisions import Snapshot, same_test_data, snapshot
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 VEGA_LITE = "6.4"
 SCRIPTS = "charts.js"
+SNIPPET = "window.vegaEmbed = vegaEmbed;"  # what the page calls
 MARGIN = {"left": 4, "right": 12, "top": 8, "bottom": 4}
 FONT = "system-ui, sans-serif"
 AXIS = {"gridColor": "#eceff2", "labelOverlap": "greedy", "labelSeparation": 6}
@@ -54,7 +55,7 @@ def write_report(out: Path, base_rev: str | None = None) -> list[str]:
         shown = pictures.captures(folder, before)
         if not shown:
             missing.append(f"{paths.OVERLAYS}: no pictures; `make repro` restores them")
-        (folder / SCRIPTS).write_text(vl_convert.javascript_bundle(None, VEGA_LITE))
+        (folder / SCRIPTS).write_text(vl_convert.javascript_bundle(SNIPPET, VEGA_LITE))
         content = {
             "base": base,
             "other_data": base is not None and not same_test_data(head, base),

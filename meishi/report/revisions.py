@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from meishi.errors import InputError
 
 WORKSPACE = "workspace"
+EXPERIMENTS = "refs/exps/"
 FULL_HASH = re.compile("[0-9a-f]{40}")
 MEASURED_ON = "build/prepared/test"
 
@@ -33,8 +34,10 @@ class Snapshot:
 
     @property
     def name(self) -> str:
-        """How people call it: a hash is cut to ten digits."""
-        rev = self.rev or WORKSPACE
+        """How people call it: a hash is cut to ten digits, an experiment has its name."""
+        rev = (self.rev or WORKSPACE).removeprefix("refs/heads/")
+        if rev.startswith(EXPERIMENTS):
+            return rev.rsplit("/", 1)[1]
         return rev[:10] if FULL_HASH.fullmatch(rev) else rev
 
     def text(self, path: Path) -> str | None:
@@ -77,20 +80,25 @@ class Snapshot:
 
 
 def snapshot(rev: str | None) -> Snapshot:
-    """Return the snapshot of a revision, having checked that git knows it.
+    """Return the snapshot of a revision or of a DVC experiment, having checked that it exists.
 
     Raises:
         RevisionError: if it does not.
     """
     if rev is None:
         return Snapshot()
-    found = _git("rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
-    if rev.startswith("-") or found.returncode:
-        raise RevisionError(
-            f"{rev}: git knows no such revision here; `git log --oneline` lists them. A shallow "
-            "clone has none but its own: `git fetch --unshallow`"
-        )
-    return Snapshot(rev)
+    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+    if found.returncode == 0:
+        return Snapshot(rev)
+    experiments = _git("for-each-ref", "--format=%(refname)", EXPERIMENTS).stdout.split()
+    named = [ref for ref in experiments if ref.endswith(f"/{rev}")]
+    if len(named) == 1:
+        return Snapshot(named[0])
+    raise RevisionError(
+        f"{rev}: git knows no such revision here, nor DVC one experiment of that name; "
+        "`git log --oneline` and `dvc exp list` list them. A shallow clone has no revision but "
+        "its own: `git fetch --unshallow`"
+    )
 
 
 def same_test_data(one: Snapshot, other: Snapshot) -> bool:
