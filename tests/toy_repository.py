@@ -47,7 +47,7 @@ for kind in ("outs", "metrics", "plots"):
         elif out.name == "overlays":
             out.mkdir(exist_ok=True)
             for file in model.iterdir():
-                (out / file.name).write_bytes(file.read_bytes())
+                (out / file.name).write_bytes(file.read_bytes() + digest.encode())
         else:
             out.mkdir(exist_ok=True)
             (out / "frames.jsonl").write_text(digest)
@@ -109,10 +109,11 @@ def make(folder: Path) -> Path:
 
 
 def commit(folder: Path, **changed: str) -> str:
-    """Set params (`capture__score_threshold="0.5"`), run, commit; return the commit."""
+    """Set params (`capture__score_threshold="0.5"`), run, store, commit; return the commit."""
     for key, value in changed.items():
         run(["dvc", "exp", "run", "-q", "-S", f"{key.replace('__', '.')}={value}"], folder)
-    run("git add -A && git commit -qm change", folder)
+    run("dvc push -q && dvc gc --workspace --cloud --force -q && git add -A", folder)
+    run("git commit -qm change", folder)
     return run("git rev-parse HEAD", folder).strip()
 
 
