@@ -108,6 +108,14 @@ def make(folder: Path) -> Path:
     return folder
 
 
+def copy(made: Path, folder: Path) -> Path:
+    """Copy a toy and its origin, so that a test may change both."""
+    shutil.copytree(made, folder, symlinks=True)
+    shutil.copytree(made.with_suffix(".git"), folder.with_suffix(".git"))
+    run(["git", "remote", "set-url", "origin", str(folder.with_suffix(".git"))], folder)
+    return folder
+
+
 def commit(folder: Path, **changed: str) -> str:
     """Set params (`capture__score_threshold="0.5"`), run, store, commit; return the commit."""
     for key, value in changed.items():

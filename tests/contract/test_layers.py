@@ -36,8 +36,9 @@ LAYERS = {
         "reproduce",
         "slices",
         "contact_sheet",
+        "report",
     ),
-    4: ("litert", "measuring", "capture_files", "rendering", "adding"),
+    4: ("litert", "measuring", "capture_files", "rendering", "adding", "smoke"),
     5: ("cli", "stages"),
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
@@ -61,6 +62,12 @@ CONFINED = {
     "dask": ("workers",),
     "distributed": ("workers",),
     "cloudpickle": ("workers",),
+    "altair": ("report",),
+    "vl_convert": ("report",),
+    "jinja2": ("report",),
+    "markdown_it": ("report",),
+    "dvc": ("report",),
+    "dvc_data": ("report",),
 }
 
 FILES = sorted([*(ROOT / "meishi").rglob("*.py"), *(ROOT / "stages").glob("*.py")])

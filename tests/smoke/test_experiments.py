@@ -26,8 +26,8 @@ def commands(text: str) -> list[list[str]]:
 class Desk:
     """Two clones of the toy, ours and a colleague's."""
 
-    def __init__(self, folder: Path):
-        self.ours = toy_repository.make(folder / "toy")
+    def __init__(self, made: Path, folder: Path):
+        self.ours = toy_repository.copy(made, folder / "toy")
         toy_repository.run("mkdir .venv && touch .venv/installed .venv/report-installed", self.ours)
         self.theirs = folder / "colleague"
         toy_repository.run(["git", "clone", "-q", f"{self.ours}.git", str(self.theirs)], self.ours)
@@ -48,8 +48,8 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory) -> Desk:
-    desk = Desk(tmp_path_factory.mktemp("experiments"))
+def desk(toy_made, tmp_path_factory) -> Desk:
+    desk = Desk(toy_made, tmp_path_factory.mktemp("experiments"))
     for block in commands(DOCUMENT.read_text(encoding="utf-8")):
         folder = desk.theirs if any("exp pull" in line for line in block) else desk.ours
         for command in block:

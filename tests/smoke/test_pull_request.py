@@ -65,8 +65,8 @@ class Job:
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return toy_repository.make(tmp_path_factory.mktemp("workflow") / "toy")
+def toy(toy_made, tmp_path_factory):
+    return toy_repository.copy(toy_made, tmp_path_factory.mktemp("workflow") / "toy")
 
 
 @pytest.fixture
