@@ -139,9 +139,9 @@ def check_outputs(folder: Path) -> None:
     """
     outs = (out for stage in read_stages(folder / "dvc.yaml").values() for out in stage.outs)
     missing = [out for out in outs if not _is_there(folder / out)]
-    faults = [f"{out}: declared in dvc.yaml, not written" for out in missing]
     status = json.loads(_run(folder, "dvc", "status", "--json"))
-    faults += [f"{stage}: out of date after the run: {why}" for stage, why in status.items()]
+    faults = [f"{stage}: out of date after the run: {why}" for stage, why in status.items()]
+    faults += [f"{out}: declared in dvc.yaml, not written" for out in missing]
     if faults:
         raise InputError(summary(faults))
 
