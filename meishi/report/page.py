@@ -103,7 +103,12 @@ def _spec(figures: Figures) -> str:
     sized = figures.chart.properties(width="container", background="transparent", padding=MARGIN)
     autosize = {"type": "fit-x", "contains": "padding"}
     spec = sized.to_dict() | {"autosize": autosize}
-    spec["config"] = {"font": FONT, "view": {"stroke": "#dde1e6"}, "axis": AXIS}
+    spec["config"] = {
+        "font": FONT,
+        "view": {"stroke": "#dde1e6"},
+        "axis": AXIS,
+        "legend": {"layout": {"bottom": {"direction": "vertical", "anchor": "start"}}},
+    }
     return json.dumps(spec, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
 
 

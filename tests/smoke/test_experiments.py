@@ -14,7 +14,7 @@ pytestmark = pytest.mark.smoke
 DOCUMENT = ROOT / "docs" / "experimenting.md"
 # Takes minutes: a job of its own in .github/workflows/test.yaml.
 ELSEWHERE = ("make smoke",)
-QUEUE_S = 120
+QUEUE_S = toy_repository.LIMIT_S
 
 
 def commands(text: str) -> list[list[str]]:

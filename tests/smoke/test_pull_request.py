@@ -47,7 +47,12 @@ class Job:
         script.write_text(STEPS[name]["run"])
         shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)]
         return subprocess.run(
-            shell, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120
+            shell,
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=toy_repository.LIMIT_S,
         )
 
     def filled(self, value: str) -> str:
