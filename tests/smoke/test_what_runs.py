@@ -26,6 +26,7 @@ def status(toy):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_SITE_CACHE_DIR", str(toy.parent / "site-cache"))
+        patch.chdir(toy)  # DVC names stages relative to it
         with Repo(str(toy)) as repo:
             yield lambda: set(repo.status())
 
