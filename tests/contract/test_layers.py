@@ -38,8 +38,18 @@ LAYERS = {
         "reproduce",
         "slices",
         "contact_sheet",
+        "report",
     ),
-    4: ("litert", "measuring", "capture_files", "rendering", "adding", "doctor", "registry"),
+    4: (
+        "litert",
+        "measuring",
+        "capture_files",
+        "rendering",
+        "adding",
+        "doctor",
+        "registry",
+        "smoke",
+    ),
     5: ("cli", "stages"),
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
@@ -64,6 +74,12 @@ CONFINED = {
     "distributed": ("workers",),
     "cloudpickle": ("workers",),
     "gto": ("registry",),
+    "altair": ("report",),
+    "vl_convert": ("report",),
+    "jinja2": ("report",),
+    "markdown_it": ("report",),
+    "dvc": ("report",),
+    "dvc_data": ("report",),
 }
 
 FILES = sorted([*(ROOT / "meishi").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
