@@ -1,10 +1,11 @@
-"""The `meishi` command: render, add photos, capture cards, run and inspect packages."""
+"""The `meishi` command: render, add photos, capture cards, run, inspect and publish packages."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from meishi.collections.cli import app as collections
 from meishi.errors import clean_exit
 
 WEIGHTS = Path("build/weights/efficientnet_lite0.npz")
@@ -12,6 +13,7 @@ WEIGHTS = Path("build/weights/efficientnet_lite0.npz")
 app = typer.Typer(
     help="Card capture: scenes to train on, and cards out of photos.", no_args_is_help=True
 )
+app.add_typer(collections, name="collections")
 
 
 @app.command()

@@ -100,11 +100,11 @@ class Client:
         try:
             offers, updater, faults = self._poll()
         except (*REFUSALS, OSError) as error:
-            return [self._outcome(model, "failed", str(error)) for model in self.embedded]
+            return [self._outcome(model, "failed", _words(error)) for model in self.embedded]
         return [self._update(model, offers, updater, faults) for model in self.embedded]
 
     def package(self, model: str) -> Path:
-        """Return the package to run: the current, the previous or the embedded, first intact one."""
+        """Return the package to run: current, previous or embedded, the first that is intact."""
         state = self.shelf.state(model)
         for kept in (state.current, state.previous):
             fits = kept and kept.contract == self.device.contracts[model]
@@ -223,4 +223,4 @@ def _status(old: Installed | None, new: Installed | None) -> str:
 
 def _words(error: BaseException) -> str:
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    return "the disk is full" if full else str(error)
+    return "the disk is full" if full else str(error) or type(error).__name__

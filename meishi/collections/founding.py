@@ -8,6 +8,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
+    Key,
     Metadata,
     MetaFile,
     Role,
@@ -19,8 +20,8 @@ from tuf.api.metadata import (
 
 from meishi.atomic import atomic_write_bytes
 from meishi.collections import layout
-from meishi.collections.keys import KeyFault, load_keys, make_key, signers
-from meishi.collections.repository import Repository, RepositoryFault
+from meishi.collections.keys import KeyringError, load_keys, make_key, signers
+from meishi.collections.repository import Repository, StateError
 from meishi.collections.signing import State, expiry
 from meishi.collections.store import ConflictError, Store
 from meishi.errors import InputError
@@ -43,9 +44,9 @@ def found(store: Store, keys: Path, now: datetime) -> Repository:
         InputError: if something is published there, keys exist, or the store is unfit.
     """
     if store.read(layout.TIMESTAMP) is not None or store.read(layout.metadata_path("root", 1)):
-        raise RepositoryFault(f"{store.address}: something is published here already")
+        raise StateError(f"{store.address}: something is published here already")
     if any(keys.glob("*.pem")):
-        raise KeyFault(f"{keys}: holds keys already; name an empty folder")
+        raise KeyringError(f"{keys}: holds keys already; name an empty folder")
     store.check()
     made = {
         role: [make_key(keys, f"{role}-{i + 1}") for i in range(count)]
@@ -62,7 +63,7 @@ def found(store: Store, keys: Path, now: datetime) -> Repository:
         store.create(layout.metadata_path("root", 1), root)
         repository.publish_first(state)
     except ConflictError as error:
-        raise RepositoryFault(f"{store.address}: someone else publishes here: {error}") from error
+        raise StateError(f"{store.address}: someone else publishes here: {error}") from error
     atomic_write_bytes(keys / ROOT_FILE, root)
     return repository
 
@@ -132,7 +133,7 @@ def renew(repository: Repository, roles: Iterable[str]) -> None:
     wanted = set(roles)
     unknown = sorted(wanted - set(layout.KEYS))
     if unknown:
-        raise KeyFault(f"roles {unknown}: expected some of {', '.join(layout.KEYS)}")
+        raise KeyringError(f"roles {unknown}: expected some of {', '.join(layout.KEYS)}")
     if "root" in wanted:
         state = repository.load()
         _write_root(repository, state, signers(repository.keys, "root", _root_role(state)))
@@ -156,7 +157,7 @@ def _write_root(repository: Repository, state: State, before: list[CryptoSigner]
     try:
         repository.store.create(path, state.root.to_bytes())
     except ConflictError:
-        raise RepositoryFault(f"{path}: someone else changed the root meanwhile") from None
+        raise StateError(f"{path}: someone else changed the root meanwhile") from None
 
 
 def _exchange_delegated(state: State, role: str, old: str, new: SSlibKey) -> None:
@@ -172,10 +173,12 @@ def _find_key(state: State, role: str, keyid: str) -> str:
     assert delegations is not None and delegations.roles is not None
     roles = {**state.root.signed.roles, **delegations.roles}
     if role not in roles:
-        raise KeyFault(f"role {role!r}: expected one of {', '.join(roles)}")
+        raise KeyringError(f"role {role!r}: expected one of {', '.join(roles)}")
     found = [known for known in roles[role].keyids if keyid and known.startswith(keyid)]
     if len(found) != 1:
-        raise KeyFault(f"{role}: key {keyid!r}: expected one of {', '.join(roles[role].keyids)}")
+        raise KeyringError(
+            f"{role}: key {keyid!r}: expected one of {', '.join(roles[role].keyids)}"
+        )
     return found[0]
 
 
@@ -212,5 +215,5 @@ def _delegations(made: dict[str, list[SSlibKey]]) -> Delegations:
         )
         for name in layout.COLLECTIONS
     }
-    keys = {key.keyid: key for name in layout.COLLECTIONS for key in made[name]}
+    keys: dict[str, Key] = {key.keyid: key for name in layout.COLLECTIONS for key in made[name]}
     return Delegations(keys, roles)

@@ -18,7 +18,7 @@ from meishi.errors import InputError, summary
 CONFIG = Path("collections.yaml")
 
 
-class GateFault(InputError):
+class GateError(InputError):
     """A package may not be published; the message lists every reason."""
 
 
@@ -74,31 +74,31 @@ class Config:
     models: tuple[Model, ...]
 
     def model(self, name: str) -> Model:
-        """Return what is asked of a model; GateFault if it is not in the file."""
+        """Return what is asked of a model; GateError if it is not in the file."""
         for model in self.models:
             if model.name == name:
                 return model
         known = ", ".join(model.name for model in self.models)
-        raise GateFault(f"model {name!r}: not in the configuration; it has {known or 'none'}")
+        raise GateError(f"model {name!r}: not in the configuration; it has {known or 'none'}")
 
 
 def read_config(file: Path) -> Config:
     """Read the file.
 
     Raises:
-        GateFault: if it cannot be read, or for every fault in it.
+        GateError: if it cannot be read, or for every fault in it.
     """
     try:
         document = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise GateFault(f"{file}: cannot be read: {error}") from error
+        raise GateError(f"{file}: cannot be read: {error}") from error
     found: list[schema.Fault] = []
     config = schema.build(Config, document, found)
     faults = [f"{file} [{fault.where}]: {fault.what}" for fault in found]
     if not faults:
         faults = [f"{file}: {fault}" for model in config.models for fault in _faults(model)]
     if faults:
-        raise GateFault(summary(faults))
+        raise GateError(summary(faults))
     return config
 
 
@@ -126,7 +126,7 @@ def read_metrics(contents: dict[str, bytes]) -> dict[str, Any]:
         contents: by file name without suffix.
 
     Raises:
-        GateFault: for each that is no JSON object.
+        GateError: for each that is no JSON object.
     """
     metrics, faults = {}, []
     for name, content in contents.items():
@@ -135,7 +135,7 @@ def read_metrics(contents: dict[str, bytes]) -> dict[str, Any]:
         except ValueError as error:
             faults.append(f"metrics {name}: no JSON: {error}")
     if faults:
-        raise GateFault(summary(faults))
+        raise GateError(summary(faults))
     return metrics
 
 
@@ -146,7 +146,7 @@ def check_metrics(model: Model, metrics: dict[str, Any]) -> dict[str, float]:
         Those that were looked at, by FILE:KEY.
 
     Raises:
-        GateFault: for every one that is missing, no number, or out of bounds.
+        GateError: for every one that is missing, no number, or out of bounds.
     """
     seen, faults = {}, []
     for bound in model.bounds:
@@ -164,7 +164,7 @@ def check_metrics(model: Model, metrics: dict[str, Any]) -> dict[str, float]:
         if bound.at_most is not None and value > bound.at_most:
             faults.append(f"{bound.metric}: {value:g} is above {bound.at_most:g}")
     if faults:
-        raise GateFault(f"{model.name}: the quality gate refuses it: {summary(faults)}")
+        raise GateError(f"{model.name}: the quality gate refuses it: {summary(faults)}")
     return seen
 
 
@@ -172,7 +172,7 @@ def check_contract(model: Model, contract: str, min_app: str, max_app: str) -> N
     """Hold a package's contract against the apps that it claims to serve.
 
     Raises:
-        GateFault: naming each range of apps that reads another contract.
+        GateError: naming each range of apps that reads another contract.
     """
     low = layout.number(min_app)
     high = layout.number(max_app) if max_app else None
@@ -186,7 +186,7 @@ def check_contract(model: Model, contract: str, min_app: str, max_app: str) -> N
     if not model.apps or low < layout.number(model.apps[0].since):
         faults.append(f"no contract is stated for app {min_app}")
     if faults:
-        raise GateFault(
+        raise GateError(
             f"{model.name}: contract {contract[:12]} breaks apps that it claims to serve: "
             f"{summary(faults)}; narrow --min-app and --max-app, or publish for a new app"
         )

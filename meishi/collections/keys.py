@@ -18,7 +18,7 @@ from meishi.errors import InputError, summary
 PASSWORD = "MEISHI_KEYS_PASSWORD"
 
 
-class KeyFault(InputError):
+class KeyringError(InputError):
     """Keys are missing or cannot be read."""
 
 
@@ -29,7 +29,7 @@ def make_key(folder: Path, name: str) -> SSlibKey:
     """Make a key, write it to FOLDER/NAME.pem (mode 0600) and return its public half.
 
     Raises:
-        KeyFault: if there is a file of that name.
+        KeyringError: if there is a file of that name.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     private = Ed25519PrivateKey.generate()
@@ -46,7 +46,7 @@ def make_key(folder: Path, name: str) -> SSlibKey:
     try:
         opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise KeyFault(f"{file}: exists; a key is never overwritten") from None
+        raise KeyringError(f"{file}: exists; a key is never overwritten") from None
     with os.fdopen(opened, "wb") as stream:
         stream.write(content)
         stream.flush()
@@ -58,7 +58,7 @@ def load_keys(folders: Iterable[Path]) -> Keyring:
     """Read every key of some folders.
 
     Raises:
-        KeyFault: naming each file that is no key or needs another password.
+        KeyringError: naming each file that is no key or needs another password.
     """
     keys: Keyring = {}
     faults = []
@@ -73,7 +73,7 @@ def load_keys(folders: Iterable[Path]) -> Keyring:
             except (ValueError, TypeError, OSError) as error:
                 faults.append(f"{file}: cannot be read: {error}; is {PASSWORD} right?")
     if faults:
-        raise KeyFault(summary(faults))
+        raise KeyringError(summary(faults))
     return keys
 
 
@@ -81,11 +81,11 @@ def signers(keys: Keyring, role: str, wanted: Role) -> list[CryptoSigner]:
     """Return the keys at hand that sign for a role.
 
     Raises:
-        KeyFault: if there are fewer than its threshold.
+        KeyringError: if there are fewer than its threshold.
     """
     found = [keys[keyid] for keyid in wanted.keyids if keyid in keys]
     if len(found) < wanted.threshold:
-        raise KeyFault(
+        raise KeyringError(
             f"{role}: needs {wanted.threshold} of its {len(wanted.keyids)} keys, {len(found)} are "
             "at hand; name their folders with --keys"
         )

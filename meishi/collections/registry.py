@@ -17,7 +17,7 @@ from meishi.errors import InputError
 SECONDS = 600  # for one command of git or DVC
 
 
-class RegistryFault(InputError):
+class RegistryError(InputError):
     """A tag names nothing that can be published."""
 
 
@@ -48,7 +48,7 @@ def metrics_at(repo: Path, tag: Tag, names: set[str]) -> dict[str, bytes]:
     """Read metrics/NAME.json of a tag.
 
     Raises:
-        RegistryFault: if the tag or a file is not there.
+        RegistryError: if the tag or a file is not there.
     """
     return {name: _git(repo, "show", f"{tag.name}:metrics/{name}.json") for name in sorted(names)}
 
@@ -57,7 +57,7 @@ def hash_at(repo: Path, tag: Tag, package: str) -> str:
     """Return the DVC hash of the output that a package is part of.
 
     Raises:
-        RegistryFault: if no stage of the tag's dvc.lock writes it.
+        RegistryError: if no stage of the tag's dvc.lock writes it.
     """
     lock = YAML(typ="safe").load(_git(repo, "show", f"{tag.name}:dvc.lock").decode())
     path = PurePosixPath(package)
@@ -65,14 +65,14 @@ def hash_at(repo: Path, tag: Tag, package: str) -> str:
         for out in stage.get("outs", []):
             if PurePosixPath(out["path"]) in (path, *path.parents):
                 return out["md5"]
-    raise RegistryFault(f"{tag.name}: no stage of its dvc.lock writes {package}")
+    raise RegistryError(f"{tag.name}: no stage of its dvc.lock writes {package}")
 
 
 def package_at(repo: Path, tag: Tag, package: str, folder: Path) -> Path:
     """Get the package of a tag into a folder, from DVC.
 
     Raises:
-        RegistryFault: if DVC cannot give it.
+        RegistryError: if DVC cannot give it.
     """
     target = folder / PurePosixPath(package).name
     command = ["dvc", "get", str(repo), package, "--rev", tag.name, "--out", str(target)]
@@ -88,8 +88,8 @@ def _run(command: list[str], folder: Path) -> bytes:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, timeout=SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise RegistryFault(f"{' '.join(command)}: {error}") from error
+        raise RegistryError(f"{' '.join(command)}: {error}") from error
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().splitlines()
-        raise RegistryFault(f"{' '.join(command)}: {reason[-1] if reason else 'failed'}")
+        raise RegistryError(f"{' '.join(command)}: {reason[-1] if reason else 'failed'}")
     return done.stdout

@@ -35,7 +35,7 @@ BEFORE_ALL_EXPIRY = datetime(1970, 1, 1, tzinfo=UTC)
 Edit = Callable[[State], None]
 
 
-class RepositoryFault(InputError):
+class StateError(InputError):
     """What is published is not what it should be, or the change cannot be made."""
 
 
@@ -60,7 +60,7 @@ class Repository:
         """Read and verify all that is published, expired or not.
 
         Raises:
-            RepositoryFault: if anything is missing or refused.
+            StateError: if anything is missing or refused.
         """
         return self._verified(BEFORE_ALL_EXPIRY, {})
 
@@ -69,7 +69,7 @@ class Repository:
 
         Raises:
             InputError: whatever `edit` raises; nothing is published then.
-            RepositoryFault: if a client would refuse the result, or others publish all the time.
+            StateError: if a client would refuse the result, or others publish all the time.
         """
         for _ in range(ATTEMPTS):
             state = self.load()
@@ -81,7 +81,7 @@ class Repository:
                 return state
             except ConflictError:
                 continue
-        raise RepositoryFault(
+        raise StateError(
             f"{self.store.address}: others published {ATTEMPTS} times meanwhile; try again"
         )
 
@@ -101,7 +101,7 @@ class Repository:
         """
         try:
             state = self._verified(now, {})
-        except RepositoryFault as error:
+        except StateError as error:
             return [str(error)]
         faults = []
         for name in layout.COLLECTIONS:
@@ -137,7 +137,7 @@ class Repository:
     def _verified(self, now: datetime, unwritten: dict[str, bytes]) -> State:
         raw = unwritten.get(layout.TIMESTAMP) or self.store.read(layout.TIMESTAMP)
         if raw is None:
-            raise RepositoryFault(
+            raise StateError(
                 f"{self.store.address}: nothing is published here; `meishi collections init`"
             )
         fetcher = StoreFetcher(self.store, {layout.TIMESTAMP: raw, **unwritten})
@@ -149,7 +149,7 @@ class Repository:
                     name: verified_targets(updater, folder, name) for name in layout.COLLECTIONS
                 }
             except REFUSALS as error:
-                raise RepositoryFault(f"{self.store.address}: refused: {error}") from error
+                raise StateError(f"{self.store.address}: refused: {error}") from error
             return State(
                 Metadata[Root].from_file(str(folder / "root.json")),
                 Metadata[Timestamp].from_file(str(folder / "timestamp.json")),

@@ -42,7 +42,7 @@ class State:
         return {"targets": self.targets, **self.collections}
 
     def signers(self, role: str, keys: Keyring) -> list[CryptoSigner]:
-        """Return the keys that sign for a role; KeyFault if there are too few."""
+        """Return the keys that sign for a role; KeyringError if there are too few."""
         if role in self.collections:
             delegations = self.targets.signed.delegations
             assert delegations is not None and delegations.roles is not None

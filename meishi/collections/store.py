@@ -149,7 +149,7 @@ class Store:
         return f"{self.root.rstrip('/')}/{path}"
 
     def _modified(self, row: dict[str, Any]) -> datetime:
-        stamp = row.get("LastModified") or row.get("mtime") or row.get("created")
+        stamp: Any = row.get("LastModified") or row.get("mtime") or row.get("created")
         if isinstance(stamp, (int, float)):
             return datetime.fromtimestamp(stamp, UTC)
         return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
