@@ -70,9 +70,10 @@ class World:
         self, version, content=b"", model=DETECTOR, to="staging", contract=CONTRACT, **terms
     ):
         """Publish a package whose weights are `content`, or weights(version)."""
-        path = self.folder / "packages" / f"{model}-{version}-{terms.get('variant', '')}"
+        content = content or weights(version)
+        path = self.folder / "packages" / hashlib.sha256(content).hexdigest()
         if not path.exists():
-            write_package(path, content or weights(version))
+            write_package(path, content)
         candidate = publishing.Candidate(path, model, version, METRICS, f"folder {version}")
         wanted = publishing.Terms(**{"min_os": "15.0", "min_app": "1.0", **terms})
         return publishing.publish(
