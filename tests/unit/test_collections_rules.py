@@ -8,7 +8,7 @@ import stat
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tuf.api.metadata import TargetFile
 
@@ -47,6 +47,7 @@ def version(offers, one=None, holds=(), failed=frozenset()):
     return found.entry.version if found else None
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_a_bucket_is_a_share_and_stays(name, salt):
     drawn = bucket(DETECTOR, name, salt)
@@ -67,6 +68,7 @@ def test_another_salt_draws_other_devices():
     assert len(first & second) < len(first) / 3
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.text(max_size=10), st.integers(0, 100), st.integers(0, 100))
 def test_raising_a_share_only_adds_devices(name, one, two):
     low, high = sorted((one, two))
@@ -74,6 +76,7 @@ def test_raising_a_share_only_adds_devices(name, one, two):
         assert version([offer(rollout=high)], device(name))
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.text(max_size=10), st.integers(0, 100))
 def test_halting_keeps_who_has_it_and_offers_it_to_no_one_else(name, share):
     halted = offer(rollout=share, state="halted")
@@ -119,6 +122,7 @@ def test_only_apps_of_the_range(app, expected):
     assert version([offer(min_app="1.2", max_app="1.9")], device(app=app)) == expected
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.builds(
         dataclasses.replace,
@@ -349,6 +353,7 @@ def test_an_archive_depends_on_the_content_alone(tmp_path):
     assert archive.pack(one) == archive.pack(two)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.binary(), max_size=5))
 def test_unpacking_inverts_packing(tmp_path_factory, files):
     folder = tmp_path_factory.mktemp("pack")
