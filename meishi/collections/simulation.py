@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -113,7 +113,7 @@ def simulate(devices: int, seed: int, workers: int, steps: Iterable[Step] = STEP
     Args:
         devices: number of them.
         seed: of faults and devices.
-        workers: processes in which the devices live.
+        workers: processes in which the devices live; 0: this one.
         steps: what the publisher does.
 
     Returns:
@@ -125,11 +125,7 @@ def simulate(devices: int, seed: int, workers: int, steps: Iterable[Step] = STEP
         app = write_package(folder / "app.mlpackage", EMBEDDED, "good", PACKAGE_BYTES)
         store = Store(str(folder / "public"))
         repository = founding.found(store, folder / "keys", datetime.now(UTC))
-        context = get_context("spawn")  # a server's thread is no thing to fork
-        with (
-            serving(folder / "public", network.twist) as site,
-            ProcessPoolExecutor(workers, mp_context=context) as pool,
-        ):
+        with serving(folder / "public", network.twist) as site, _pool(workers) as pool:
             trees = frozenset({tree_sha256(app)})
             world = World(site.url, repository.root, folder, trees, seed, False)
             run = _Run(repository, world, pool, devices)
@@ -138,10 +134,15 @@ def simulate(devices: int, seed: int, workers: int, steps: Iterable[Step] = STEP
     return run.report(rows, idle, network.counts, seed)
 
 
+def _pool(workers: int) -> Executor:
+    if not workers:
+        return ThreadPoolExecutor(1)
+    # The server's thread is no thing to fork.
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
 class _Run:
-    def __init__(
-        self, repository: Repository, world: World, pool: ProcessPoolExecutor, devices: int
-    ) -> None:
+    def __init__(self, repository: Repository, world: World, pool: Executor, devices: int) -> None:
         self.repository = repository
         self.world = world
         self.pool = pool

@@ -47,29 +47,30 @@ class Store:
             options: for the file system, as `endpoint_url` for S3.
 
         Raises:
-            StoreError: if it cannot be opened, or is another kind and there is no lock.
+            StoreError: if it cannot be opened.
         """
         self.address = address
         try:
             self.fs, self.root = fsspec.core.url_to_fs(address, **options)
-        except (ValueError, ImportError) as error:
+        except (ValueError, ImportError, OSError) as error:
             raise StoreError(f"{address}: cannot be opened: {error}") from error
         protocols = (self.fs.protocol,) if isinstance(self.fs.protocol, str) else self.fs.protocol
         self.kind = next((kind for kind in ("file", "memory", "s3") if kind in protocols), "")
-        if not self.kind and lock is None:
-            raise StoreError(
-                f"{address}: {protocols[0]} has no conditional writes that are known here; name a "
-                "file that all publishers share with --lock, or publish to a folder and copy it"
-            )
         self.lock = lock
         self.conditional = self.kind == "s3" and lock is None
 
     def read(self, path: str) -> bytes | None:
-        """Read a file; None if there is none."""
+        """Read a file; None if there is none.
+
+        Raises:
+            StoreError: if the store does not answer.
+        """
         try:
             return self.fs.cat_file(self._full(path))
         except FileNotFoundError:
             return None
+        except Exception as error:  # whatever the library behind the address raises
+            raise StoreError(f"{self.address}: {path} cannot be read: {error}") from error
 
     def create(self, path: str, content: bytes) -> None:
         """Write a new file, whole.
@@ -164,8 +165,13 @@ class Store:
         elif self.kind == "memory":
             with _MEMORY_LOCK:
                 yield
-        else:
+        elif self.conditional:
             yield  # the server decides
+        else:
+            raise StoreError(
+                f"{self.address}: has no conditional writes that are known here; name a file that "
+                "all publishers share with --lock, or publish to a folder and copy it"
+            )
 
     def _create(self, path: str, content: bytes) -> None:
         full = self._full(path)
