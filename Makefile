@@ -60,6 +60,6 @@ restore: .venv/installed
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
-.venv/tests-installed: requirements-dev.txt requirements-render.txt requirements-collections.txt .venv/installed
+.venv/tests-installed: $(wildcard requirements-*.txt) .venv/installed
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@
