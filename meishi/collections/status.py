@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from tuf.api.metadata import Metadata
+
 from meishi.collections import edits, entries, layout
 from meishi.collections.entries import Offer
 from meishi.collections.signing import State
@@ -58,8 +60,12 @@ def _line(offer: Offer) -> str:
 
 
 def _expiries(state: State) -> dict[str, datetime]:
-    signed = {"root": state.root, "timestamp": state.timestamp, "snapshot": state.snapshot}
-    return {name: m.signed.expires for name, m in {**signed, **state.roles()}.items()}
+    top: dict[str, Metadata] = {
+        "root": state.root,
+        "timestamp": state.timestamp,
+        "snapshot": state.snapshot,
+    }
+    return {name: m.signed.expires for name, m in {**top, **state.roles()}.items()}
 
 
 def _expiry(role: str, expires: datetime, now: datetime) -> str:
