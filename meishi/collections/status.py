@@ -21,7 +21,9 @@ def status_lines(state: State, now: datetime) -> list[str]:
     lines = []
     for name in layout.COLLECTIONS:
         offers = edits.offers(state, name)
-        lines.append(f"{name}: {len(offers)} packages, {download_bytes(offers)} bytes at first")
+        lines.append(
+            f"{name}: {len(offers)} packages, a first download of {download_bytes(offers)} bytes"
+        )
         for offer in sorted(offers, key=_newest_first):
             lines.append(f"  {_line(offer)}")
     lines += [_expiry(role, expires, now) for role, expires in _expiries(state).items()]
