@@ -15,7 +15,7 @@ from meishi import schema
 from meishi.collections import layout
 from meishi.errors import InputError, summary
 
-CONFIG = Path("collections.yaml")
+CONFIG = Path("collections.yaml")  # in the repository
 
 
 class GateError(InputError):

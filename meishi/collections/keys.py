@@ -68,7 +68,7 @@ def load_keys(folders: Iterable[Path]) -> Keyring:
             continue
         for file in sorted(folder.glob("*.pem")):
             try:
-                signer = _read(file)
+                signer = read_key(file)
                 keys[signer.public_key.keyid] = signer
             except (ValueError, TypeError, OSError) as error:
                 faults.append(f"{file}: cannot be read: {error}; is {PASSWORD} right?")
@@ -92,7 +92,12 @@ def signers(keys: Keyring, role: str, wanted: Role) -> list[CryptoSigner]:
     return found
 
 
-def _read(file: Path) -> CryptoSigner:
+def read_key(file: Path) -> CryptoSigner:
+    """Read one private key.
+
+    Raises:
+        ValueError: if it is no Ed25519 key, or the password is wrong.
+    """
     content = file.read_bytes()
     encrypted = b"ENCRYPTED" in content.split(b"\n", 1)[0]
     private = serialization.load_pem_private_key(content, _password() if encrypted else None)

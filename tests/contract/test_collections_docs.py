@@ -1,5 +1,6 @@
 """docs/collections.md and the workflow say what is so."""
 
+import dataclasses
 import re
 
 import pytest
@@ -7,7 +8,7 @@ from ruamel.yaml import YAML
 from typer.main import get_command
 
 from meishi import cli
-from meishi.collections import layout, scenario, simulated, simulation, trust
+from meishi.collections import gate, layout, scenario, simulated, simulation, trust
 from tests.contract.imports import ROOT
 from tests.unit import (
     test_collections_archives,
@@ -72,6 +73,23 @@ def test_the_rates_of_the_simulation_are_those_of_the_code():
     assert "3 % are lost, 3 % cut, 2 % are errors, 1 % drip, 0.1 %" in DOCUMENT
     assert f"in {simulated.KILLED} % of the polls" in DOCUMENT
     assert f"{len(scenario.STEPS)} steps" in DOCUMENT
+
+
+def test_the_configuration_names_metrics_that_exist():
+    config = gate.read_config(ROOT / gate.CONFIG)
+    for model in config.models:
+        names = {bound.metric.split(":")[0] for bound in model.bounds}
+        files = {name: (ROOT / "metrics" / f"{name}.json").read_bytes() for name in names}
+        any_value = [dataclasses.replace(b, at_least=-1e9, at_most=1e9) for b in model.bounds]
+        wanted = dataclasses.replace(model, bounds=tuple(any_value))
+        assert len(gate.check_metrics(wanted, gate.read_metrics(files))) == len(model.bounds) > 0
+
+
+def test_the_configuration_names_packages_that_are_converted():
+    convert = (ROOT / "metrics" / "convert.json").read_text(encoding="utf-8")
+    for model in gate.read_config(ROOT / gate.CONFIG).models:
+        folder, _, name = model.package.rpartition("/")
+        assert folder == "models/coreml" and f'"{name.removesuffix(".mlpackage")}"' in convert
 
 
 def test_what_the_workflow_installs_exists():

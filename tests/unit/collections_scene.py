@@ -65,9 +65,9 @@ class Scene:
 
     def key(self, name: str) -> CryptoSigner:
         """The private key keys/NAME.pem."""
-        from meishi.collections.keys import _read
+        from meishi.collections.keys import read_key
 
-        return _read(self.world.folder / "keys" / f"{name}.pem")
+        return read_key(self.world.folder / "keys" / f"{name}.pem")
 
     def newest(self, role: str) -> Path:
         """The newest file of a role with a version in its name."""
