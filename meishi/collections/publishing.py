@@ -109,6 +109,8 @@ def publish(
     edits.add(repository.load(), collection, entry, len(content), sha256)
     _upload(repository, sha256, content)
     repository.change(lambda state: edits.add(state, collection, entry, len(content), sha256))
+    # An old archive that nothing referred to was there already: `gc` may have removed it meanwhile.
+    _upload(repository, sha256, content)
     return entry
 
 

@@ -311,6 +311,19 @@ def test_garbage_is_what_nothing_refers_to(world):
     assert "staging/card-detector/1.0.0.zip" in world.repository.check(world.repository.now)[0]
 
 
+def test_an_archive_that_is_collected_while_it_is_published_is_put_back(world, monkeypatch):
+    change = world.repository.change
+
+    def collected(edit):
+        (archive,) = (world.public / "archives").iterdir()
+        archive.unlink()
+        return change(edit)
+
+    monkeypatch.setattr(world.repository, "change", collected)
+    world.publish("1.0.0")
+    assert world.repository.check(world.repository.now) == []
+
+
 def test_too_few_keys_are_named_before_anything_is_written(world):
     world.publish("1.0.0")
     before = sorted(p.name for p in world.public.rglob("*"))
