@@ -1,10 +1,11 @@
-"""The `meishi` command: capture cards, add photos, render, run packages, look after a clone."""
+"""The `meishi` command: photos, scenes, packages, reports, collections, the state of a clone."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from meishi.collections.cli import app as collections
 from meishi.errors import clean_exit
 
 WEIGHTS = Path("build/weights/efficientnet_lite0.npz")
@@ -13,6 +14,7 @@ app = typer.Typer(
     help="Cut business cards out of photos, and make what the models for it are trained on.",
     no_args_is_help=True,
 )
+app.add_typer(collections, name="collections")
 
 
 def _group(name: str, about: str) -> typer.Typer:

@@ -49,6 +49,7 @@ LAYERS = {
         "doctor",
         "registry",
         "smoke",
+        "collections",
     ),
     5: ("cli", "stages"),
 }
@@ -80,6 +81,10 @@ CONFINED = {
     "markdown_it": ("report",),
     "dvc": ("report",),
     "dvc_data": ("report",),
+    "tuf": ("collections",),
+    "securesystemslib": ("collections",),
+    "cryptography": ("collections",),
+    "fsspec": ("collections",),
 }
 
 FILES = sorted([*(ROOT / "meishi").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
@@ -144,7 +149,8 @@ def test_importing_does_nothing(file):
             "__name__ == '__main__'",
             "TYPE_CHECKING",
         )
-        assert isinstance(node, quiet) or docstring or entry, f"line {node.lineno}"
+        commands = isinstance(node, ast.Expr) and ".add_typer(" in ast.unparse(node)
+        assert isinstance(node, quiet) or docstring or entry or commands, f"line {node.lineno}"
 
 
 @each_file
