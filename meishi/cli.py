@@ -36,6 +36,36 @@ def capture(
 
 
 @app.command()
+def preview(
+    source: Annotated[Path, typer.Argument(help="A video.", metavar="VIDEO")],
+    out: Annotated[Path, typer.Option(help="The .mp4 to write.")],
+    tracks: Annotated[
+        Path | None, typer.Option("--json", help="JSON to write: frame, track, quad, score.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="True quads of a rendered video, to measure against.")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Of the video, instead of what it states.")
+    ] = None,
+    models: Annotated[
+        Path, typer.Option(help="Folder with tflite/, as `convert` writes it.")
+    ] = Path("models"),
+    threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
+) -> None:
+    """Follow the cards through a video; draw their boxes, quads and track ids into another."""
+    from meishi.litert import load_capture
+    from meishi.preview.previewing import Outputs, preview
+    from meishi.preview.truth import read_truth, track_metrics
+
+    true_quads = read_truth(truth) if truth else None
+    seen = preview(load_capture(models, threads), source, Outputs(out, tracks), fps)
+    print(f"{out}: {seen}")
+    if true_quads is not None:
+        print(track_metrics(seen.cards, true_quads))
+
+
+@app.command()
 def render(
     engine: Annotated[str, typer.Option(help="traced (Mitsuba) or composited (OpenCV).")] = (
         "traced"
@@ -58,8 +88,22 @@ def render(
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler whose workers render, tcp://HOST:PORT.")
     ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Instead of a data set, an .mp4; its quads go into .json.")
+    ] = None,
+    cards: Annotated[int, typer.Option(help="Of the video: cards, 0 to 4.")] = 4,
+    frames: Annotated[int, typer.Option(help="Of the video: frames, 30 a second.")] = 300,
+    motion: Annotated[str, typer.Option(help="Of the video's camera: hand or still.")] = "hand",
 ) -> None:
-    """Render labelled scenes of cards into a data set. Needs requirements-render.txt."""
+    """Render labelled scenes of cards into a data set, or a video. Needs requirements-render.txt."""
+    if video:
+        from meishi.rendering import render_video
+        from meishi.scenes.video import Clip
+
+        print(
+            f"{video}: {frames} frames; quads: {render_video(Clip(cards, frames, motion, seed), video)}"
+        )
+        return
     from meishi.rendering import Wanted, render_source
 
     folder = out or Path("data") / engine

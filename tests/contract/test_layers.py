@@ -20,6 +20,7 @@ LAYERS = {
         "workers",
         "images",
         "quiet",
+        "videos",
         "keras",
     ),
     1: ("geometry", "evaluation.detection", "evaluation.captures"),
@@ -37,7 +38,7 @@ LAYERS = {
         "slices",
         "contact_sheet",
     ),
-    4: ("litert", "measuring", "capture_files", "rendering", "adding"),
+    4: ("litert", "measuring", "capture_files", "rendering", "adding", "preview", "model_card"),
     5: ("cli", "stages"),
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
