@@ -95,14 +95,13 @@ def render(
     frames: Annotated[int, typer.Option(help="Of the video: frames, 30 a second.")] = 300,
     motion: Annotated[str, typer.Option(help="Of the video's camera: hand or still.")] = "hand",
 ) -> None:
-    """Render labelled scenes of cards into a data set, or a video. Needs requirements-render.txt."""
+    """Render labelled scenes into a data set, or a video. Needs requirements-render.txt."""
     if video:
         from meishi.rendering import render_video
         from meishi.scenes.video import Clip
 
-        print(
-            f"{video}: {frames} frames; quads: {render_video(Clip(cards, frames, motion, seed), video)}"
-        )
+        quads = render_video(Clip(cards, frames, motion, seed), video)
+        print(f"{video}: {frames} frames; {quads}: the quads")
         return
     from meishi.rendering import Wanted, render_source
 

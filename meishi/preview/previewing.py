@@ -7,7 +7,7 @@ and writing, measured on the host that runs this; it is no figure of a phone.
 import json
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,12 @@ import numpy as np
 from tqdm import tqdm
 
 from meishi import atomic, videos
-from meishi.capture import CapturedCard, CardCapture
+from meishi.capture import CardCapture
 from meishi.errors import InputError, summary
-from meishi.geometry import quads
-from meishi.overlay import BOX, FOUND, draw_quad, draw_text
+from meishi.preview.drawing import drawn
 from meishi.preview.tracking import TrackedCard, Tracker
 
 RECENT = 30  # frames whose time the drawn speed is of
-GUESS = (150, 150, 150)  # colour of a card that is missed for the moment
 DECIMALS = 3  # of a pixel, in the JSON
 
 
@@ -93,7 +91,12 @@ def preview(
     return seen
 
 
-def _run(capture: CardCapture, video: videos.Video, add, faults: list[str]) -> Previewed:
+def _run(
+    capture: CardCapture,
+    video: videos.Video,
+    add: Callable[[np.ndarray], None],
+    faults: list[str],
+) -> Previewed:
     tracker, followed = Tracker(), []
     times: deque[float] = deque(maxlen=RECENT)
     total_s, before_s, size_px = 0.0, -1 / video.fps, (0, 0)
@@ -114,35 +117,6 @@ def _run(capture: CardCapture, video: videos.Video, add, faults: list[str]) -> P
         followed.append(cards)
         add(drawn(frame.image, found, cards, len(times) / sum(times)))
     return Previewed(size_px, followed, len(followed) / total_s)
-
-
-def drawn(
-    image: np.ndarray, found: Sequence[CapturedCard], cards: Sequence[TrackedCard], fps: float
-) -> np.ndarray:
-    """Draw boxes as detected, quads as followed with their ids, and the speed.
-
-    Args:
-        image: (H, W, 3) RGB uint8; not changed.
-        found: by the models in this frame.
-        cards: of the tracker.
-        fps: frames a second, measured on this host.
-
-    Returns:
-        (H, W, 3) RGB uint8.
-    """
-    canvas = image.copy()
-    size_px = (image.shape[1], image.shape[0])
-    width_px, scale = max(1, round(max(size_px) / 500)), max(size_px) / 900
-    for box in found:
-        left, top, right, bottom = box.box_xyxy
-        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-        draw_quad(canvas, quads.to_px(corners, size_px), BOX, 1)
-    for card in cards:
-        draw_quad(canvas, card.quad_px, FOUND if card.seen else GUESS, width_px)
-        text = f"{card.track_id}: {card.score:.2f}" if card.seen else f"{card.track_id}?"
-        draw_text(canvas, text, card.quad_px.mean(axis=0), scale)
-    draw_text(canvas, f"{fps:.1f} fps on this host", np.array([8, 8 + 20 * scale]), scale)
-    return canvas
 
 
 def tracks_json(source: Path, fps: float, seen: Previewed) -> dict:

@@ -113,7 +113,7 @@ class Tracker:
         """Pair quads with tracks, by number of the quad; confirmed tracks choose first."""
         expected = [self._expected(track, track.measured) for track in self._tracks]
         pairs = [
-            (track.track_id is None, -quads.iou(expected[t], quad), t, q)
+            (track.track_id is None, -_iou(expected[t], quad), t, q)
             for t, track in enumerate(self._tracks)
             for q, quad in enumerate(quads_px)
         ]
@@ -186,6 +186,12 @@ def _rolled(quad: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Begin a quad at the corner that puts its corners nearest to those of another."""
     rolls = [np.roll(quad, roll, axis=0) for roll in range(4)]
     return min(rolls, key=lambda rolled: float(((rolled - like) ** 2).sum()))
+
+
+def _iou(quad: np.ndarray, other: np.ndarray) -> float:
+    """Measure the overlap; most pairs are apart, which their bounds tell faster."""
+    apart = (quad.max(axis=0) < other.min(axis=0)) | (other.max(axis=0) < quad.min(axis=0))
+    return 0.0 if apart.any() else quads.iou(quad, other)
 
 
 def _gain(cutoff_hz: float, seconds: float) -> float:

@@ -55,7 +55,8 @@ def test_params_that_are_named_exist(document):
 def test_meishi_commands_and_options_exist(document):
     commands = get_command(cli.app).commands
     for name, rest in re.findall(
-        r"\bmeishi (capture|preview|render|weights|add-photos|model-card)\b([^`\n]*)", text(document)
+        r"\bmeishi (capture|preview|render|weights|add-photos|model-card)\b([^`\n]*)",
+        text(document),
     ):
         options = {option for p in commands[name].params for option in p.opts}
         named = set(re.findall(r"(--[a-z-]+)", rest.split("#")[0]))
@@ -94,4 +95,7 @@ def test_the_help_names_every_command():
     if not Path(command[0]).exists():
         command[0] = "meishi"
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert all(name in shown for name in ("capture", "preview", "render", "weights", "add-photos", "model-card"))
+    assert all(
+        name in shown
+        for name in ("capture", "preview", "render", "weights", "add-photos", "model-card")
+    )
