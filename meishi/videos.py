@@ -79,12 +79,16 @@ class Video:
         Raises:
             InputError: if there is no frame, or one differs in size or is too small.
         """
-        number, before, first, size = 0, -1.0, 0.0, None
-        while self._capture.grab():
-            stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            decoded, picture = self._capture.retrieve()
+        number, failed, before, first, size = 0, 0, -1.0, 0.0, None
+        while True:
+            decoded, picture = self._capture.read()
             if not decoded:
+                # A broken frame looks like the end; frames that are still due tell them apart.
+                failed += 1
+                if number + failed > self.stated_frames:
+                    break
                 continue
+            stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             first = stamp if number == 0 else first
             # Containers without time stamps give the same one, or none, throughout.
             seconds = stamp - first if stamp - first > before else before + 1 / self.fps

@@ -87,6 +87,12 @@ def test_a_card_that_starts_to_move_is_followed_at_once():
     assert np.linalg.norm(last.quad_px - moving[-1][0], axis=1).max() < 0.02 * DIAGONAL
 
 
+def test_a_steady_motion_leaves_hardly_any_lag():
+    moving = [[turned(0, (100 + 6 * n, 240))] for n in range(40)]  # .8 diagonals a second
+    last = follow(moving)[-1][0]
+    np.testing.assert_allclose(last.quad_px, moving[-1][0], atol=0.001 * DIAGONAL)
+
+
 def test_a_card_that_stops_comes_to_rest_where_it_is():
     moving = [[turned(0, (100 + 8 * n, 240))] for n in range(40)]
     last = follow(moving + [moving[-1]] * 60)[-1][0]
