@@ -141,7 +141,8 @@ def _settings(params: Params) -> dict[str, object]:
 def _data(root: Path, params: Params) -> dict[str, str]:
     """Describe the sources; exports of other tools have no manifest and no counts."""
     faults: list[str] = []
-    rows, origins = [], []
+    rows: list[tuple[str, ...]] = []
+    origins: list[tuple[str, ...]] = []
     for source in params.fetch.sources:
         if source.format != OWN_FORMAT:
             rows.append((source.name, f"{source.format} export", "", "", "not stated"))
@@ -156,7 +157,7 @@ def _data(root: Path, params: Params) -> dict[str, str]:
     return {"sources": _table(rows), "origins": _table(dict.fromkeys(origins))}
 
 
-def _origins(manifest: Manifest) -> list[tuple[str, str, str]]:
+def _origins(manifest: Manifest) -> list[tuple[str, ...]]:
     rows = [(origin.name, origin.licence, origin.url) for origin in manifest.sources]
     weights = manifest.weights
     return [*rows, *([("backbone weights", weights.licence, weights.source)] if weights else [])]

@@ -3,8 +3,8 @@
 Quads are matched to where the tracks are expected, best IoU first. What is shown is smoothed by
 the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) with two changes. Speeds are in diagonals
 of the card a second, so that the distance of the camera does not matter. And the quad is carried on
-at its speed before it is drawn to what was measured, so that a steady motion leaves hardly any lag. A
-leash bounds how far the smoothed quad may be from the measured one.
+at its speed before it is drawn to what was measured, so that a steady motion leaves hardly any lag.
+A leash bounds how far the smoothed quad may be from the measured one.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from meishi import cli
 from meishi.errors import InputError
 from meishi.model_card import LABELS, ModelCardError, card, check_card, write_card
 from tests import tiny_data
@@ -172,3 +174,21 @@ def test_a_failed_write_leaves_the_old_card(place):
     with pytest.raises(ModelCardError):
         write_card(out, place)
     assert out.read_text() == "old"
+
+
+def test_the_command_writes_and_checks(place, monkeypatch):
+    monkeypatch.chdir(place)
+    runner = CliRunner()
+    assert isinstance(runner.invoke(cli.app, ["model-card", "--check"]).exception, ModelCardError)
+    assert runner.invoke(cli.app, ["model-card"]).exit_code == 0
+    assert runner.invoke(cli.app, ["model-card", "--check"]).exit_code == 0
+    change(place, "convert", ("ssd", "macs"), 5)
+    assert isinstance(runner.invoke(cli.app, ["model-card", "--check"]).exception, ModelCardError)
+
+
+def test_a_source_of_another_tool_has_no_counts(place):
+    file = place / "params.yaml"
+    own = "- {name: traced, path: data/traced}"
+    assert own in file.read_text()
+    file.write_text(file.read_text().replace(own, "- {name: desk, path: x.zip, format: coco}"))
+    assert "| desk | coco export |" in card(place)

@@ -5,8 +5,9 @@ import json
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from meishi import videos
+from meishi import cli, litert, videos
 from meishi.capture import CapturedCard
 from meishi.errors import InputError
 from meishi.geometry import quads
@@ -199,3 +200,47 @@ def test_a_quad_beyond_the_frame_is_drawn_as_far_as_it_is_seen():
     quad = np.array([[-400.0, -300.0], [80.0, -300.0], [80.0, 60.0], [-400.0, 60.0]])
     canvas = drawn(desk(0), [], [TrackedCard(1, quad, 0.8, True)], 1.0)
     assert cv2.absdiff(canvas, desk(0)).any()
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """Run the command on a short video with a stand-in for the models."""
+    monkeypatch.setattr(litert, "load_capture", lambda models, threads: bright)
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.mp4")
+
+    def run(*options):
+        return CliRunner().invoke(cli.app, ["preview", "a.mp4", "--out", "o.mp4", *options])
+
+    return run
+
+
+def test_the_command_measures_against_the_truth(command, tmp_path):
+    truths = [[[[20 + 2 * n, 30], [89 + 2 * n, 30], [89 + 2 * n, 69], [20 + 2 * n, 69]]]
+              for n in range(15)]  # fmt: skip
+    (tmp_path / "truth.json").write_text(json.dumps({"quads": truths}))
+    result = command("--json", "t.json", "--truth", "truth.json")
+    assert result.exit_code == 0, result.output
+    assert "0 id switches" in result.output
+    assert "2 of 15 cards without a track" in result.output
+    assert (tmp_path / "t.json").is_file()
+
+
+def test_a_truth_of_another_video_is_refused(command, tmp_path):
+    (tmp_path / "truth.json").write_text('{"quads": [[], []]}')
+    result = command("--truth", "truth.json")
+    assert isinstance(result.exception, InputError)
+    assert "2 frames, the video 15" in str(result.exception)
+
+
+def test_a_bad_truth_is_refused_before_the_work(command, tmp_path):
+    result = command("--truth", "none.json")
+    assert isinstance(result.exception, InputError)
+    assert not (tmp_path / "o.mp4").exists()
+
+
+def test_a_stated_frame_rate_is_used(command, tmp_path):
+    assert command("--fps", "10", "--json", "t.json").exit_code == 0
+    assert json.loads((tmp_path / "t.json").read_text())["fps"] == 10
+    with videos.opened(tmp_path / "o.mp4") as video:
+        assert video.fps == 10

@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from meishi import videos
+from meishi import cli, videos
 from meishi.errors import InputError
 from meishi.geometry import quads
 from meishi.rendering import render_video
@@ -126,3 +127,13 @@ def test_a_video_that_cannot_be_written_is_refused_first(tmp_path, name):
     with pytest.raises(InputError):
         render_video(Clip(), tmp_path / name)
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_command_writes_both(tmp_path):
+    given = ["render", "--video", str(tmp_path / "a.mp4"), "--cards", "1", "--frames", "2"]
+    result = CliRunner().invoke(cli.app, [*given, "--motion", "still", "--seed", "4"])
+    assert result.exit_code == 0, result.output
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "a.mp4"]
+    first, second = json.loads((tmp_path / "a.json").read_text())["quads"]
+    assert len(first) == 1
+    assert first == second
