@@ -1,4 +1,4 @@
-"""The `meishi` command: photos, scenes, packages, reports, collections, the state of a clone."""
+"""The `meishi` command: photos, videos, scenes, packages, collections, the state of a clone."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from meishi.collections.cli import app as collections
 from meishi.errors import clean_exit
+from meishi.report.cli import app as reports
 
 WEIGHTS = Path("build/weights/efficientnet_lite0.npz")
 
@@ -15,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(collections, name="collections")
+app.add_typer(reports)  # its commands beside these
 
 
 def _group(name: str, about: str) -> typer.Typer:
@@ -50,6 +52,36 @@ def capture(
 
 
 @app.command()
+def preview(
+    source: Annotated[Path, typer.Argument(help="A video.", metavar="VIDEO")],
+    out: Annotated[Path, typer.Option(help="The .mp4 to write.")],
+    tracks: Annotated[
+        Path | None, typer.Option("--json", help="JSON to write: frame, track, quad, score.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="True quads of a rendered video, to measure against.")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Of the video, instead of what it states.")
+    ] = None,
+    models: Annotated[
+        Path, typer.Option(help="Folder with tflite/, as `convert` writes it.")
+    ] = Path("models"),
+    threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
+) -> None:
+    """Follow the cards through a video; draw their boxes, quads and track ids into another."""
+    from meishi.litert import load_capture
+    from meishi.preview.previewing import Outputs, preview
+    from meishi.preview.truth import read_truth, track_metrics
+
+    true_quads = read_truth(truth) if truth else None
+    seen = preview(load_capture(models, threads), source, Outputs(out, tracks), fps)
+    print(f"{out}: {seen}")
+    if true_quads is not None:
+        print(track_metrics(seen.cards, true_quads))
+
+
+@app.command()
 def render(
     engine: Annotated[
         str, typer.Option(help="traced (path tracing, Mitsuba) or composited (OpenCV).")
@@ -76,8 +108,21 @@ def render(
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler whose workers render, tcp://HOST:PORT.")
     ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Instead of a data set, an .mp4; its quads go into .json.")
+    ] = None,
+    cards: Annotated[int, typer.Option(help="Of the video: cards, 0 to 4.")] = 4,
+    frames: Annotated[int, typer.Option(help="Of the video: frames, 30 a second.")] = 300,
+    motion: Annotated[str, typer.Option(help="Of the video's camera: hand or still.")] = "hand",
 ) -> None:
-    """Render labelled scenes of cards into a data set. Needs requirements-render.txt."""
+    """Render labelled scenes into a data set, or a video. Needs requirements-render.txt."""
+    if video:
+        from meishi.rendering import render_video
+        from meishi.scenes.video import Clip
+
+        quads = render_video(Clip(cards, frames, motion, seed), video)
+        print(f"{video}: {frames} frames; {quads}: the quads")
+        return
     from meishi.rendering import Wanted, render_source
 
     folder = out or Path("data") / engine
@@ -196,73 +241,18 @@ def check_ref(
     print("\n".join(check_refs(refs)))
 
 
-@app.command()
-def report(
-    out: Annotated[Path, typer.Option(help="Folder to replace; open its index.html.")] = Path(
-        "build/report"
-    ),
-    base: Annotated[str, typer.Option(help="Git revision to compare with; none if empty.")] = "",
+@app.command("model-card")
+def model_card(
+    out: Annotated[Path, typer.Option(help="The Markdown file.")] = Path("MODEL_CARD.md"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the file is out of step.")
+    ] = False,
 ) -> None:
-    """Write metrics, curves and pictures as a page for a browser. Needs requirements-report.txt."""
-    from meishi.report.page import write_report
+    """Write the model card from the metrics, the data's manifests and params.yaml."""
+    from meishi.model_card import check_card, write_card
 
-    for sentence in write_report(out, base or None):
-        print(f"not in the report: {sentence}")
-    print(f"{out / 'index.html'}: written")
-
-
-@app.command()
-def gate(
-    base: Annotated[str, typer.Option(help="Git revision to compare with; none if empty.")] = "",
-    head: Annotated[str, typer.Option(help="Git revision to judge; these files if empty.")] = "",
-) -> None:
-    """Hold the metrics against the limits of params.yaml; end with 1 if one does not hold."""
-    from meishi.params import load_params
-    from meishi.report.gate import check
-    from meishi.report.revisions import snapshot
-
-    limits = load_params("gate").gate
-    for line in check(limits, snapshot(head or None), snapshot(base) if base else None):
-        print(line)
-
-
-@app.command("pr-report")
-def pr_report(
-    base: Annotated[str, typer.Option(help="Git revision that the change starts from.")],
-    head: Annotated[str, typer.Option(help="Git revision of the change; these files if empty.")] = (
-        ""
-    ),
-    link: Annotated[str, typer.Option(help="Address of the report with pictures.")] = "",
-    out: Annotated[Path, typer.Option(help="The Markdown file to write.")] = Path(
-        "build/pull-request.md"
-    ),
-) -> None:
-    """Compare two revisions in Markdown, for a pull request."""
-    from meishi.atomic import atomic_write_text
-    from meishi.params import load_params
-    from meishi.report.markdown import pull_request_report
-    from meishi.report.revisions import snapshot
-
-    limits = load_params("gate").gate
-    text = pull_request_report(limits, snapshot(head or None), snapshot(base), link or None)
-    atomic_write_text(out, text)
-    print(f"{out}: {len(text)} characters")
-
-
-@app.command("pr-comment")
-def pr_comment(
-    body: Annotated[Path, typer.Argument(help="What `meishi pr-report` wrote.")],
-    number: Annotated[int, typer.Option(envvar="PR_NUMBER", help="Of the pull request.")],
-    repository: Annotated[str, typer.Option(envvar="GITHUB_REPOSITORY", help="OWNER/NAME.")],
-    api: Annotated[str, typer.Option(envvar="GITHUB_API_URL", help="Of GitHub's API.")],
-    token: Annotated[str, typer.Option(envvar="GH_TOKEN", help="Nothing is written if empty.")] = (
-        ""
-    ),
-) -> None:
-    """Write a pull request's comment, or bring the one that is there up to date."""
-    from meishi.report.comment import put_comment
-
-    print(put_comment(body, api, repository, number, token))
+    (check_card if check else write_card)(out)
+    print(f"{out}: {'in step' if check else 'written'}")
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ LAYERS = {
         "workers",
         "images",
         "quiet",
+        "videos",
         "keras",
         "findings",
         "probing",
@@ -50,6 +51,8 @@ LAYERS = {
         "registry",
         "smoke",
         "collections",
+        "preview",
+        "model_card",
     ),
     5: ("cli", "stages"),
 }
