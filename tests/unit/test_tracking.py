@@ -61,6 +61,25 @@ def test_smoothing_takes_half_of_the_jitter_at_least():
     assert smoothed < raw / 2
 
 
+def test_a_side_that_jumps_to_a_line_of_the_print_and_back_hardly_shakes_the_card():
+    rng = np.random.default_rng(9)
+    inner = CARD - [[0, 0], [0.03 * DIAGONAL, 0], [0.03 * DIAGONAL, 0], [0, 0]]
+    frames = [[noisy(rng, CARD if rng.random() < 0.7 else inner, 0.05)] for _ in range(300)]
+    truths = [[CARD]] * 300
+    bare = follow(frames, Tracker(TrackingParams(still_hz=1e6, creep=1.0)))
+    tracked = follow(frames)
+    raw = track_metrics(bare, truths).jitter_pct
+    assert raw > 0.9
+    assert track_metrics(tracked, truths).jitter_pct < raw / 3
+    assert track_metrics(tracked[150:], truths[150:]).jitter_pct < 0.15  # once it has settled
+
+
+def test_a_side_that_stays_elsewhere_is_believed_in_the_end():
+    inner = CARD - [[0, 0], [0.02 * DIAGONAL, 0], [0.02 * DIAGONAL, 0], [0, 0]]
+    last = follow([[CARD]] * 60 + [[inner]] * 300)[-1][0]
+    np.testing.assert_allclose(last.quad_px, inner, atol=0.001 * DIAGONAL)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     speed=st.floats(0, 6),  # diagonals a second
