@@ -8,6 +8,7 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -121,12 +122,11 @@ def _about(root: Path) -> dict[str, str]:
 
 
 def _settings(params: Params) -> dict[str, object]:
+    chosen = asdict(params.capture)
     return {
         "seed": params.seed,
         "max_cards": params.capture.max_cards,
-        "score_threshold": params.capture.score_threshold,
-        "iou_threshold": params.capture.iou_threshold,
-        "agreement_threshold": params.capture.agreement_threshold,
+        "thresholds": _table((f"`{key}`", f"{value:g}") for key, value in chosen.items()),
         "ssd_px": params.ssd.input_px,
         "unet_px": params.unet.input_px,
         "unet_blocks": params.unet.blocks,

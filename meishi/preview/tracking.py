@@ -14,6 +14,10 @@ import numpy as np
 
 from meishi.geometry import quads
 
+# A corner that moves this many times as far as the card moves on its own. A card that turns about a
+# corner moves the opposite one 1.9 times as far as the second nearest.
+ALONE = 2.0
+
 
 @dataclass(frozen=True)
 class TrackingParams:
@@ -28,7 +32,8 @@ class TrackingParams:
         quickness_hz: what a speed of one diagonal a second adds to the cutoff.
         speed_hz: cutoff of the speed itself.
         rest_speed: speed at which a motion is half believed in, diagonals a second.
-        leash: the smoothed quad's rms distance from the measured one, at most.
+        creep: how far from its place a corner that moves on its own is taken to be, at most.
+        leash: how far, as a whole, the smoothed quad may be from the measured one.
     """
 
     match_iou: float = 0.2
@@ -36,9 +41,10 @@ class TrackingParams:
     keep_s: float = 0.5
     coast_s: float = 0.3
     still_hz: float = 0.5
-    quickness_hz: float = 12.0
+    quickness_hz: float = 20.0
     speed_hz: float = 4.0
     rest_speed: float = 0.05
+    creep: float = 0.002
     leash: float = 0.01
 
 
@@ -130,7 +136,7 @@ class Tracker:
         """Move a quad of a track on to the present; where that folds it, it stays."""
         coast_s = self._params.coast_s
         reach_s = coast_s * (1 - np.exp(-track.unseen_s / coast_s))
-        speed = _rms(track.velocity) / _diagonal(base)
+        speed = _motion(track.velocity) / _diagonal(base)
         # The speed of a card at rest is noise: carrying it on would make the card tremble.
         trust = speed**2 / (speed**2 + self._params.rest_speed**2)
         moved = base + track.velocity * (reach_s * trust)
@@ -144,14 +150,22 @@ class Tracker:
         share = max(_gain(params.speed_hz, seconds), 1 / track.matches)
         track.velocity = track.velocity + share * (velocity - track.velocity)
         diagonal = _diagonal(measured)
-        cutoff = params.still_hz + params.quickness_hz * _rms(track.velocity) / diagonal
+        cutoff = params.still_hz + params.quickness_hz * _motion(track.velocity) / diagonal
         share = max(_gain(cutoff, seconds), 1 / (track.matches + 1))
-        behind = (1 - share) * (self._expected(track, track.smoothed) - measured)
-        behind *= min(1.0, params.leash * diagonal / max(_rms(behind), 1e-12))
+        expected = self._expected(track, track.smoothed)
+        step = share * self._believed(measured - expected, diagonal)
+        behind = expected + step - measured
+        behind *= min(1.0, params.leash * diagonal / max(_motion(behind), 1e-12))
         smoothed = measured + behind
         track.smoothed = smoothed if quads.fault(smoothed) is None else measured
         track.measured, track.score = measured, float(score)
         track.matches, track.unseen_s = track.matches + 1, 0.0
+
+    def _believed(self, offsets: np.ndarray, diagonal: float) -> np.ndarray:
+        """Shorten the (4, 2) offsets of corners that move on their own: they creep, not jump."""
+        lengths = np.linalg.norm(offsets, axis=1, keepdims=True)
+        limit = self._params.creep * diagonal + ALONE * _motion(offsets)
+        return offsets * np.minimum(1.0, limit / np.maximum(lengths, 1e-12))
 
     def _drop_lost(self) -> None:
         """Forget tracks unseen for too long, and at once those without an id."""
@@ -208,6 +222,10 @@ def _diagonal(quad: np.ndarray) -> float:
     return float(np.linalg.norm(quad[:2] - quad[2:], axis=1).mean())
 
 
-def _rms(vectors: np.ndarray) -> float:
-    """Return the root mean square length of (4, 2) vectors."""
-    return float(np.sqrt((vectors**2).sum(axis=1).mean()))
+def _motion(vectors: np.ndarray) -> float:
+    """Return how far a whole card moved: the second shortest of the (4, 2) corners' vectors.
+
+    A side that jumps between the card's edge and a line of its print moves two corners and leaves
+    two; a card that turns about a corner leaves one.
+    """
+    return float(np.sort(np.linalg.norm(vectors, axis=1))[1])

@@ -1,5 +1,8 @@
 """A frame given five times gives five answers of the same bits, whatever came between."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,14 +11,14 @@ from meishi.coreml.export import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS
 from meishi.coreml.freeze import write_tflite
 from meishi.geometry.lines import quad_from_mask
 from meishi.keras import keras
-from meishi.params import CaptureParams, SsdParams, UnetParams
+from meishi.params import SsdParams, UnetParams, load_params
 from meishi.preview.tracking import Tracker
 from meishi.ssd import model as ssd_model
 from meishi.unet import model as unet_model
 
 SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
 UNET = UnetParams(64, 0.2, 4, 16)
-EVERYTHING = CaptureParams(0.0, 0.45, 4, 0.0)  # untrained networks are sure of nothing
+ROOT = Path(__file__).resolve().parents[2]
 TIMES = 5
 
 
@@ -28,7 +31,10 @@ def models(tmp_path_factory):
     segmenter = unet_model.build_segmenter(unet_model.build_trainer(UNET))
     write_tflite(detector, DETECTOR_OUTPUTS, folder / litert.DETECTOR)
     write_tflite(segmenter, SEGMENTER_OUTPUTS, folder / litert.SEGMENTER)
-    litert.write_settings(folder, UNET.margin, EVERYTHING)
+    params = load_params("capture", path=ROOT / "params.yaml").capture
+    # Untrained networks are sure of nothing.
+    everything = replace(params, score_threshold=0.0)
+    litert.write_settings(folder, UNET.margin, everything)
     return folder.parent
 
 

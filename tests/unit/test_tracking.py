@@ -13,7 +13,6 @@ FRAME_S = 1 / 30
 CARD = np.array([[0.0, 0.0], [91.0, 0.0], [91.0, 55.0], [0.0, 55.0]]) * 2
 DIAGONAL = float(np.linalg.norm(CARD[2]))
 PLACES = np.array([[40.0, 40.0], [300.0, 60.0], [60.0, 250.0], [330.0, 260.0]])
-PARAMS = TrackingParams()
 
 
 def turned(degrees, centre=(300.0, 240.0)):
@@ -61,6 +60,25 @@ def test_smoothing_takes_half_of_the_jitter_at_least():
     assert smoothed < raw / 2
 
 
+def test_a_side_that_jumps_to_a_line_of_the_print_and_back_hardly_shakes_the_card():
+    rng = np.random.default_rng(9)
+    inner = CARD - [[0, 0], [0.03 * DIAGONAL, 0], [0.03 * DIAGONAL, 0], [0, 0]]
+    frames = [[noisy(rng, CARD if rng.random() < 0.7 else inner, 0.05)] for _ in range(300)]
+    truths = [[CARD]] * 300
+    bare = follow(frames, Tracker(TrackingParams(still_hz=1e6, creep=1.0)))
+    tracked = follow(frames)
+    raw = track_metrics(bare, truths).jitter_pct
+    assert raw > 0.9
+    assert track_metrics(tracked, truths).jitter_pct < raw / 3
+    assert track_metrics(tracked[150:], truths[150:]).jitter_pct < 0.15  # once it has settled
+
+
+def test_a_side_that_stays_elsewhere_is_believed_in_the_end():
+    inner = CARD - [[0, 0], [0.02 * DIAGONAL, 0], [0.02 * DIAGONAL, 0], [0, 0]]
+    last = follow([[CARD]] * 60 + [[inner]] * 300)[-1][0]
+    np.testing.assert_allclose(last.quad_px, inner, atol=0.001 * DIAGONAL)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     speed=st.floats(0, 6),  # diagonals a second
@@ -69,14 +87,16 @@ def test_smoothing_takes_half_of_the_jitter_at_least():
     seed=st.integers(0, 999),
 )
 def test_no_motion_leaves_a_quad_further_behind_than_the_leash(speed, heading, spin, seed):
-    rng, tracker = np.random.default_rng(seed), Tracker()
+    # So slow a filter that nothing but the leash draws it on.
+    params = TrackingParams(still_hz=0.01, quickness_hz=0.01, speed_hz=0.01)
+    rng, tracker = np.random.default_rng(seed), Tracker(params)
     step = np.array([np.cos(heading), np.sin(heading)]) * speed * DIAGONAL * FRAME_S
-    for number in range(25):
+    for number in [0] * 15 + list(range(15)):
         quad = noisy(rng, turned(spin * number * FRAME_S, step * number), 0.2)
         for card in tracker.update([quads.canonical(quad)], [0.9], FRAME_S):
             rolls = [np.roll(card.quad_px, roll, axis=0) - quad for roll in range(4)]
-            behind = min(np.sqrt((off**2).sum(axis=1).mean()) for off in rolls)
-            assert behind <= PARAMS.leash * DIAGONAL * 1.02
+            lengths = min((np.linalg.norm(off, axis=1) for off in rolls), key=np.sum)
+            assert np.sort(lengths)[1] <= params.leash * DIAGONAL * 1.02
             assert quads.fault(card.quad_px) is None
 
 
