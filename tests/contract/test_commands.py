@@ -24,6 +24,14 @@ RUN_BY = {
     "meishi pr-report": ("tests/smoke/test_pull_request.py", "for name in STEPS"),
     "meishi add-photos": ("tests/unit/test_adding.py", "add_photos("),
     "dvc add data": ("tests/toy_repository.py", "dvc add -q data"),
+    ".venv/bin/meishi preview": ("tests/unit/test_preview.py", "PREVIEW"),
+    "meishi preview": ("tests/unit/test_preview.py", "PREVIEW"),
+    "meishi render --video": ("tests/unit/test_scene_video.py", "PREVIEW"),
+    "meishi collections": ("tests/unit/test_collections_cli.py", "PREVIEW"),
+    "$ meishi collections": ("tests/unit/test_collections_cli.py", "PREVIEW"),
+    "git switch -c desk-photos": ("tests/smoke/test_own_photos.py", "PREVIEW"),
+    "make push": ("tests/smoke/test_own_photos.py", "PREVIEW"),
+    "gto ": ("tests/contract/test_registry.py", "PREVIEW"),
 }
 NOT_RUN = {
     "git clone <this repository>": "CI clones; the address is the reader's",

@@ -54,7 +54,7 @@ LAYERS = {
         "preview",
         "model_card",
     ),
-    5: ("cli", "stages"),
+    5: ("cli", "cli_clone", "stages"),
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 # Rooms of one layer that may look into each other; those of layer 0 all may.
