@@ -136,7 +136,7 @@ def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str
     drawn = images.encode(capture_overlay(image, cards), ".jpg", 85)
     atomic.atomic_write_bytes(out / overlay, drawn)
     entries = [
-        {"score": round(card.score, 4), "quad": card.quad_px.round(2).tolist(), "crop": name}
+        {"score": round(card.confidence, 4), "quad": card.quad_px.round(2).tolist(), "crop": name}
         for name, card in zip(names, cards, strict=True)
     ]
     size = {"width": image.shape[1], "height": image.shape[0]}

@@ -63,5 +63,5 @@ def capture_overlay(
     for card in cards:
         quad_px = moved(card.quad_px)
         draw_quad(canvas, quad_px, FOUND, width_px)
-        draw_text(canvas, f"{card.score:.2f}", quad_px.mean(axis=0), max(size_px) / 900)
+        draw_text(canvas, f"{card.confidence:.2f}", quad_px.mean(axis=0), max(size_px) / 900)
     return canvas

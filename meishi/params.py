@@ -133,8 +133,9 @@ class CaptureParams:
 
     score_threshold: float
     iou_threshold: float
+    candidates: int
     max_cards: int
-    agreement_threshold: float
+    confidence_threshold: float
 
 
 @dataclass(frozen=True)

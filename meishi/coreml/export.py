@@ -34,7 +34,7 @@ def export_detector(
     frozen = freeze(model, DETECTOR_OUTPUTS, keep_batch=False)
     raw = convert_program(frozen, params.deployment_target, _raw_metadata(params, capture))
     save_package(raw, folder / f"{RAW_DETECTOR}.mlpackage")
-    thresholds = capture.score_threshold, capture.iou_threshold, capture.max_cards
+    thresholds = capture.score_threshold, capture.iou_threshold, capture.candidates
     pipeline = detector_pipeline(raw, LABELS, *thresholds, _detector_metadata(params))
     save_package(pipeline, folder / f"{DETECTOR}.mlpackage")
 
@@ -80,7 +80,7 @@ def _raw_metadata(params: ConvertParams, capture: CaptureParams) -> Metadata:
             "classes": ",".join(LABELS),
             "confidence_threshold": str(capture.score_threshold),
             "iou_threshold": str(capture.iou_threshold),
-            "max_boxes": str(capture.max_cards),
+            "max_boxes": str(capture.candidates),
         },
     )
 

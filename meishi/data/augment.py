@@ -143,7 +143,8 @@ class Augmenter:
         The box is one round an outline with the probability `outlined`, else a random one.
         """
         rng = np.random.default_rng(seed)
-        if rng.random() < self.params.crop.outlined:
+        outlined = self.params.crop.outlined
+        if outlined and rng.random() < outlined:
             crop = self._lookalike(rng, image, np.zeros((0, 4, 2)))
             if crop is not None:
                 return crop

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meishi.geometry import outlines, quads, sides
+from meishi.geometry import crops, outlines, quads, sides
 from meishi.geometry.outlines import Outline
 
 # Rounded corners take up to 12 % of the short side; perspective asks for some more.
@@ -31,8 +31,8 @@ class QuadFit:
 
     Attributes:
         quad: (4, 2) float64, relative to the mask's frame, canonical order; may leave the frame.
-        agreement: IoU in [0, 1] of the quad with the thresholded component it was fitted to,
-            over the valid pixels: low when the component is no quad.
+        agreement: soft IoU in [0, 1] of the quad with the mask, over the valid pixels: low when
+            the mask is no quad, has other parts, or is undecided.
     """
 
     quad: np.ndarray
@@ -63,7 +63,7 @@ def quad_from_mask(mask: np.ndarray, valid: np.ndarray | None = None) -> QuadFit
     if quads.fault(corners) is not None or not sides.near_frame(corners, mask.shape):
         return None
     quad = quads.to_relative(quads.canonical(corners), mask.shape[::-1])
-    return QuadFit(quad, _agreement(lines, outline.component, valid))
+    return QuadFit(quad, _agreement(corners, mask, valid))
 
 
 def _checked(mask: np.ndarray, valid: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -111,10 +111,7 @@ def _reweighted_fit(
     return lines
 
 
-def _agreement(lines: np.ndarray, component: np.ndarray, valid: np.ndarray) -> float:
-    height, width = component.shape
-    columns = lines[:, :1] * np.arange(width)  # (4, W)
-    rows = lines[:, 1:2] * np.arange(height) - lines[:, 2:]  # (4, H)
-    inside = (columns[:, None, :] + rows[:, :, None] <= 0).all(axis=0)  # (H, W)
-    union = ((component | inside) & valid).sum()
-    return float((component & inside & valid).sum() / max(union, 1))
+def _agreement(corners: np.ndarray, mask: np.ndarray, valid: np.ndarray) -> float:
+    covered = crops.coverage(corners, mask.shape[::-1])
+    union = np.maximum(covered, mask)[valid].sum()
+    return float(np.minimum(covered, mask)[valid].sum() / max(union, 1.0))

@@ -14,7 +14,7 @@ from meishi.errors import InputError
 from meishi.params import CaptureParams
 
 PARAMS = CaptureParams(
-    score_threshold=0.5, iou_threshold=0.45, max_cards=4, agreement_threshold=0.85
+    score_threshold=0.5, iou_threshold=0.45, candidates=4, max_cards=4, confidence_threshold=0.3
 )
 
 
