@@ -1,8 +1,8 @@
 """A repository with our dvc.yaml and params.yaml whose stages are stand-ins that take no time.
 
 A stand-in writes every output that dvc.yaml declares. Metrics and curves are those of this
-repository; those of `evaluate` fall as capture.score_threshold leaves 0.4. All else is a digest of
-what the stage reads, so that a change goes through the pipeline as in the true one.
+repository; those of `evaluate` fall as capture.score_threshold leaves 0.4, where the toy starts. All
+else is a digest of what the stage reads, so that a change goes through the pipeline as in the true one.
 """
 
 import os
@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S = 300  # a command that hangs ends the test; none takes long
+START = 0.4  # of capture.score_threshold: the stand-in of `evaluate` is at its best here
 STAND_IN = """
 import hashlib, json
 from pathlib import Path
@@ -96,6 +97,7 @@ def make(folder: Path) -> Path:
         shutil.copy(ROOT / name, folder)
     for file in (*ROOT.glob("requirements*.txt"), ROOT / "constraints.txt"):
         shutil.copy(file, folder)
+    _set_threshold(folder / "params.yaml")
     _write_pipeline(folder)
     _write_templates(folder / "templates")
     (folder / "data").mkdir()
@@ -124,6 +126,14 @@ def commit(folder: Path, **changed: str) -> str:
     # The store keeps what one commit uses, as after `make push`.
     run("rm -r storage && dvc push -q && git add -A && git commit -qm change", folder)
     return run("git rev-parse HEAD", folder).strip()
+
+
+def _set_threshold(file: Path) -> None:
+    yaml = YAML()
+    params = yaml.load(file.read_text(encoding="utf-8"))
+    params["capture"]["score_threshold"] = START
+    with file.open("w", encoding="utf-8") as stream:
+        yaml.dump(params, stream)
 
 
 def _write_pipeline(folder: Path) -> None:

@@ -54,7 +54,8 @@ LAYERS = {
         "preview",
         "model_card",
     ),
-    5: ("cli", "cli_clone", "stages"),
+    5: ("cli_clone", "stages"),
+    6: ("cli",),
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 # Rooms of one layer that may look into each other; those of layer 0 all may.
