@@ -54,7 +54,7 @@ class Outcome:
         curve = precision_recall_curve(self.detections, self.gt_boxes(), PLOT_IOU)
         columns = zip(curve.recall, curve.precision, curve.scores, strict=True)
         start = (0.0, 1.0, 1.0)  # above every score nothing is found, and nothing is wrong
-        rows = {}
+        rows: dict[tuple[float, float], dict[str, float]] = {}
         for recall, precision, score in (start, *columns):
             place = (round(recall, PLOT_DIGITS), round(precision, PLOT_DIGITS))
             rows.setdefault(place, {"recall": recall, "precision": precision, "score": score})
@@ -125,29 +125,36 @@ def _mask_ious(capture: CardCapture, image: np.ndarray, record: Record) -> Itera
 
 
 def write_overlays(outcome: Outcome, reader: ShardReader, folder: Path, count: int) -> None:
-    """Draw scenes with what was found: the worst captures first, then a sample of all.
+    """Draw scenes with what was found: the worst captures, the best, and a sample of all.
 
     Args:
         outcome: of `measure` on the same reader.
         reader: the scenes.
         folder: existing folder for the JPEG pictures.
-        count: number of pictures.
+        count: number of pictures, at most: half of them worst, a quarter best.
     """
-    worst = np.argsort(
-        [scene_score(*pair) for pair in zip(outcome.cards, outcome.gt_quads_px(), strict=True)],
-        kind="stable",
-    )
-    spread = np.linspace(0, len(worst) - 1, count).astype(int)
-    chosen = list(dict.fromkeys([*worst[: count // 2].tolist(), *spread.tolist()]))[:count]
-    records = [outcome.records[i] for i in chosen]
-    for number, (record, content) in enumerate(reader.scenes(records)):
-        index = chosen[number]
+    for number, (index, kind) in enumerate(_chosen(outcome, count).items()):
+        record = outcome.records[index]
+        [(_, content)] = reader.scenes([record])
         truths = [quads.to_px(quad, record.size_px) for quad in record.quads]
         picture = capture_overlay(images.decode(content, record.id), outcome.cards[index], truths)
-        kind = "worst" if number < count // 2 else "sample"
         (folder / f"{number:02d}-{kind}-{record.id}.jpg").write_bytes(
             images.encode(picture, ".jpg", 80)
         )
+
+
+def _chosen(outcome: Outcome, count: int) -> dict[int, str]:
+    """Choose scenes for pictures: their indices, each with what it is shown for."""
+    scores = [scene_score(*pair) for pair in zip(outcome.cards, outcome.gt_quads_px(), strict=True)]
+    order = np.argsort(scores, kind="stable")
+    best = [i for i in order[::-1] if outcome.records[i].cards][: count // 4]
+    sample = np.linspace(0, len(order) - 1, count).astype(int)
+    chosen = {int(i): "worst" for i in order[: count // 2]}
+    for kind, indices in (("best", best), ("sample", sample)):
+        for index in indices:
+            if len(chosen) < count:
+                chosen.setdefault(int(index), kind)
+    return chosen
 
 
 def scene_score(cards: list[CapturedCard], gt_quads_px: list[np.ndarray]) -> float:

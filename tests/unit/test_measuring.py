@@ -6,7 +6,7 @@ import pytest
 from meishi.capture import CapturedCard
 from meishi.data.records import Card, Record
 from meishi.evaluation.detection import Detections
-from meishi.measuring import Outcome
+from meishi.measuring import Outcome, _chosen
 
 BOX = np.array([[0.2, 0.2, 0.6, 0.6]])
 QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.6], [0.2, 0.6]])
@@ -44,3 +44,9 @@ def test_a_thousand_wrong_boxes_of_one_score_make_no_thousand_rows(outcome):
     assert len(curve) < 600
     assert curve[0] == {"recall": 0.0, "precision": 1.0, "score": 1.0}
     assert [row["recall"] for row in curve] == sorted(row["recall"] for row in curve)
+
+
+def test_pictures_show_each_scene_once_the_worst_first(outcome):
+    assert _chosen(outcome, 2) == {1: "worst", 0: "sample"}
+    assert _chosen(outcome, 8) == {1: "worst", 0: "worst"}
+    assert list(_chosen(outcome, 1).values()) == ["sample"]
