@@ -1,8 +1,9 @@
 """A repository with our dvc.yaml and params.yaml whose stages are stand-ins that take no time.
 
 A stand-in writes every output that dvc.yaml declares. Metrics and curves are those of this
-repository; those of `evaluate` fall as capture.score_threshold leaves 0.4, where the toy starts. All
-else is a digest of what the stage reads, so that a change goes through the pipeline as in the true one.
+repository; those of `evaluate` fall as capture.score_threshold leaves 0.4, where the toy starts.
+All else is a digest of what the stage reads, so that a change goes through the pipeline as in the
+true one.
 """
 
 import os
