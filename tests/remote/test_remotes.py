@@ -3,6 +3,8 @@
 import subprocess
 import time
 
+import pytest
+
 from tests.remote.toy import FILES
 
 # data.dvc's list, its files and the stage's out.
@@ -10,6 +12,11 @@ OBJECTS = FILES + 2
 KILLED_AFTER_BYTES = 600_000
 # Below the size of a file and above that of the list.
 FULL_AT_KIB = 100
+
+
+def on(*names):
+    """Run a slow test on these servers, one of each protocol at most; see `servers.SERVERS`."""
+    return pytest.mark.parametrize("server", names, indirect=True)
 
 
 def test_a_fresh_clone_gets_data_and_model_without_a_run(repository, server):
@@ -32,6 +39,7 @@ def test_wrong_credentials_are_refused_by_name_and_nothing_is_lost(repository, s
     assert (repository.content(), repository.cached()) == (before, cached)
 
 
+@on("asyncssh", "s3")
 def test_a_push_that_the_servers_death_cut_is_completed_by_the_next(repository, server):
     before = repository.content()
     push = start_push(repository)
@@ -49,6 +57,7 @@ def test_a_push_that_the_servers_death_cut_is_completed_by_the_next(repository, 
     assert repository.content() == before
 
 
+@on("asyncssh", "webdav")
 def test_a_push_to_a_full_disk_fails_and_is_completed_by_the_next(repository, server):
     before = repository.content()
     server.kill()
@@ -65,6 +74,7 @@ def test_a_push_to_a_full_disk_fails_and_is_completed_by_the_next(repository, se
     assert repository.content() == before
 
 
+@on("s3", "webdav")
 def test_a_corrupted_object_is_refused_and_a_push_from_a_good_copy_mends_it(repository, server):
     before = repository.content()
     repository.dvc("push")
