@@ -85,7 +85,7 @@ def test_a_completion_script_is_shown_for_each_shell(shell):
     ("typed", "offered"),
     [
         ("meishi ", {" ".join(words) for words in COMMANDS if len(words) == 1}),
-        ("meishi re", {"render", "registry"}),
+        ("meishi re", {"registry", "render", "report"}),
         ("meishi registry ", {"check-ref"}),
         ("meishi capture --th", {"--threads"}),
         ("meishi add-photos --la", {"--labels"}),
