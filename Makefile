@@ -2,6 +2,8 @@
 # test     set up the same way, then lint and every test
 # retrain  run the whole pipeline from the data, training included
 # lint     style          types  mypy          deps  bring dvc.yaml in step with the imports
+# report   build/report: metrics, curves and pictures for a browser; BASE=REV compares with a revision
+# smoke    run every stage on few scenes, in a copy that is deleted; nothing here changes
 # push     put data, models and plots into storage/, and drop from it what this commit does not use
 
 PYTHON ?= python3.11
@@ -17,7 +19,7 @@ STORED := data.dvc train_ssd train_unet convert evaluate
 SHEET := plots/augmented.jpg
 PIP := .venv/bin/pip -qq --disable-pip-version-check
 
-.PHONY: repro test retrain lint types deps push restore
+.PHONY: repro test retrain lint types deps report smoke push restore
 .DELETE_ON_ERROR:
 
 repro: restore
@@ -29,6 +31,7 @@ test: restore .venv/tests-installed lint
 	@pytest tests/contract
 	@pytest tests/model
 	@pytest tests/smoke
+	@pytest tests/remote
 
 retrain: .venv/installed
 	@dvc pull data.dvc >/dev/null
@@ -45,6 +48,13 @@ types: .venv/tests-installed
 deps: .venv/tests-installed
 	@python tests/contract/imports.py --write
 
+report: .venv/report-installed
+	@meishi report $(if $(BASE),--base $(BASE))
+
+smoke: .venv/installed
+	@test -d data || dvc pull data.dvc >/dev/null
+	@python -m meishi.smoke
+
 push: .venv/installed
 	@dvc push $(STORED)
 	@dvc push $(SHEET)
@@ -60,6 +70,10 @@ restore: .venv/installed
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
-.venv/tests-installed: requirements-dev.txt requirements-render.txt .venv/installed
+.venv/report-installed: requirements-report.txt .venv/installed
+	@$(PIP) install -r requirements-report.txt
+	@touch $@
+
+.venv/tests-installed: $(wildcard requirements-*.txt) .venv/installed
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@

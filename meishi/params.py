@@ -146,6 +146,25 @@ class EvaluateParams:
     latency_runs: int
 
 
+@dataclass(frozen=True)
+class LimitParams:
+    """What a headline figure must reach, and the most that a change may lose of it.
+
+    `figure` is its path in metrics/; `limit` is a floor where higher is better, else a ceiling.
+    """
+
+    figure: str
+    limit: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class GateParams:
+    """The quality gate."""
+
+    limits: tuple[LimitParams, ...]
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class Params:
     """All of params.yaml; an instance holds the sections that were asked for, and no other."""
@@ -161,6 +180,7 @@ class Params:
     convert: ConvertParams
     capture: CaptureParams
     evaluate: EvaluateParams
+    gate: GateParams
 
     def __getattr__(self, name: str) -> Any:
         """Explain an attribute that is missing (Python calls this for no other)."""

@@ -1,15 +1,21 @@
-"""`meishi render`: from rendered worlds to a data source in the layout of data/."""
+"""`meishi render`: rendered worlds become a data source in the layout of data/, or a video."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+from tqdm import tqdm
+
+from meishi import atomic, videos
 from meishi.data import records
 from meishi.data.manifest import WeightsEntry, write_source
 from meishi.data.records import Record
 from meishi.errors import InputError
 from meishi.scenes import chunks, render
+from meishi.scenes.placement import SIZE_PX
+from meishi.scenes.video import Clip, shots
 from meishi.tracing import render as tracing
 from meishi.tracing.light import panoramas
 
@@ -103,3 +109,30 @@ def render_source(
 def _scenes(folder: Path, todo: list[render.World]) -> Iterator[tuple[Record, bytes]]:
     for row, image in chunks.finished_scenes(folder, todo):
         yield records.parse_source(json.dumps(row)), image
+
+
+def render_video(clip: Clip, out: Path) -> Path:
+    """Render a clip, and beside it the exact quads of its cards in each frame.
+
+    Args:
+        clip: what to render.
+        out: the .mp4 to write; the quads go into the .json of the same name.
+
+    Returns:
+        The path of the quads.
+
+    Raises:
+        InputError: if a file cannot be written, or no camera path fits.
+    """
+    listing = out.with_suffix(".json")
+    videos.check_target(out)
+    videos.check_writable(listing)
+    quads_px: list[list[list[list[float]]]] = []
+    with videos.written(out, clip.fps) as add:
+        for shot in tqdm(shots(clip), total=clip.frames, unit="frame", desc="render"):
+            add(shot.image)
+            quads_px.append([np.round(quad, 3).tolist() for quad in shot.quads_px])
+    size = {"width": SIZE_PX[0], "height": SIZE_PX[1]}
+    content = {"video": out.name, **size, **asdict(clip), "quads": quads_px}
+    atomic.atomic_write_text(listing, json.dumps(content) + "\n")
+    return listing

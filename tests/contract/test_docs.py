@@ -1,19 +1,27 @@
 """What the documents say exists, exists."""
 
 import importlib.util
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 from typer.main import get_command
 
-from meishi import cli
+from meishi import cli, doctor
 from meishi.scenes import surfaces
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs" / "experimenting.md",
+    ROOT / "docs" / "remotes.md",
+]
+COMMANDS = get_command(cli.app).commands
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
@@ -29,7 +37,7 @@ def test_no_figure_is_left_open(document):
 @each_document
 def test_links_lead_somewhere(document):
     targets = re.findall(r"\]\(([^)#]+)\)", text(document))
-    missing = [t for t in targets if "://" not in t and not (ROOT / t).exists()]
+    missing = [t for t in targets if "://" not in t and not (document.parent / t).exists()]
     assert missing == []
 
 
@@ -41,11 +49,17 @@ def test_make_targets_exist(document):
     assert [t for t in named if not re.search(rf"^{t}:", makefile, re.M)] == []
 
 
+def test_every_meishi_command_that_is_named_exists():
+    named = [re.findall(r"^(?:.*`)?meishi ([a-z][a-z-]+)", text(d), re.M) for d in DOCUMENTS]
+    assert {name for found in named for name in found} <= set(COMMANDS)
+
+
 @each_document
 def test_params_that_are_named_exist(document):
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     # The table of results names metrics, some of which are called as sections are.
     prose = re.sub(r"<!-- results -->.*<!-- /results -->", "", text(document), flags=re.S)
+    prose = re.sub(r"--sort-by \S+", "", prose)  # by a metric
     for section, key in re.findall(r"\b(" + "|".join(params) + r")\.([a-z_0-9]+)\b", prose):
         if key not in ("py", "md", "json", "yaml"):
             assert key in params[section], f"{document.name}: {section}.{key}"
@@ -53,11 +67,9 @@ def test_params_that_are_named_exist(document):
 
 @each_document
 def test_meishi_commands_and_options_exist(document):
-    commands = get_command(cli.app).commands
-    for name, rest in re.findall(
-        r"\bmeishi (capture|render|weights|add-photos)\b([^`\n]*)", text(document)
-    ):
-        options = {option for p in commands[name].params for option in p.opts}
+    names = "|".join(name for name in COMMANDS if not hasattr(COMMANDS[name], "commands"))
+    for name, rest in re.findall(rf"\bmeishi ({names})\b([^`\n]*)", text(document)):
+        options = {option for p in COMMANDS[name].params for option in p.opts}
         named = set(re.findall(r"(--[a-z-]+)", rest.split("#")[0]))
         assert named <= options, f"{document.name}: meishi {name} {named - options}"
 
@@ -94,4 +106,82 @@ def test_the_help_names_every_command():
     if not Path(command[0]).exists():
         command[0] = "meishi"
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert all(name in shown for name in ("capture", "render", "weights", "add-photos"))
+    assert [name for name in COMMANDS if name not in shown] == []
+
+
+def blocks(name, start, end):
+    """Yield the commands of each block between two headings, without comments."""
+    part = text(ROOT / "docs" / name).split(f"## {start}\n")[1].split(f"## {end}\n")[0]
+    for block in re.findall(r"```\n(.*?)```", part, re.S):
+        yield [line.split("  #")[0].split() for line in block.strip().splitlines()]
+
+
+# One process for many commands of DVC: it takes longer to start than to work.
+RUN_DVC = """
+import json, sys
+from dvc.cli import main
+for command in json.loads(sys.argv[1]):
+    if main(command[1:]):
+        sys.exit(f"failed: {command}")
+"""
+
+
+def run_dvc(commands, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_DVC, json.dumps(commands)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def empty_repository(tmp_path):
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    run_dvc([["dvc", "init", "-q"]], tmp_path)
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+    identity = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    subprocess.run(["git", *identity, "commit", "-qm", "Start"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "block", list(blocks("remotes.md", "Set it up", "Move to it")), ids=lambda b: b[0][4]
+)
+def test_a_remotes_block_is_taken_and_leaves_credentials_outside_git(block, empty_repository):
+    run_dvc(block, empty_repository)
+    secrets = [command[-1] for command in block if "--local" in command]
+    assert secrets
+    subprocess.run(["git", "add", "-A"], cwd=empty_repository, check=True)
+    staged = subprocess.run(
+        ["git", "diff", "--cached"], cwd=empty_repository, capture_output=True, text=True
+    ).stdout
+    added = [line for line in staged.splitlines() if line.startswith("+")]
+    assert any(block[0][4] in line for line in added)
+    assert [word for word in secrets if any(f"= {word}" in line for line in added)] == []
+
+
+def test_the_five_remotes_have_a_block_and_a_package():
+    schemes = {
+        block[0][4].split("://")[0] for block in blocks("remotes.md", "Set it up", "Move to it")
+    }
+    assert schemes == {"s3", "gs", "azure", "ssh", "webdavs"}
+    requirements = text(ROOT / "requirements-remote.txt")
+    assert [scheme for scheme in schemes if f"{doctor.PLUGINS[scheme]}==" not in requirements] == []
+
+
+def test_moving_to_a_remote_and_back_is_as_written(empty_repository):
+    remote, embedded = empty_repository / "team", empty_repository / "storage"
+    there = [*blocks("remotes.md", "Move to it", "Move back")]
+    back = [*blocks("remotes.md", "Move back", "When something goes wrong")]
+    written = [command for block in there + back for command in block if command[0] == "dvc"]
+    (empty_repository / "data").write_text("data")
+    prepared = [
+        ["dvc", "remote", "add", "-q", "-d", "embedded", "storage"],
+        ["dvc", "remote", "add", "-q", "team", "team"],
+        ["dvc", "add", "-q", "data"],
+    ]
+    run_dvc([*prepared, *written], empty_repository)
+    assert ["dvc", "push", "-r", "team"] in written and ["dvc", "pull", "-r", "team"] in written
+    assert all(len(list(folder.rglob("??/*"))) == 1 for folder in (remote, embedded))

@@ -20,7 +20,10 @@ LAYERS = {
         "workers",
         "images",
         "quiet",
+        "videos",
         "keras",
+        "findings",
+        "probing",
     ),
     1: ("geometry", "evaluation.detection", "evaluation.captures"),
     2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay"),
@@ -36,9 +39,23 @@ LAYERS = {
         "reproduce",
         "slices",
         "contact_sheet",
+        "report",
     ),
-    4: ("litert", "measuring", "capture_files", "rendering", "adding"),
-    5: ("cli", "stages"),
+    4: (
+        "litert",
+        "measuring",
+        "capture_files",
+        "rendering",
+        "adding",
+        "doctor",
+        "registry",
+        "smoke",
+        "collections",
+        "preview",
+        "model_card",
+    ),
+    5: ("cli_clone", "stages"),
+    6: ("cli",),
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 # Rooms of one layer that may look into each other; those of layer 0 all may.
@@ -61,6 +78,17 @@ CONFINED = {
     "dask": ("workers",),
     "distributed": ("workers",),
     "cloudpickle": ("workers",),
+    "gto": ("registry",),
+    "altair": ("report",),
+    "vl_convert": ("report",),
+    "jinja2": ("report",),
+    "markdown_it": ("report",),
+    "dvc": ("report",),
+    "dvc_data": ("report",),
+    "tuf": ("collections",),
+    "securesystemslib": ("collections",),
+    "cryptography": ("collections",),
+    "fsspec": ("collections",),
 }
 
 FILES = sorted([*(ROOT / "meishi").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
@@ -125,7 +153,8 @@ def test_importing_does_nothing(file):
             "__name__ == '__main__'",
             "TYPE_CHECKING",
         )
-        assert isinstance(node, quiet) or docstring or entry, f"line {node.lineno}"
+        commands = isinstance(node, ast.Expr) and ".add_typer(" in ast.unparse(node)
+        assert isinstance(node, quiet) or docstring or entry or commands, f"line {node.lineno}"
 
 
 @each_file

@@ -156,7 +156,9 @@ def pins(file: str) -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in lines}
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "file", ["requirements.txt", "requirements-dev.txt", "requirements-remote.txt"]
+)
 def test_requirements_are_pinned_as_the_constraints_are(file):
     assert pins(file).items() <= pins("constraints.txt").items()
 

@@ -1,10 +1,11 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from meishi import images
-from meishi.adding import AddError, add_photos
+from meishi.adding import AddError, _next_steps, add_photos
 from meishi.data.sources import SourceError, verified_scenes
 from meishi.geometry import quads
 from meishi.params import FetchParams, ParamsError, SourceParams, load_params
@@ -46,6 +47,17 @@ def test_what_is_added_is_a_sound_source(data):
     ]
     assert any("dvc add" in line for line in lines)
     assert images.decode(data.parent / "sheet.jpg").shape == (240, 480, 3)
+
+
+def test_a_source_in_data_needs_neither_a_dep_nor_a_dvc_file_of_its_own():
+    steps = "\n".join(_next_steps(Path("data/desk")))
+    assert "dvc add data\n" in steps and "path: data/desk}" in steps and "make push" in steps
+    assert "dvc.yaml" not in steps and "desk.dvc" not in steps
+
+
+def test_a_source_elsewhere_is_named_in_dvc_yaml():
+    steps = "\n".join(_next_steps(Path("photos")))
+    assert "dvc add photos" in steps and "photos.dvc .gitignore dvc.yaml" in steps
 
 
 def test_the_pictures_stay_as_they_are(data):

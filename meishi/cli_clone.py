@@ -1,0 +1,46 @@
+"""`meishi doctor`, `registry` and `model-card`: the state of a clone, and of what it ships."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+registry = typer.Typer(
+    help="Versions and stages of the shipped models, as git tags.", no_args_is_help=True
+)
+app.add_typer(registry, name="registry")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this clone and this machine lack, and how to mend it; status 1 if it blocks."""
+    from meishi import doctor as checks
+
+    checks.main()
+
+
+@registry.command("check-ref")
+def check_ref(
+    refs: Annotated[
+        list[str], typer.Argument(help="Tags, refs/tags/ before them or not.", metavar="REF")
+    ],
+) -> None:
+    """Refuse tags that name no artifact of dvc.yaml or no stage of .gto."""
+    from meishi.registry import check_refs
+
+    print("\n".join(check_refs(refs)))
+
+
+@app.command("model-card")
+def model_card(
+    out: Annotated[Path, typer.Option(help="The Markdown file.")] = Path("MODEL_CARD.md"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the file is out of step.")
+    ] = False,
+) -> None:
+    """Write the model card from the metrics, the data's manifests and params.yaml."""
+    from meishi.model_card import check_card, write_card
+
+    (check_card if check else write_card)(out)
+    print(f"{out}: {'in step' if check else 'written'}")

@@ -1,0 +1,136 @@
+"""The changes that a publisher can make to the collections, as functions on the loaded state.
+
+Each checks what it is asked for against what is published and raises before it alters anything.
+"""
+
+import dataclasses
+
+from tuf.api.metadata import TargetFile
+
+from meishi.collections import entries, layout
+from meishi.collections.entries import Entry, Offer, write_target
+from meishi.collections.repository import StateError
+from meishi.collections.signing import State
+from meishi.collections.trust import read_offers
+from meishi.errors import summary
+
+
+def add(state: State, collection: str, entry: Entry, length: int, sha256: str) -> None:
+    """Add a package to a collection.
+
+    Raises:
+        StateError: if its version and variant are there, with these bytes or others.
+    """
+    target = write_target(collection, entry, length, sha256)
+    targets = state.collections[collection].signed.targets
+    if target.path in targets:
+        same = targets[target.path].hashes == target.hashes
+        raise StateError(
+            f"{target.path}: is there already, with {'the same' if same else 'other'} bytes; a "
+            "version is never published twice: give it a new number"
+        )
+    targets[target.path] = target
+
+
+def promote(state: State, model: str, version: str, source: str, to: str, rollout: int) -> None:
+    """List a version's packages, the same bytes, in another collection; or raise its share there.
+
+    Raises:
+        StateError: if it is not live in `source`, was withdrawn in `to`, or the share would
+            fall: a device that has it would lose it.
+    """
+    if source == to:
+        raise StateError(f"from {source} to {to}: nothing to promote")
+    live = [o for o in find(state, source, model, version) if o.entry.state == entries.LIVE]
+    if not live:
+        raise StateError(f"{model} {version} is not live in {source}: nothing to promote")
+    there = {o.target.path: o for o in offers(state, to)}
+    targets = state.collections[to].signed.targets
+    for offer in live:
+        raised = dataclasses.replace(offer.entry, rollout=rollout)
+        target = write_target(to, raised, offer.target.length, offer.sha256)
+        _check_raise(there.get(target.path), target, rollout)
+        targets[target.path] = target
+
+
+def _check_raise(old: Offer | None, target: TargetFile, rollout: int) -> None:
+    if old is None:
+        return
+    if old.entry.state == entries.WITHDRAWN:
+        raise StateError(f"{target.path}: was withdrawn; publish it under a new version")
+    if old.target.hashes != target.hashes:
+        raise StateError(f"{target.path}: is there with other bytes")
+    if rollout < old.entry.rollout:
+        raise StateError(
+            f"{target.path}: its share is {old.entry.rollout} %, it cannot fall to {rollout} "
+            "%; `halt` stops it there, `withdraw` takes it back"
+        )
+
+
+def set_state(state: State, collection: str, model: str, version: str, wanted: str) -> None:
+    """Halt or withdraw a version in a collection.
+
+    Raises:
+        StateError: if it is not there, or withdrawn already.
+    """
+    found = find(state, collection, model, version)
+    gone = [o for o in found if o.entry.state == entries.WITHDRAWN]
+    if gone:
+        raise StateError(f"{gone[0].target.path}: is withdrawn already")
+    for offer in found:
+        entry = dataclasses.replace(offer.entry, state=wanted)
+        target = write_target(collection, entry, offer.target.length, offer.sha256)
+        state.collections[collection].signed.targets[target.path] = target
+
+
+def roll_back(state: State, collection: str, model: str, to: str) -> list[str]:
+    """Withdraw every version newer than `to`; without it, the newest that is not withdrawn.
+
+    Returns:
+        The versions that were withdrawn.
+
+    Raises:
+        StateError: if `to` is not there, or there is nothing to go back from.
+    """
+    versions = sorted(
+        {
+            o.entry.version
+            for o in offers(state, collection)
+            if o.entry.model == model and o.entry.state != entries.WITHDRAWN
+        },
+        key=layout.number,
+    )
+    if to and to not in versions:
+        raise StateError(f"{model} {to}: not in {collection}; there is {versions or 'none'}")
+    newer = [v for v in versions if layout.number(v) > layout.number(to)] if to else versions[-1:]
+    if not newer:
+        raise StateError(f"{model}: nothing newer than {to or 'the embedded'} in {collection}")
+    for version in newer:
+        set_state(state, collection, model, version, entries.WITHDRAWN)
+    return newer
+
+
+def find(state: State, collection: str, model: str, version: str) -> list[Offer]:
+    """Return every variant of a version.
+
+    Raises:
+        StateError: if there is none.
+    """
+    mine = [o for o in offers(state, collection) if o.entry.model == model]
+    found = [o for o in mine if o.entry.version == version]
+    if not found:
+        known = ", ".join(sorted({o.entry.version for o in mine}, key=layout.number)) or "none"
+        raise StateError(f"{model} {version}: not in {collection}; there is {known}")
+    return found
+
+
+def offers(state: State, collection: str) -> list[Offer]:
+    """Return the entries of a collection.
+
+    Raises:
+        StateError: if one is unsound.
+    """
+    found, faults = read_offers(state.collections[collection].signed, collection)
+    if faults:
+        raise StateError(summary(faults))
+    return found

@@ -1,0 +1,219 @@
+"""The first publication, and new keys later: what concerns who may sign for what."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from securesystemslib.signer import CryptoSigner, SSlibKey
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Key,
+    Metadata,
+    MetaFile,
+    Role,
+    Root,
+    Snapshot,
+    Targets,
+    Timestamp,
+)
+
+from meishi.atomic import atomic_write_bytes
+from meishi.collections import layout
+from meishi.collections.keys import KeyringError, load_keys, make_key, signers
+from meishi.collections.repository import Repository, StateError
+from meishi.collections.signing import State, expiry
+from meishi.collections.store import ConflictError, Store
+from meishi.errors import InputError
+
+ROOT_FILE = "root.json"  # in the folder of keys: public, the one file that an app embeds
+
+
+def found(store: Store, keys: Path, now: datetime) -> Repository:
+    """Make keys and publish empty collections.
+
+    Args:
+        store: where; nothing may be published there.
+        keys: folder for the private keys, outside any repository; made if missing.
+        now: time of signing.
+
+    Returns:
+        The repository; its root lies in `keys` as root.json, too.
+
+    Raises:
+        InputError: if something is published there, keys exist, or the store is unfit.
+    """
+    if store.read(layout.TIMESTAMP) is not None or store.read(layout.metadata_path("root", 1)):
+        raise StateError(f"{store.address}: something is published here already")
+    if any(keys.glob("*.pem")):
+        raise KeyringError(f"{keys}: holds keys already; name an empty folder")
+    store.check()
+    made = {
+        role: [make_key(keys, f"{role}-{i + 1}") for i in range(count)]
+        for role, (count, _) in layout.KEYS.items()
+    }
+    state = _empty_state(made)
+    keyring = load_keys([keys])
+    state.root.signed.expires = expiry("root", now)
+    for signer in signers(keyring, "root", state.root.signed.roles["root"]):
+        state.root.sign(signer, append=True)
+    root = state.root.to_bytes()
+    repository = Repository(store, root, keyring, now)
+    try:
+        store.create(layout.metadata_path("root", 1), root)
+        repository.publish_first(state)
+    except ConflictError as error:
+        raise StateError(f"{store.address}: someone else publishes here: {error}") from error
+    atomic_write_bytes(keys / ROOT_FILE, root)
+    return repository
+
+
+def open_repository(store: Store, keys: Iterable[Path], root: Path, now: datetime) -> Repository:
+    """Open what is published, with the keys of some folders.
+
+    Raises:
+        InputError: if `root` or a key cannot be read.
+    """
+    try:
+        trusted = root.read_bytes()
+    except OSError as error:
+        raise InputError(f"{root}: the trusted root cannot be read: {error.strerror}") from error
+    return Repository(store, trusted, load_keys(keys), now)
+
+
+def rotate_key(repository: Repository, role: str, keyid: str, folder: Path) -> SSlibKey:
+    """Replace one key of a role by a new one; devices follow at their next poll.
+
+    Args:
+        repository: with root's keys for a top role, with those of targets for a collection, and
+            with those of every role that is signed anew; the old key is not needed if the
+            threshold is met without it.
+        role: root, timestamp, snapshot, targets, staging or release.
+        keyid: of the key to revoke, or its beginning.
+        folder: where the new private key is written.
+
+    Returns:
+        The new public key.
+
+    Raises:
+        InputError: if there is no such role or key, or too few keys are at hand.
+    """
+    state = repository.load()
+    old = _find_key(state, role, keyid)
+    new = make_key(folder, f"{role}-{_next_number(folder, role)}")
+    repository.keys.update(load_keys([folder]))
+    if role in layout.COLLECTIONS:
+        repository.change(lambda state: _exchange_delegated(state, role, old, new))
+    else:
+        _rotate_top(repository, role, old, new)
+    return new
+
+
+def _rotate_top(repository: Repository, role: str, old: str, new: SSlibKey) -> None:
+    state = repository.load()
+    before = state.root.signed.roles
+    roots = signers(repository.keys, "root", before["root"])
+    state.root.signed.revoke_key(old, role)
+    state.root.signed.add_key(new, role)
+    # A client meets the change half way: what it loads must hold under the old root and the new.
+    extra = {} if role == "root" else {role: [repository.keys[new.keyid]]}
+    if extra:
+        repository.change(lambda state: None, extra)
+    _write_root(repository, state, roots)
+    # A client that asks for a changed timestamp only has to see one, to look for a newer root.
+    repository.change(lambda state: None, {role: []} if role == "targets" else {})
+
+
+def renew(repository: Repository, roles: Iterable[str]) -> None:
+    """Sign timestamp and snapshot anew, and further roles, so that they expire later.
+
+    Raises:
+        InputError: if there is no such role or too few keys are at hand.
+    """
+    wanted = set(roles)
+    unknown = sorted(wanted - set(layout.KEYS))
+    if unknown:
+        raise KeyringError(f"roles {unknown}: expected some of {', '.join(layout.KEYS)}")
+    if "root" in wanted:
+        state = repository.load()
+        _write_root(repository, state, signers(repository.keys, "root", _root_role(state)))
+    repository.change(lambda state: None, {role: [] for role in wanted - {"root"}})
+
+
+def _root_role(state: State) -> Role:
+    return state.root.signed.roles["root"]
+
+
+def _write_root(repository: Repository, state: State, before: list[CryptoSigner]) -> None:
+    """Create the next root, signed by the keys of the one before and by its own."""
+    root = state.root.signed
+    root.version += 1
+    root.expires = expiry("root", repository.now)
+    state.root.signatures.clear()
+    own = signers(repository.keys, "root", _root_role(state))
+    for signer in {s.public_key.keyid: s for s in [*before, *own]}.values():
+        state.root.sign(signer, append=True)
+    path = layout.metadata_path("root", root.version)
+    try:
+        repository.store.create(path, state.root.to_bytes())
+    except ConflictError:
+        raise StateError(f"{path}: someone else changed the root meanwhile") from None
+
+
+def _exchange_delegated(state: State, role: str, old: str, new: SSlibKey) -> None:
+    signed = state.targets.signed
+    signed.revoke_key(old, role)
+    signed.add_key(new, role)
+    # Any change of the role: it is signed anew, by the new key.
+    state.collections[role].signed.version += 1
+
+
+def _find_key(state: State, role: str, keyid: str) -> str:
+    delegations = state.targets.signed.delegations
+    assert delegations is not None and delegations.roles is not None
+    roles = {**state.root.signed.roles, **delegations.roles}
+    if role not in roles:
+        raise KeyringError(f"role {role!r}: expected one of {', '.join(roles)}")
+    found = [known for known in roles[role].keyids if keyid and known.startswith(keyid)]
+    if len(found) != 1:
+        raise KeyringError(
+            f"{role}: key {keyid!r}: expected one of {', '.join(roles[role].keyids)}"
+        )
+    return found[0]
+
+
+def _next_number(folder: Path, role: str) -> int:
+    return len(list(folder.glob(f"{role}-*.pem"))) + 1
+
+
+def _empty_state(made: dict[str, list[SSlibKey]]) -> State:
+    root = Root(version=1, consistent_snapshot=True)
+    collections = {name: Metadata(Targets()) for name in layout.COLLECTIONS}
+    targets = Targets(delegations=_delegations(made))
+    for role in ("root", "timestamp", "snapshot", "targets"):
+        root.roles[role].threshold = layout.KEYS[role][1]
+        for key in made[role]:
+            root.add_key(key, role)
+    return State(
+        Metadata(root),
+        Metadata(Timestamp(snapshot_meta=MetaFile(1))),
+        Metadata(Snapshot()),
+        Metadata(targets),
+        collections,
+        None,
+    )
+
+
+def _delegations(made: dict[str, list[SSlibKey]]) -> Delegations:
+    roles = {
+        name: DelegatedRole(
+            name,
+            [key.keyid for key in made[name]],
+            layout.KEYS[name][1],
+            terminating=True,
+            paths=[layout.pattern(name)],
+        )
+        for name in layout.COLLECTIONS
+    }
+    keys: dict[str, Key] = {key.keyid: key for name in layout.COLLECTIONS for key in made[name]}
+    return Delegations(keys, roles)

@@ -1,0 +1,153 @@
+"""Transport of the client: plain GETs with limits on size, time and redirects.
+
+Bodies are taken as they travel. A server that compresses although it was asked not to is refused,
+for what it unpacks to is bounded by nothing. Nothing here is trusted; TUF checks what comes.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from tuf.api.exceptions import DownloadError, DownloadLengthMismatchError, SlowRetrievalError
+
+CHUNK_BYTES = 1 << 16
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is waited for.
+
+    Attributes:
+        connect_s: for a connection.
+        read_s: for the next bytes.
+        total_s: for one answer, so that a server that drips does not hold the client.
+        redirects: in a row.
+    """
+
+    connect_s: float = 10
+    read_s: float = 20
+    total_s: float = 120
+    redirects: int = 3
+
+
+@dataclass
+class Traffic:
+    """What a client has asked for and got: requests, and bytes of bodies."""
+
+    requests: int = 0
+    received: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, its body still to be read.
+
+    Attributes:
+        status: HTTP status.
+        headers: by lower case name.
+        chunks: the body; raises DownloadError where it breaks off, is too long or too slow.
+    """
+
+    status: int
+    headers: dict[str, str]
+    chunks: Iterator[bytes]
+
+
+def _pool() -> urllib3.PoolManager:
+    return urllib3.PoolManager(num_pools=2, maxsize=1)
+
+
+@dataclass
+class Http:
+    """One client's connections and counters."""
+
+    limits: Limits = Limits()
+    traffic: Traffic = field(default_factory=Traffic)
+    pool: urllib3.PoolManager = field(default_factory=_pool)
+
+    @contextmanager
+    def get(self, url: str, max_bytes: int, headers: dict[str, str] | None = None):
+        """Ask for a file.
+
+        Args:
+            url: `http(s)://` address.
+            max_bytes: of the body.
+            headers: beside our own.
+
+        Yields:
+            A Reply; redirects are followed before.
+
+        Raises:
+            DownloadError: if there is no answer, or one that no limit allows.
+        """
+        deadline = time.monotonic() + self.limits.total_s
+        try:
+            response = self._follow(url, {"Accept-Encoding": "identity", **(headers or {})})
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise DownloadError(f"{url}: no answer: {error}") from error
+        named = {name.lower(): value for name, value in response.headers.items()}
+        whole = False
+        try:
+            yield Reply(
+                response.status, named, self._body(response, named, url, max_bytes, deadline)
+            )
+            whole = True
+        finally:
+            if not whole or response.length_remaining:
+                response.close()  # the rest would come before the next answer
+            response.release_conn()
+
+    def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        timeout = urllib3.Timeout(connect=self.limits.connect_s, read=self.limits.read_s)
+        for _ in range(self.limits.redirects + 1):
+            self.traffic.requests += 1
+            response = self.pool.request(
+                "GET",
+                url,
+                headers=headers,
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            if response.status not in REDIRECTS:
+                return response
+            target = urljoin(url, response.headers.get("Location", ""))
+            response.close()
+            if urlsplit(target).scheme not in {urlsplit(url).scheme, "https"}:
+                raise DownloadError(f"{url}: leads to {target}, which is less safe")
+            url = target
+        raise DownloadError(f"{url}: more than {self.limits.redirects} redirects")
+
+    def _body(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        headers: dict[str, str],
+        url: str,
+        max_bytes: int,
+        deadline: float,
+    ) -> Iterator[bytes]:
+        if headers.get("content-encoding", "identity") != "identity":
+            raise DownloadError(f"{url}: compressed in transfer, which was not asked for")
+        stated = headers.get("content-length", "0")
+        if not stated.isdecimal() or int(stated) > max_bytes:
+            raise DownloadLengthMismatchError(f"{url}: {stated} bytes; at most {max_bytes} allowed")
+        got = 0
+        try:
+            while chunk := response.read1(CHUNK_BYTES):
+                got += len(chunk)
+                self.traffic.received += len(chunk)
+                if got > max_bytes:
+                    raise DownloadLengthMismatchError(f"{url}: more than {max_bytes} bytes")
+                if time.monotonic() > deadline:
+                    raise SlowRetrievalError(f"{url}: not done after {self.limits.total_s:g} s")
+                yield chunk
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise DownloadError(f"{url}: broke off after {got} bytes: {error}") from error
+        if "content-length" in headers and got != int(stated):
+            raise DownloadError(f"{url}: {got} bytes of the {stated} that were stated")

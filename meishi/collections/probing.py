@@ -1,0 +1,59 @@
+"""The default probe: run the package once on a picture and look at what comes out.
+
+A picture of the size the model takes, grey gradients with a light rectangle, so that neither a
+constant nor noise is what the model sees. Its outputs must be finite numbers.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from meishi.collections.client import ProbeError
+from meishi.errors import InputError
+
+
+def probe_package(model: str, package: Path) -> None:
+    """Try a package.
+
+    Raises:
+        ProbeError: if it cannot be loaded or run, or an output is not finite.
+    """
+    # Here, not above: it loads coremltools and TensorFlow.
+    from meishi.coreml.runtime import Package
+
+    try:
+        loaded = Package.load(package)
+        outputs = loaded.predict(
+            {
+                name: probe_picture(feature.shape, feature.is_grey)
+                if feature.kind == "image"
+                else np.zeros(feature.shape, np.float32)
+                for name, feature in loaded.features.items()
+                if not feature.optional
+            }
+        )
+    except InputError as error:
+        raise ProbeError(str(error)) from error
+    except Exception as error:  # whatever a package does to the runtime, it is not to run
+        raise ProbeError(f"{model}: the trial failed: {error!r}") from error
+    for name, value in outputs.items():
+        numbers = np.asarray(list(value.values()) if isinstance(value, dict) else value)
+        if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+            raise ProbeError(f"{model}: output {name} holds numbers that are not finite")
+
+
+def probe_picture(shape: tuple[int, ...], grey: bool) -> np.ndarray:
+    """Draw the probe picture.
+
+    Args:
+        shape: (height, width).
+        grey: one channel instead of RGB.
+
+    Returns:
+        (H, W) or (H, W, 3) uint8.
+    """
+    height, width = shape
+    ramp = np.linspace(30, 120, height * width).reshape(height, width)
+    ramp[height // 4 : 3 * height // 4, width // 6 : 5 * width // 6] = 235
+    picture = ramp.astype(np.uint8)
+    return picture if grey else np.repeat(picture[..., None], 3, axis=2)

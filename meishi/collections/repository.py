@@ -1,0 +1,160 @@
+"""The publisher's side: load what is published, change it, publish it; or start anew.
+
+A change is a function that edits the loaded state. If someone else publishes meanwhile, the state
+is loaded again and the function called again: nothing is lost, and nothing that one of the two
+would have refused passes.
+"""
+
+import copy
+import tempfile
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+
+from meishi.collections import layout
+from meishi.collections.entries import Offer
+from meishi.collections.keys import Keyring
+from meishi.collections.signing import Extra, Signer, State
+from meishi.collections.store import ConflictError, Store
+from meishi.collections.trust import (
+    REFUSALS,
+    STORE_BASE,
+    StoreFetcher,
+    make_updater,
+    read_offers,
+    verified_targets,
+)
+from meishi.errors import InputError
+
+ATTEMPTS = 20
+# A publisher must be able to mend what has expired: for it, nothing has.
+BEFORE_ALL_EXPIRY = datetime(1970, 1, 1, tzinfo=UTC)
+
+Edit = Callable[[State], None]
+
+
+class StateError(InputError):
+    """What is published is not what it should be, or the change cannot be made."""
+
+
+class Repository:
+    """A published folder, with the keys to change it."""
+
+    def __init__(self, store: Store, root: bytes, keys: Keyring, now: datetime) -> None:
+        """Open a store.
+
+        Args:
+            store: where.
+            root: trusted `root.json`, as the app embeds it.
+            keys: private keys at hand; none are needed to read.
+            now: time at which a change is signed.
+        """
+        self.store = store
+        self.root = root
+        self.keys = keys
+        self.now = now
+
+    def load(self) -> State:
+        """Read and verify all that is published, expired or not.
+
+        Raises:
+            StateError: if anything is missing or refused.
+        """
+        return self._verified(BEFORE_ALL_EXPIRY, {})
+
+    def change(self, edit: Edit, extra: Extra | None = None) -> State:
+        """Publish what `edit` makes of the state; only roles that it altered are signed anew.
+
+        Raises:
+            InputError: whatever `edit` raises; nothing is published then.
+            StateError: if a client would refuse the result, or others publish all the time.
+        """
+        for _ in range(ATTEMPTS):
+            state = self.load()
+            before = copy.deepcopy({role: m.signed.to_dict() for role, m in state.roles().items()})
+            edit(state)
+            changed = [r for r, m in state.roles().items() if m.signed.to_dict() != before[r]]
+            try:
+                self._publish(state, [*changed, *(set(extra or {}) & set(before))], extra or {})
+                return state
+            except ConflictError:
+                continue
+        raise StateError(
+            f"{self.store.address}: others published {ATTEMPTS} times meanwhile; try again"
+        )
+
+    def publish_first(self, state: State) -> None:
+        """Publish a state where nothing was before.
+
+        Raises:
+            ConflictError: if someone else does the same.
+        """
+        self._publish(state, state.roles(), {})
+
+    def check(self, now: datetime, archives: bool = True) -> list[str]:
+        """Verify as a client would, and that every archive is there with its sha256.
+
+        Returns:
+            Faults; none if all is well.
+        """
+        try:
+            state = self._verified(now, {})
+        except StateError as error:
+            return [str(error)]
+        faults = []
+        for name in layout.COLLECTIONS:
+            offers, bad = read_offers(state.collections[name].signed, name)
+            faults += bad
+            faults += [fault for o in offers if archives and (fault := self._archive_fault(o))]
+        return faults
+
+    def _archive_fault(self, offer: Offer) -> str | None:
+        path = layout.archive_path(offer.sha256)
+        content = self.store.read(path)
+        if content is None:
+            return f"{offer.target.path}: {path} is missing"
+        try:
+            offer.target.verify_length_and_hashes(content)
+        except REFUSALS as error:
+            return f"{offer.target.path}: {path}: {error}"
+        return None
+
+    def _publish(self, state: State, roles: Iterable[str], extra: Extra) -> None:
+        signer = Signer(self.store, self.keys, self.now)
+        for role in ("snapshot", "timestamp", *roles):
+            state.signers(role, self.keys)  # too few keys: before anything is written
+        for role in dict.fromkeys(roles):
+            signer.write_role(state, role, extra)
+        signer.write_snapshot(state, extra)
+        timestamp = signer.signed_timestamp(state, extra)
+        if state.raw_timestamp is not None:
+            self._verified(self.now, {layout.TIMESTAMP: timestamp})
+        self.store.replace(layout.TIMESTAMP, timestamp, state.raw_timestamp)
+        state.raw_timestamp = timestamp
+
+    def _verified(self, now: datetime, unwritten: dict[str, bytes]) -> State:
+        raw = unwritten.get(layout.TIMESTAMP) or self.store.read(layout.TIMESTAMP)
+        if raw is None:
+            raise StateError(
+                f"{self.store.address}: nothing is published here; `meishi collections init`"
+            )
+        fetcher = StoreFetcher(self.store, {layout.TIMESTAMP: raw, **unwritten})
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            try:
+                updater = make_updater(folder, STORE_BASE, fetcher, self.root, now)
+                collections = {
+                    name: verified_targets(updater, folder, name) for name in layout.COLLECTIONS
+                }
+            except REFUSALS as error:
+                raise StateError(f"{self.store.address}: refused: {error}") from error
+            return State(
+                Metadata[Root].from_file(str(folder / "root.json")),
+                Metadata[Timestamp].from_file(str(folder / "timestamp.json")),
+                Metadata[Snapshot].from_file(str(folder / "snapshot.json")),
+                Metadata[Targets].from_file(str(folder / "targets.json")),
+                collections,
+                raw,
+            )

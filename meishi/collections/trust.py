@@ -1,0 +1,110 @@
+"""TUF's own client (python-tuf), set up as we need it: limits, a clock, and reading a collection.
+
+Nothing of signatures, versions, expiry or delegations is ours; it is all in `tuf.ngclient`.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.metadata import Metadata, Targets
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+
+from meishi.collections import layout
+from meishi.collections.entries import EntryError, Offer, read_target
+from meishi.collections.store import Store
+
+# What tuf raises of bad metadata and of bad transport.
+REFUSALS = (RepositoryError, DownloadError)
+# Bytes; the largest file of ours has some hundred entries of less than 2 kB.
+CONFIG = UpdaterConfig(
+    max_root_rotations=64,
+    max_delegations=4,
+    root_max_length=64_000,
+    timestamp_max_length=8_000,
+    snapshot_max_length=16_000,
+    targets_max_length=1_000_000,
+    prefix_targets_with_hash=False,
+)
+
+
+def make_updater(
+    folder: Path, base: str, fetcher: FetcherInterface, root: bytes, now: datetime
+) -> Updater:
+    """Make a TUF client.
+
+    Args:
+        folder: its metadata, kept between runs.
+        base: address of the published folder.
+        fetcher: that transports.
+        root: the embedded `root.json`, the one thing that is trusted from the start.
+        now: time against which expiry is checked.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    updater = Updater(
+        str(folder),
+        f"{base.rstrip('/')}/metadata/",
+        fetcher=fetcher,
+        config=CONFIG,
+        bootstrap=root,
+    )
+    # tuf reads the system's clock; a simulated device's and a publisher's differ from it.
+    updater._trusted_set.reference_time = now
+    return updater
+
+
+def verified_targets(updater: Updater, folder: Path, collection: str) -> Metadata[Targets]:
+    """Bring the metadata up to date and return that of a collection.
+
+    Raises:
+        RepositoryError: if any of it is refused.
+        DownloadError: if any of it cannot be had.
+    """
+    # The name of no target: to look for it, tuf loads and verifies the collection's role ...
+    updater.get_targetinfo(f"{collection}/-/-")
+    # ... and keeps what it verified.
+    return Metadata[Targets].from_file(str(folder / f"{collection}.json"))
+
+
+def read_offers(targets: Targets, collection: str) -> tuple[list[Offer], list[str]]:
+    """Read the entries of a collection.
+
+    Returns:
+        The sound ones, and a fault for each other; one bad entry hides no good one.
+    """
+    offers, faults = [], []
+    for path, target in targets.targets.items():
+        try:
+            if not path.startswith(f"{collection}/"):
+                raise EntryError(f"{path}: not a name of {collection}")
+            offers.append(read_target(target))
+        except EntryError as error:
+            faults.append(str(error))
+    return offers, faults
+
+
+class StoreFetcher(FetcherInterface):
+    """Reads a store instead of a server, with files on top that are not written yet."""
+
+    def __init__(self, store: Store, unwritten: dict[str, bytes] | None = None) -> None:
+        """Read from `store`; what `unwritten` holds by path comes first."""
+        self._store = store
+        self._unwritten = unwritten or {}
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        path = url.removeprefix("store:/")
+        content = self._unwritten.get(path)
+        if content is None:
+            content = self._store.read(path)
+        if content is None:
+            raise DownloadHTTPError(f"{path}: missing", 404)
+        return iter([content])
+
+
+STORE_BASE = "store:/"  # address under which a StoreFetcher finds the store
+
+
+def archive_url(base: str, offer: Offer) -> str:
+    """Return the address of a package's archive."""
+    return f"{base.rstrip('/')}/{layout.archive_path(offer.sha256)}"

@@ -1,0 +1,237 @@
+"""`meishi model-card`: MODEL_CARD.md from what the pipeline measured.
+
+The words are in model_card.md beside this file; the figures come from metrics/, the manifests of
+the data and params.yaml, never from the words. The models themselves are not needed.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from meishi import paths
+from meishi.atomic import atomic_write_text
+from meishi.data.manifest import Manifest, read_manifest
+from meishi.errors import InputError, summary
+from meishi.params import Params, load_params
+
+TEMPLATE = Path(__file__).with_suffix(".md")
+OWN_FORMAT = "meishi"
+MIN_CARDS, WORST = 30, 8  # a slice of fewer cards says little; how many of the worst are listed
+COMMAND = "meishi model-card"
+
+# Names and formats of figures; those of other metrics are shown under their own keys.
+LABELS = {
+    "detection.ap50": ("detection AP50", ".3f"),
+    "detection.ap75": ("detection AP75", ".3f"),
+    "detection.ap50_95": ("detection AP50:95", ".3f"),
+    "detection.recall": ("detection: cards found", ".1%"),
+    "detection.exact_count": ("detection: scenes with the exact number of boxes", ".1%"),
+    "detection.false_positive_empty": ("detection: scenes without a card with a box", ".1%"),
+    "segmentation.mask_iou": ("mask IoU", ".3f"),
+    "capture.iou_mean": ("capture: quad IoU, mean (a missed card counts 0)", ".3f"),
+    "capture.iou_p05": ("capture: quad IoU, 5th percentile", ".3f"),
+    "capture.recall50": ("capture: cards found", ".1%"),
+    "capture.exact_count": ("capture: scenes with the exact number of cards", ".1%"),
+    "capture.empty_with_false_card": ("capture: scenes without a card that got one", ".1%"),
+    "capture.false_cards_per_image": ("capture: false cards a scene", ".3f"),
+    "capture.corner_error_mean_pct": ("corner error, mean, % of the card's diagonal", ".2f"),
+    "capture.corner_error_p95_pct": ("corner error, 95th percentile, %", ".2f"),
+    "ssd.parameters": ("detector: parameters", ","),
+    "ssd.macs": ("detector: multiply-accumulates a frame", ","),
+    "unet.parameters": ("segmenter: parameters", ","),
+    "unet.macs": ("segmenter: multiply-accumulates a card", ","),
+    "CardDetector.bytes": ("`CardDetector.mlpackage`, fp16, bytes", ","),
+    "CardDetectorRaw.bytes": ("`CardDetectorRaw.mlpackage`, fp16, bytes", ","),
+    "CardSegmenter.bytes": ("`CardSegmenter.mlpackage`, fp16, bytes", ","),
+    "ssd.pb_bytes": ("detector: frozen `.pb`, bytes", ","),
+    "ssd.tflite_bytes": ("detector: LiteRT, bytes", ","),
+    "unet.pb_bytes": ("segmenter: frozen `.pb`, bytes", ","),
+    "unet.tflite_bytes": ("segmenter: LiteRT, bytes", ","),
+}
+
+
+class ModelCardError(InputError):
+    """The card cannot be made, or is out of step; the message says of what."""
+
+
+def write_card(out: Path, root: Path = Path()) -> None:
+    """Write the card of the repository at `root`.
+
+    Raises:
+        ModelCardError: if a file it is made from is missing or not as expected.
+    """
+    atomic_write_text(out, card(root))
+
+
+def check_card(out: Path, root: Path = Path()) -> None:
+    """Compare the card with what it would be now.
+
+    Raises:
+        ModelCardError: if they differ, with the lines that do.
+    """
+    try:
+        kept = out.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelCardError(f"{out}: cannot be read ({error}); write it: {COMMAND}") from error
+    changes = difflib.unified_diff(kept.splitlines(), card(root).splitlines(), n=0, lineterm="")
+    lines = [line for line in changes if not line.startswith(("---", "+++", "@@"))]
+    if lines:
+        raise ModelCardError(
+            f"{out}: not in step with the metrics (- is there, + would be):\n{summary(lines)}\n"
+            f"Bring it in step: {COMMAND}"
+        )
+
+
+def card(root: Path) -> str:
+    """Compose the card of the repository at `root`: Markdown."""
+    params = load_params(
+        *("seed", "fetch", "preprocess", "ssd", "unet", "train_ssd", "train_unet", "capture"),
+        path=root / paths.PARAMS,
+    )
+    figures = {name: _metrics(root, name) for name in ("evaluate", "slices", "convert", "latency")}
+    words = {
+        **_about(root),
+        **_settings(params),
+        **_data(root, params),
+        **_measured(figures),
+        "host": ", ".join(f"{key} {value}" for key, value in figures["latency"]["host"].items()),
+    }
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(words)
+
+
+def _about(root: Path) -> dict[str, str]:
+    try:
+        text = (root / "pyproject.toml").read_text(encoding="utf-8")
+        project = tomllib.loads(text)["project"]
+        pointer = YAML(typ="safe").load((root / "data.dvc").read_text(encoding="utf-8"))
+        return {
+            "version": str(project["version"]),
+            "licence": str(project["license"]),
+            "data_version": str(pointer["outs"][0]["md5"]),
+        }
+    except (OSError, KeyError, IndexError, TypeError, ValueError, YAMLError) as error:
+        raise ModelCardError(f"{root}: pyproject.toml or data.dvc: {error!r}") from error
+
+
+def _settings(params: Params) -> dict[str, object]:
+    chosen = asdict(params.capture)
+    return {
+        "seed": params.seed,
+        "max_cards": params.capture.max_cards,
+        "thresholds": _table((f"`{key}`", f"{value:g}") for key, value in chosen.items()),
+        "ssd_px": params.ssd.input_px,
+        "unet_px": params.unet.input_px,
+        "unet_blocks": params.unet.blocks,
+        "margin_pct": f"{100 * params.unet.margin:g}",
+        "ssd_epochs": params.train_ssd.epochs,
+        "unet_epochs": params.train_unet.epochs,
+        "val_percent": f"{100 * params.preprocess.val_fraction:g}",
+        "test_percent": f"{100 * params.preprocess.test_fraction:g}",
+    }
+
+
+def _data(root: Path, params: Params) -> dict[str, str]:
+    """Describe the sources; exports of other tools have no manifest and no counts."""
+    faults: list[str] = []
+    rows: list[tuple[str, ...]] = []
+    origins: list[tuple[str, ...]] = []
+    for source in params.fetch.sources:
+        if source.format != OWN_FORMAT:
+            rows.append((source.name, f"{source.format} export", "", "", "not stated"))
+            continue
+        manifest = read_manifest(root / source.path, faults)
+        if manifest:
+            counts = (manifest.counts.get(key, 0) for key in ("scenes", "cards", "empty_scenes"))
+            rows.append((source.name, *(f"{count:,}" for count in counts), manifest.licence))
+            origins += _origins(manifest)
+    if faults:
+        raise ModelCardError(summary(faults))
+    return {"sources": _table(rows), "origins": _table(dict.fromkeys(origins))}
+
+
+def _origins(manifest: Manifest) -> list[tuple[str, ...]]:
+    rows = [(origin.name, origin.licence, origin.url) for origin in manifest.sources]
+    weights = manifest.weights
+    return [*rows, *([("backbone weights", weights.licence, weights.source)] if weights else [])]
+
+
+def _measured(figures: Mapping[str, Any]) -> dict[str, str]:
+    slices, capture = figures["slices"], figures["evaluate"]["capture"]
+    try:
+        large = [name for name in slices if slices[name]["cards"] >= MIN_CARDS]
+        worst = sorted(large, key=lambda name: (slices[name]["iou_mean"], name))[:WORST]
+        # Each card is either cut by the frame or held by it.
+        cards = sum(slices[name]["cards"] for name in slices if name.startswith("frame "))
+        return {
+            "test_cards": f"{cards:,}",
+            "min_cards": str(MIN_CARDS),
+            "false_empty": f"{capture['empty_with_false_card']:.1%}",
+            "missed": f"{1 - capture['recall50']:.1%}",
+            "iou_p05": f"{capture['iou_p05']:.3f}",
+            "quality": _table(_labelled(figures["evaluate"])),
+            "cost": _table(_labelled(figures["convert"])),
+            "slices": _table(_slice_row(name, slices[name]) for name in sorted(slices)),
+            "worst": _table(_slice_row(name, slices[name]) for name in worst),
+            "speed": _table(_timings(figures["latency"])),
+        }
+    except (KeyError, TypeError) as error:
+        raise ModelCardError(
+            f"{paths.METRICS}: a figure that the model card needs is not there: {error}"
+        ) from error
+
+
+def _metrics(root: Path, name: str) -> Any:
+    file = root / paths.METRICS / f"{name}.json"
+    needed = {"evaluate": "capture", "latency": "host"}.get(name)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelCardError(f"{file}: {error}; `dvc repro` makes it") from error
+    if not isinstance(content, dict) or (needed and not isinstance(content.get(needed), dict)):
+        raise ModelCardError(f"{file}: expected an object{f' with {needed!r}' if needed else ''}")
+    return content
+
+
+def _labelled(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and format all figures: those of LABELS first, in their order."""
+    found = dict(_flat(metrics))
+    for path in [*(key for key in LABELS if key in found), *sorted(found.keys() - LABELS.keys())]:
+        value = found[path]
+        label, form = LABELS.get(path, (f"`{path}`", "," if isinstance(value, int) else ".5g"))
+        yield label, format(value, form)
+
+
+def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int | float]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float):
+            yield f"{prefix}{key}", value
+
+
+def _slice_row(name: str, figures: Mapping[str, float]) -> tuple[str, ...]:
+    means = (f"{figures[key]:.3f}" for key in ("iou_mean", "iou_p05"))
+    return (name, f"{figures['cards']:,}", *means, f"{figures['recall50']:.1%}")
+
+
+def _timings(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Find the timings, however deep they are."""
+    if "p50_ms" in node:
+        times = (f"{node[key]:.1f}" for key in ("p50_ms", "p95_ms", "fps"))
+        yield (", ".join(path).replace("_", " "), *times)
+        return
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _timings(value, (*path, key))
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

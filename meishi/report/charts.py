@@ -1,0 +1,188 @@
+"""The charts of quality: training curves, precision and recall, histograms, slices.
+
+Each takes the snapshots to draw, the one the report is about first, and gives None when no file of
+them has its figures. Altair checks every specification against Vega-Lite's schema.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from meishi.report.revisions import Snapshot
+
+PLOTS = Path("plots")
+# One row a true card of the test split: scene, card, iou, corner_error_pct (empty when missed).
+CARDS = PLOTS / "cards.csv"
+CURVE_POINTS = 400
+SLICE_PX = 17
+IOU_BINS = np.linspace(0, 1, 41)
+ERROR_BINS = np.linspace(0, 15, 31)  # % of the diagonal; what lies beyond is in the last bin
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A chart with the words around it."""
+
+    name: str
+    title: str
+    caption: str
+    chart: alt.Chart | alt.LayerChart
+
+
+def training(snapshots: Sequence[Snapshot], name: str, title: str) -> Figures | None:
+    """Draw a training's loss and its parts over its steps."""
+    frame = _rows(snapshots, PLOTS / f"{name}.csv")
+    if frame is None:
+        return None
+    long = frame.melt(["step", "revision"], var_name="part", value_name="value")
+    chart = (
+        alt.Chart(long)
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            alt.X("step:Q", title="step", scale=alt.Scale(nice=False)),
+            alt.Y("value:Q", title="loss", scale=alt.Scale(type="log", nice=False)),
+            alt.Color("part:N", title=None, legend=alt.Legend(orient="bottom")),
+            _dash(snapshots),
+            tooltip=["revision:N", "part:N", "step:Q", alt.Tooltip("value:Q", format=".4f")],
+        )
+    )
+    return Figures(name, title, "Mean of the steps since the last point; log scale.", chart)
+
+
+def precision_recall(snapshots: Sequence[Snapshot]) -> Figures | None:
+    """Draw the detector's curve at IoU 0.5, thinned evenly along its length."""
+    frame = _rows(snapshots, PLOTS / "precision_recall.csv")
+    if frame is None:
+        return None
+    thin = pd.concat([_thinned(part) for _, part in frame.groupby("revision", sort=False)])
+    chart = (
+        alt.Chart(thin)
+        .mark_line()
+        .encode(
+            alt.X("recall:Q", scale=alt.Scale(domain=[0, 1])),
+            alt.Y("precision:Q", scale=alt.Scale(domain=[0, 1])),
+            _colour(snapshots),
+            order="row:Q",
+            tooltip=["revision:N", *_rounded("recall", "precision", "score")],
+        )
+    )
+    caption = "The detector alone, boxes at IoU 0.5 on the test split."
+    return Figures("precision_recall", "Precision and recall", caption, chart)
+
+
+def histogram(snapshots: Sequence[Snapshot], column: str) -> Figures | None:
+    """Draw the cards' IoUs or corner errors, as shares of all cards of the test split."""
+    frame = _rows(snapshots, CARDS)
+    if frame is None:
+        return None
+    bins, title, caption = _HISTOGRAMS[column]
+    parts = [_binned(part, column, bins) for _, part in frame.groupby("revision", sort=False)]
+    chart = (
+        alt.Chart(pd.concat(parts))
+        .mark_bar(opacity=0.65, binSpacing=0)
+        .encode(
+            alt.X("low:Q", bin="binned", title=title),
+            x2="high:Q",
+            y=alt.Y("share:Q", stack=None, axis=alt.Axis(format="%"), title="cards"),
+            color=_colour(snapshots),
+            tooltip=["revision:N", "low:Q", "high:Q", "cards:Q"],
+        )
+    )
+    return Figures(column, title, caption, chart)
+
+
+_HISTOGRAMS = {
+    "iou": (IOU_BINS, "IoU of the quads", "Of all true cards; a missed one has 0."),
+    "corner_error_pct": (
+        ERROR_BINS,
+        "Corner error, % of the diagonal",
+        "Of the cards that were found, as shares of all; the last bar holds what lies beyond.",
+    ),
+}
+
+
+def slices(snapshots: Sequence[Snapshot]) -> Figures | None:
+    """Draw capture by what the scenes show: the mean IoU of each slice, and the 5th percentile."""
+    rows = [
+        {"slice": name, "revision": snapshot.name, **figures}
+        for snapshot in snapshots
+        if snapshot.text(Path("metrics/slices.json"))
+        for name, figures in snapshot.metrics("slices").items()
+    ]
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows)
+    order = _by_topic(frame)
+    base = alt.Chart(frame, height=SLICE_PX * len(order)).encode(
+        y=alt.Y("slice:N", sort=order, title=None, axis=alt.Axis(labelLimit=150)),
+        color=_colour(snapshots),
+        tooltip=["revision:N", "slice:N", "cards:Q", *_rounded("iou_mean", "iou_p05", "recall50")],
+    )
+    span = alt.Scale(domain=[0, 1])
+    dots = base.mark_circle(size=60, opacity=1).encode(alt.X("iou_mean:Q", scale=span, title="IoU"))
+    ticks = base.mark_tick(thickness=2).encode(alt.X("iou_p05:Q", scale=span))
+    caption = "Dot: mean IoU of the slice's cards, a missed one has 0. Stroke: 5th percentile."
+    return Figures(
+        "slices", "By what the scene shows", caption, alt.LayerChart(layer=[ticks, dots])
+    )
+
+
+def _rows(snapshots: Sequence[Snapshot], path: Path) -> pd.DataFrame | None:
+    """Stack a CSV file of several revisions; None when none has rows."""
+    parts = []
+    for snapshot in snapshots:
+        frame = pd.DataFrame(snapshot.rows(path))
+        if len(frame):
+            numbers = frame.drop(columns=["scene"], errors="ignore").apply(pd.to_numeric)
+            parts.append(numbers.assign(revision=snapshot.name, row=range(len(frame))))
+    stacked = pd.concat(parts) if parts else None
+    return stacked.drop(columns="row") if stacked is not None and "step" in stacked else stacked
+
+
+def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
+    steps = frame[["recall", "precision"]].diff().abs().sum(axis=1).cumsum().to_numpy()
+    wanted = np.linspace(0, steps[-1], CURVE_POINTS)
+    return frame.iloc[np.unique(np.searchsorted(steps, wanted).clip(max=len(frame) - 1))]
+
+
+def _binned(frame: pd.DataFrame, column: str, bins: np.ndarray) -> pd.DataFrame:
+    values = frame[column].dropna().clip(upper=bins[-1])
+    counts, _ = np.histogram(values, bins)
+    return pd.DataFrame(
+        {
+            "revision": frame["revision"].iloc[0],
+            "low": bins[:-1].round(3),
+            "high": bins[1:].round(3),
+            "cards": counts,
+            "share": counts / len(frame),
+        }
+    )
+
+
+def _by_topic(frame: pd.DataFrame) -> list[str]:
+    """Order slices by topic, and within a topic by the mean IoU of the report's revision."""
+    first = frame.drop_duplicates("slice")
+    topic = first["slice"].str.split(" ").str[0]
+    return first.assign(topic=topic).sort_values(["topic", "iou_mean"])["slice"].tolist()
+
+
+def _colour(snapshots: Sequence[Snapshot]) -> alt.Color:
+    names = [snapshot.name for snapshot in snapshots]
+    legend = alt.Legend(orient="bottom") if len(names) > 1 else None
+    scale = alt.Scale(domain=names, range=["#2563a8", "#d9822b"][: len(names)])
+    return alt.Color("revision:N", title=None, legend=legend, scale=scale)
+
+
+def _dash(snapshots: Sequence[Snapshot]) -> alt.StrokeDash:
+    names = [snapshot.name for snapshot in snapshots]
+    legend = alt.Legend(orient="bottom") if len(names) > 1 else None
+    scale = alt.Scale(domain=names, range=[[1, 0], [4, 3]][: len(names)])
+    return alt.StrokeDash("revision:N", title=None, legend=legend, scale=scale)
+
+
+def _rounded(*names: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{name}:Q", format=".3f") for name in names]

@@ -1,0 +1,127 @@
+"""The charts of cost: sizes of the exported models, size against quality, speed of both."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+
+from meishi.report.charts import Figures
+from meishi.report.figures import FIGURES, Figure, value_of
+from meishi.report.revisions import RevisionError, Snapshot, history
+
+COMMITS = 30
+BAR_PX = 20
+BEFORE, AFTER = "frozen .pb, TensorFlow", "LiteRT"
+QUALITY = ("capture.iou_mean", "detection.ap50_95", "segmentation.mask_iou")
+PACKAGES = ("CardDetector", "CardSegmenter")
+
+
+def sizes(snapshot: Snapshot) -> Figures:
+    """Draw the size of each network in each format."""
+    measured = snapshot.metrics("convert")
+    rows = []
+    for label, net, package in (("SSD", "ssd", PACKAGES[0]), ("U-Net", "unet", PACKAGES[1])):
+        for form, size in (
+            ("frozen .pb, float32", measured[net]["pb_bytes"]),
+            ("LiteRT, float32", measured[net]["tflite_bytes"]),
+            ("Core ML, float16", measured[package]["bytes"]),
+        ):
+            rows.append({"network": label, "format": form, "MB": size / 1e6})
+    chart = _bars(pd.DataFrame(rows), "format", "MB", "MB")
+    return Figures("sizes", "Size of a network", "The file, or the whole package.", chart)
+
+
+def speed(snapshot: Snapshot) -> Figures:
+    """Draw frames a second of the frozen graphs and of LiteRT."""
+    measured = snapshot.metrics("latency")
+    rows = [
+        {
+            "network": label,
+            "run": f"{name}, {threads.replace('_', ' ')}",
+            "FPS": measured[net][key][threads]["fps"],
+        }
+        for label, net in (("SSD", "ssd"), ("U-Net", "unet"))
+        for key, name in (("frozen_pb", BEFORE), ("tflite", AFTER))
+        for threads in ("one_thread", "all_cores")
+    ]
+    host = measured["host"]
+    caption = (
+        f"Measured: {host['cpu']}, {host['cores']} cores, TensorFlow {host['tensorflow']}, one "
+        "call an image. A server's processor; no figure here is a phone's."
+    )
+    chart = _bars(pd.DataFrame(rows), "run", "FPS", "calls a second")
+    return Figures("speed", "Speed before and after", caption, chart)
+
+
+def size_and_quality(snapshots: Sequence[Snapshot]) -> Figures | None:
+    """Draw the packages' size against quality, for these snapshots and the commits before."""
+    commits = history(Path("metrics/evaluate.json"), COMMITS)
+    before = [(Snapshot(rev), date) for rev, date in commits]
+    known = [*((snapshot, "") for snapshot in snapshots), *before]
+    rows = [row for snapshot, date in known for row in _point(snapshot, date)]
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows).drop_duplicates(["MB", "figure", "value", "data"])
+    names = {data: f"test data {n}" for n, data in enumerate(reversed(list(_unique(frame))), 1)}
+    frame["test data"] = frame["data"].map(names)
+    listed = alt.Legend(orient="bottom", columns=1)
+    chart = (
+        alt.Chart(frame)
+        .mark_point(filled=True, size=80, opacity=0.9)
+        .encode(
+            alt.X("MB:Q", title="both Core ML packages, MB", scale=alt.Scale(zero=False)),
+            alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+            alt.Color("test data:N", title=None, legend=listed),
+            alt.Shape("figure:N", title=None, legend=listed),
+            tooltip=["revision:N", "date:N", "figure:N", "test data:N", "MB:Q", "value:Q"],
+        )
+    )
+    caption = (
+        f"The last {COMMITS} commits that changed the metrics. Points of another colour were "
+        "measured on other scenes: they are not to be compared."
+    )
+    return Figures("size_quality", "Size against quality", caption, chart)
+
+
+def _point(snapshot: Snapshot, date: str) -> list[dict[str, object]]:
+    """Read a revision's size and quality; nothing when it lacks one of them."""
+    by_path = {figure.path: figure for figure in FIGURES}
+    try:
+        size = sum(value_of(snapshot, by_path[f"{name}.bytes"]) for name in PACKAGES)
+        values = {path: value_of(snapshot, by_path[path]) for path in QUALITY}
+    except RevisionError:
+        return []
+    shared = {"revision": snapshot.name, "date": date, "MB": round(size / 1e6, 3)}
+    data = snapshot.test_data() or f"not recorded in {snapshot.name}"
+    return [
+        {**shared, "data": data, "figure": _short(by_path[path]), "value": value}
+        for path, value in values.items()
+    ]
+
+
+def _short(figure: Figure) -> str:
+    return figure.label.split(" (")[0]
+
+
+def _unique(frame: pd.DataFrame) -> dict[str, None]:
+    return dict.fromkeys(frame["data"])
+
+
+def _bars(frame: pd.DataFrame, row: str, value: str, title: str) -> alt.LayerChart:
+    """Draw bars with their figures, grouped by network."""
+    base = alt.Chart(frame, height=BAR_PX * len(frame)).encode(
+        y=alt.Y("network:N", title=None),
+        yOffset=alt.YOffset(f"{row}:N", sort=None),
+        tooltip=["network:N", f"{row}:N", alt.Tooltip(f"{value}:Q", format=".1f")],
+    )
+    room = frame[value].max() * 1.15
+    across = alt.X(f"{value}:Q", title=title, scale=alt.Scale(domain=[0, room], nice=False))
+    legend = alt.Legend(orient="bottom", columns=1, labelLimit=300)
+    bars = base.mark_bar().encode(
+        across, alt.Color(f"{row}:N", title=None, legend=legend, sort=None)
+    )
+    texts = base.mark_text(align="left", dx=4).encode(
+        across, text=alt.Text(f"{value}:Q", format=".1f")
+    )
+    return alt.LayerChart(layer=[bars, texts])

@@ -1,0 +1,152 @@
+"""The headline figures: which they are, where they stand in metrics/, which way is better.
+
+The README's table, the report, a pull request's comment and the gate all read this one list.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from meishi.report.revisions import RevisionError, Snapshot, same_test_data
+
+Better = Literal["higher", "lower", ""]
+MEASURED = "evaluate"  # the file whose figures depend on the scenes of the test split
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of metrics/.
+
+    Attributes:
+        label: what it is, in Markdown.
+        file: of metrics/, without suffix.
+        path: dotted place in the file.
+        form: how it is printed.
+        better: which way is; "" where two hosts are not to be compared.
+    """
+
+    label: str
+    file: str
+    path: str
+    form: str
+    better: Better
+
+    def text(self, value: float) -> str:
+        """Print a value as people read it."""
+        return self.form.format(value)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A figure's value and that of the base.
+
+    Attributes:
+        figure: which one.
+        value: of the revision that is looked at.
+        base: None when there is no base, or it lacks the figure.
+        comparable: whether both were measured on the same scenes, or it depends on none.
+    """
+
+    figure: Figure
+    value: float
+    base: float | None
+    comparable: bool
+
+    @property
+    def change(self) -> str:
+        """The difference with its sign; "" without a base, "=" where both print alike."""
+        if self.base is None:
+            return ""
+        form = self.figure.form
+        if form.format(self.value) == form.format(self.base):
+            return "="
+        return form.replace("{:", "{:+").format(self.value - self.base)
+
+    @property
+    def verdict(self) -> str:
+        """The words "better", "worse", or "" where it is neither."""
+        if self.base is None or self.change == "=" or not self.figure.better:
+            return ""
+        if not self.comparable:
+            return ""
+        rose = self.value > self.base
+        return "better" if rose == (self.figure.better == "higher") else "worse"
+
+
+def _quality() -> Iterator[Figure]:
+    share, ratio, percent = "{:.1%}", "{:.3f}", "{:.2f}"
+    yield Figure("detection AP50", "evaluate", "detection.ap50", ratio, "higher")
+    yield Figure("detection AP75", "evaluate", "detection.ap75", ratio, "higher")
+    yield Figure("detection AP50:95", "evaluate", "detection.ap50_95", ratio, "higher")
+    exact, empty = "capture.exact_count", "capture.empty_with_false_card"
+    yield Figure("scenes with the exact number of cards", "evaluate", exact, share, "higher")
+    yield Figure("scenes without a card that got one", "evaluate", empty, share, "lower")
+    yield Figure("mask IoU", "evaluate", "segmentation.mask_iou", ratio, "higher")
+    mean, low = "capture.iou_mean", "capture.iou_p05"
+    missed = "capture: quad IoU, mean (a missed card counts 0)"
+    yield Figure(missed, "evaluate", mean, ratio, "higher")
+    yield Figure("capture: quad IoU, 5th percentile", "evaluate", low, ratio, "higher")
+    error, worst = "capture.corner_error_mean_pct", "capture.corner_error_p95_pct"
+    diagonal = "corner error, mean, % of the card's diagonal"
+    yield Figure(diagonal, "evaluate", error, percent, "lower")
+    yield Figure("corner error, 95th percentile, %", "evaluate", worst, percent, "lower")
+
+
+def _cost() -> Iterator[Figure]:
+    for label, net, package, macs in (
+        ("SSD", "ssd", "CardDetector", "multiply-accumulates"),
+        ("U-Net", "unet", "CardSegmenter", "multiply-accumulates a card"),
+    ):
+        count = "{:,.0f}"
+        yield Figure(f"{label}: parameters", "convert", f"{net}.parameters", count, "lower")
+        yield Figure(f"{label}: {macs}", "convert", f"{net}.macs", count, "lower")
+        size = f"{label}: Core ML package, fp16, bytes"
+        yield Figure(size, "convert", f"{package}.bytes", count, "lower")
+    for label, net in (("SSD", "ssd"), ("U-Net", "unet")):
+        for runtime, key in (("`.pb` in TensorFlow", "frozen_pb"), ("LiteRT", "tflite")):
+            name = f"{label}: {runtime}, one thread, median ms on this host"
+            yield Figure(name, "latency", f"{net}.{key}.one_thread.p50_ms", "{:.1f}", "")
+
+
+FIGURES = (*_quality(), *_cost())
+
+
+def compare(head: Snapshot, base: Snapshot | None) -> list[Compared]:
+    """Read every headline figure, beside the base's where it has it.
+
+    Raises:
+        RevisionError: if `head` lacks one, or one is no number.
+    """
+    found = [(figure, value_of(head, figure)) for figure in FIGURES]
+    if base is None:
+        return [Compared(figure, value, None, False) for figure, value in found]
+    same = same_test_data(head, base)
+    return [
+        Compared(figure, value, _value_or_none(base, figure), same or figure.file != MEASURED)
+        for figure, value in found
+    ]
+
+
+def value_of(snapshot: Snapshot, figure: Figure) -> float:
+    """Read one figure.
+
+    Raises:
+        RevisionError: if it is not there, or is no number.
+    """
+    value: Any = snapshot.metrics(figure.file)
+    for key in figure.path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RevisionError(
+            f"metrics/{figure.file}.json of {snapshot.name}: {figure.path}: expected a number, "
+            f"got {value!r:.40}; run `make repro`"
+        )
+    return value
+
+
+def _value_or_none(snapshot: Snapshot, figure: Figure) -> float | None:
+    """Read a figure of an older revision, which may lack it."""
+    try:
+        return value_of(snapshot, figure)
+    except RevisionError:
+        return None

@@ -1,0 +1,220 @@
+"""Video files to and from frames, with OpenCV.
+
+A frame is RGB uint8 (height, width, 3), upright. Written videos are MPEG-4 Part 2 (`mp4v`) in
+.mp4, the one codec of .mp4 that each build of OpenCV's wheels encodes quickly; it is lossy.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from meishi import atomic
+from meishi.errors import InputError
+from meishi.quiet import without_startup_notes
+
+SUFFIX, CODEC = ".mp4", "mp4v"
+MIN_SIDE_PX = 16
+MAX_FPS = 1000.0
+GAP = 1.6  # frame times between two frames from which on one is missing between them
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A frame: its number among those decoded, RGB image and time since the first in seconds."""
+
+    number: int
+    image: np.ndarray
+    seconds: float
+
+
+class Video:
+    """An open video file."""
+
+    def __init__(self, path: Path, fps: float | None = None):
+        """Open a video.
+
+        Args:
+            path: of the file.
+            fps: frames a second, instead of what the file states.
+
+        Raises:
+            InputError: if it is missing or no video, or states no frame rate.
+        """
+        self.path = path
+        if not path.is_file():
+            kind = "a folder, not a video" if path.is_dir() else "no such file"
+            raise InputError(f"{path}: {kind}")
+        with without_startup_notes():
+            self._capture = cv2.VideoCapture(str(path))
+        if not self._capture.isOpened():
+            raise InputError(
+                f"{path}: not a video that OpenCV {cv2.__version__} can read, or cut off; "
+                "convert it to .mp4"
+            )
+        stated = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = float(fps or stated)
+        if not 0 < self.fps <= MAX_FPS:
+            raise InputError(f"{path}: states {stated:g} frames a second; give the true --fps")
+        # Exact in .mp4 and .mov, an estimate in others; 0 where it is not known.
+        self.stated_frames = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._capture.release()
+
+    def frames(self, faults: list[str]) -> Iterator[Frame]:
+        """Yield the frames in order.
+
+        A frame that cannot be decoded is left out: the time to the next is longer then.
+
+        Args:
+            faults: takes a line for each place where frames are missing.
+
+        Raises:
+            InputError: if there is no frame, or one differs in size or is too small.
+        """
+        number, failed, before, first, size = 0, 0, -1.0, 0.0, None
+        while True:
+            decoded, picture = self._capture.read()
+            if not decoded:
+                # A broken frame looks like the end; frames that are still due tell them apart.
+                failed += 1
+                if number + failed > self.stated_frames:
+                    break
+                continue
+            stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            first = stamp if number == 0 else first
+            # Containers without time stamps give the same one, or none, throughout.
+            seconds = stamp - first if stamp - first > before else before + 1 / self.fps
+            if number and seconds - before > GAP / self.fps:
+                lost = f"{self.path}: frames missing between {before:.3f} s and {seconds:.3f} s"
+                faults.append(lost)
+            image = _rgb(picture)
+            size = size or image.shape
+            self._check(image, size, number)
+            yield Frame(number, image, seconds)
+            number, before = number + 1, seconds
+        if number == 0:
+            raise InputError(f"{self.path}: no frame can be decoded")
+        if number < self.stated_frames:
+            faults.append(
+                f"{self.path}: {number} of {self.stated_frames} stated frames could be decoded"
+            )
+
+    def _check(self, image: np.ndarray, size: tuple[int, ...], number: int) -> None:
+        height, width = image.shape[:2]
+        if min(height, width) < MIN_SIDE_PX:
+            raise InputError(
+                f"{self.path}: {width}x{height} px; each side needs {MIN_SIDE_PX} at least"
+            )
+        if image.shape != size:
+            raise InputError(
+                f"{self.path}: frame {number} is {width}x{height} px, those before it "
+                f"{size[1]}x{size[0]}; convert the video to one size"
+            )
+
+
+@contextmanager
+def opened(path: Path, fps: float | None = None) -> Iterator[Video]:
+    """Open a video for the block; see `Video`."""
+    video = Video(path, fps)
+    try:
+        yield video
+    finally:
+        video.close()
+
+
+def check_target(target: Path) -> None:
+    """Fail before the work rather than after it.
+
+    Raises:
+        InputError: if `target` is no .mp4 or its folder cannot be written.
+    """
+    if target.suffix.lower() != SUFFIX:
+        raise InputError(f"{target}: videos are written as {SUFFIX}; name one")
+    check_writable(target)
+
+
+def check_writable(target: Path) -> None:
+    """Raise an `InputError` if a file of that name cannot be made."""
+    try:
+        if target.is_dir():
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        probe = target.with_name(f".meishi-{os.getpid()}.partial")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror})") from error
+
+
+@contextmanager
+def written(target: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yield a function that adds a frame; the video replaces `target` if the block ends well.
+
+    Frames are RGB uint8 of one size. The codec wants even sides: odd ones get their last row or
+    column twice, so that no pixel moves.
+
+    Raises:
+        InputError: if the frames cannot be encoded, or the file is not whole in the end.
+    """
+    check_target(target)
+    with atomic.replace_file(target) as partial:
+        writer = _Writer(target, partial, fps)
+        try:
+            yield writer.add
+        finally:
+            writer.release()
+        writer.check()
+
+
+class _Writer:
+    def __init__(self, target: Path, partial: Path, fps: float):
+        self._target, self._partial, self._fps = target, partial, fps
+        self._stream: cv2.VideoWriter | None = None
+        self._count = 0
+
+    def add(self, image: np.ndarray) -> None:
+        even = np.pad(image, [(0, side % 2) for side in image.shape[:2]] + [(0, 0)], "edge")
+        if self._stream is None:
+            self._stream = self._open((even.shape[1], even.shape[0]))
+        self._stream.write(np.ascontiguousarray(even[..., ::-1]))
+        self._count += 1
+
+    def _open(self, size_px: tuple[int, int]) -> cv2.VideoWriter:
+        code = cv2.VideoWriter.fourcc(*CODEC)
+        stream = cv2.VideoWriter(str(self._partial), cv2.CAP_FFMPEG, code, self._fps, size_px)
+        if not stream.isOpened():
+            raise InputError(
+                f"{self._target}: OpenCV {cv2.__version__} cannot encode {CODEC} at "
+                f"{size_px[0]}x{size_px[1]} px; its FFmpeg backend is missing or built without "
+                "MPEG-4: install opencv-python-headless as requirements.txt pins it"
+            )
+        return stream
+
+    def release(self) -> None:
+        if self._stream is not None:
+            self._stream.release()
+
+    def check(self) -> None:
+        # OpenCV's writer reports no error, not even a full disk: what it wrote is looked at.
+        reader = cv2.VideoCapture(str(self._partial))
+        count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
+        reader.release()
+        if count != self._count or count == 0:
+            raise InputError(
+                f"{self._target}: {count} of {self._count} frames arrived in the file; "
+                "is the disk full?"
+            )
+
+
+def _rgb(picture: np.ndarray) -> np.ndarray:
+    if picture.ndim == 2 or picture.shape[2] == 1:
+        return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,63 @@
+"""What a change makes DVC run again, on a toy with our dvc.yaml and params.yaml."""
+
+import re
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests import toy_repository
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.smoke
+
+SECTIONS = list(YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8")))
+STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+@pytest.fixture(scope="module")
+def toy(toy_made, tmp_path_factory):
+    return toy_repository.copy(toy_made, tmp_path_factory.mktemp("what-runs") / "toy")
+
+
+@pytest.fixture(scope="module")
+def status(toy):
+    """Return a function that names the stages which DVC takes to be out of date."""
+    from dvc.repo import Repo
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_SITE_CACHE_DIR", str(toy.parent / "site-cache"))
+        patch.chdir(toy)  # DVC names stages relative to it
+        with Repo(str(toy)) as repo:
+            yield lambda: set(repo.status())
+
+
+def other(value):
+    """Change one value somewhere inside."""
+    if isinstance(value, dict):
+        key = next(iter(value))
+        return value | {key: other(value[key])}
+    if isinstance(value, list):
+        return [other(value[0]), *value[1:]]
+    return not value if isinstance(value, bool) else f"{value}9"
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_that_changes_makes_its_readers_run_and_no_other(toy, status, section):
+    readers = {name for name, stage in STAGES.items() if section in stage["params"]}
+    file = toy / "params.yaml"
+    before = file.read_text()
+    assert status() == set()
+    params = YAML(typ="safe").load(before)
+    changed = params | {section: other(params[section])}
+    with file.open("w") as stream:
+        YAML(typ="safe").dump(changed, stream)
+    try:
+        assert status() == readers
+    finally:
+        file.write_text(before)
+
+
+def test_without_a_change_nothing_runs(toy):
+    shown = toy_repository.run("dvc repro", toy)
+    assert re.findall(r"Running stage", shown) == []
+    assert "up to date" in shown

@@ -1,0 +1,108 @@
+"""The command line reads well, is light, and completes in a shell."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from meishi import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = "from meishi.cli import main; main()"
+HEAVY = ("tensorflow", "tf_keras", "coremltools", "cv2", "numpy", "dask", "dvc", "gto", "pandas")
+
+
+def commands(group=None, path=()):
+    """Yield every command and group below `meishi`, with the words that call it."""
+    group = group or get_command(cli.app)
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+
+
+COMMANDS = dict(commands())
+each_command = pytest.mark.parametrize("words", list(COMMANDS), ids=" ".join)
+
+
+def meishi(*arguments, **environment):
+    command = [sys.executable, "-c", RUN, *arguments]
+    surroundings = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "dumb", "COLUMNS": "100"}
+    return subprocess.run(
+        command, env=surroundings | environment, capture_output=True, text=True, cwd=ROOT
+    )
+
+
+@each_command
+def test_a_commands_help_is_whole_sentences(words):
+    text = COMMANDS[words].help
+    assert text and text[0].isupper() and text.strip().endswith(".")
+
+
+@each_command
+def test_every_argument_and_option_is_explained(words):
+    for parameter in COMMANDS[words].params:
+        if parameter.name != "help":
+            text = parameter.help
+            assert text and text.rstrip().endswith("."), parameter.name
+
+
+@each_command
+def test_a_summary_fits_a_terminal(words):
+    assert len(COMMANDS[words].help.split("\n")[0]) <= 90
+
+
+@each_command
+def test_help_is_printed_without_an_error(words):
+    with pytest.raises(SystemExit) as ended:
+        get_command(cli.app).main([*words, "--help"], prog_name="meishi")
+    assert ended.value.code == 0
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from meishi import cli\n"
+        "try:\n    cli.app(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print('heavy:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_is_shown_for_each_shell(shell):
+    done = meishi("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert done.returncode == 0, done.stderr
+    assert "complete" in done.stdout.lower()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("meishi ", {" ".join(words) for words in COMMANDS if len(words) == 1}),
+        ("meishi re", {"registry", "render", "report"}),
+        ("meishi registry ", {"check-ref"}),
+        ("meishi capture --th", {"--threads"}),
+        ("meishi add-photos --la", {"--labels"}),
+    ],
+)
+def test_a_shell_completes_commands_and_options(typed, offered):
+    words = typed.split() if not typed.endswith(" ") else [*typed.split(), ""]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.argv[0] = 'meishi'; {RUN}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {
+            "_MEISHI_COMPLETE": "complete_bash",
+            "COMP_WORDS": typed,
+            "COMP_CWORD": str(len(words) - 1),
+        },
+    )
+    assert set(done.stdout.split()) == offered, done.stderr

@@ -1,0 +1,182 @@
+"""`meishi collections` as people use it, from keys to devices; and the route from a git tag."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+from typer.testing import CliRunner
+
+from meishi.cli import app
+from meishi.collections import contract, gate, probing, publishing, registry
+from meishi.collections.faulty_server import serving
+from meishi.errors import InputError
+from tests.collections_world import BAD, CONTRACT, DETECTOR, probe, weights, write_package
+
+CONFIG = f"""
+models:
+  - name: {DETECTOR}
+    package: models/CardDetector.mlpackage
+    bounds:
+      - {{metric: "evaluate:detection.ap50", at_least: 0.9}}
+    apps:
+      - {{since: "1.0", contract: {CONTRACT}}}
+"""
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A working directory with a configuration, metrics and a package; no TensorFlow."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(contract, "contract_of", lambda package: CONTRACT)
+    monkeypatch.setattr(probing, "probe_package", probe)
+    (tmp_path / "collections.yaml").write_text(CONFIG)
+    (tmp_path / "evaluate.json").write_text('{"detection": {"ap50": 0.95}}')
+    write_package(tmp_path / "app" / "CardDetector.mlpackage", b"embedded")
+    return tmp_path
+
+
+def run(*words, fails=False):
+    """Run a command given as text and extra words; return what it prints, or its error."""
+    arguments = [part for word in words for part in word.split()]
+    done = CliRunner().invoke(app, ["collections", *arguments])
+    if fails:
+        assert isinstance(done.exception, InputError), done.output
+        return str(done.exception)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.output
+
+
+AT = "--at public --keys keys"
+
+
+def publish(desk, version, content=b""):
+    package = desk / "packages" / f"{version}.mlpackage"
+    write_package(package, content or weights(version))
+    metrics = f"--metrics {desk / 'evaluate.json'}"
+    return run(f"publish {package} --model {DETECTOR} --version {version} {metrics}", AT)
+
+
+def be(site, name, collection="release"):
+    embedded = f"{DETECTOR}=app/CardDetector.mlpackage"
+    device = f"--device {name} --state devices/{name} --collection {collection}"
+    return run(f"client {site.url} --root keys/root.json --embedded {embedded}", device)
+
+
+def test_from_keys_to_a_rollback(desk):
+    assert "staging and release, empty" in run("init --at public --keys keys")
+    publish(desk, "1.0.0")
+    with serving(desk / "public") as site:
+        assert "runs embedded" in be(site, "user")
+        assert "updated, runs 1.0.0" in be(site, "tester", "staging")
+        run(f"promote {DETECTOR} 1.0.0", AT)
+        assert "updated, runs 1.0.0" in be(site, "user")
+        assert "unchanged, runs 1.0.0" in be(site, "user")
+        publish(desk, "1.1.0")
+        run(f"promote {DETECTOR} 1.1.0 --rollout 100", AT)
+        assert "updated, runs 1.1.0" in be(site, "user")
+        assert "1.1.0 withdrawn" in run(f"rollback {DETECTOR}", AT)
+        assert "went back, runs 1.0.0" in be(site, "user")
+        publish(desk, "1.2.0", BAD)
+        run(f"promote {DETECTOR} 1.2.0", AT)
+        assert "refused, runs 1.0.0 (1.2.0: the outputs are not finite)" in be(site, "user")
+        run(f"halt {DETECTOR} 1.2.0", AT)
+        run(f"withdraw {DETECTOR} 1.0.0", AT)
+        assert "went back, runs embedded" in be(site, "user")
+    shown = run("status --at public --root keys/root.json")
+    assert "card-detector 1.2.0: halted, 100 %" in shown
+    assert "timestamp: expires in 7.0 days" in shown
+    assert "what was signed" in run("verify --at public --root keys/root.json")
+
+
+def test_keeping_it_in_order(desk):
+    run("init --at public --keys keys")
+    publish(desk, "1.0.0")
+    assert "timestamp, snapshot, root" in run("refresh --roles root", AT)
+    keyid = json.loads((desk / "public/metadata/2.root.json").read_text())["signed"]["roles"][
+        "timestamp"
+    ]["keyids"][0]
+    assert "revoked" in run(f"rotate-key timestamp {keyid[:8]} --into new", AT)
+    assert "signed anew" in run("refresh", AT, "--keys new")
+    assert "needs 1 of its 1 keys, 0 are at hand" in run("refresh", AT, fails=True)
+    assert run("gc --days 1", AT) == "nothing to remove\n"
+    assert "what was signed" in run("verify --at public --root keys/root.json")
+
+
+FAULTS = {
+    "init --at public --keys keys": "published here already",
+    "promote card-detector 9.9.9 --at public --keys keys": "there is none",
+    "promote card-detector 1.0.0 --to beta --at public --keys keys": "one of staging, release",
+    "publish nowhere.mlpackage --at public --keys keys": "expected three numbers",
+    "publish card-detector@v1.0.0 --at public --keys keys": "git show",
+    "publish x --to beta --at public --keys keys": "one of staging, release",
+    "publish x --config none.yaml --at public --keys keys": "none.yaml: cannot be read",
+    "status --at nowhere --root keys/root.json": "nothing is published here",
+    "status --at public --root nowhere.json": "nowhere.json: the trusted root cannot be read",
+    "status --at http://127.0.0.1:9/x --root keys/root.json": "cannot be read",
+    "promote card-detector 1.0.0 --at dask://x --keys keys": "cannot be opened",
+    "status --at nosuch://x/y --root keys/root.json": "cannot be opened",
+    "verify --at public --root app/CardDetector.mlpackage/Manifest.json": "refused",
+    "refresh --roles cook --at public --keys keys": "expected some of root",
+    "refresh --at public --keys nowhere --root keys/root.json": "no such folder",
+    "rotate-key staging 00 --into new --at public --keys keys": "expected one of",
+    "rotate-key cook 00 --into new --at public --keys keys": "expected one of root",
+    "client http://x --root keys/root.json --state d --embedded card-detector": "MODEL=PACKAGE",
+    "client http://x --root keys/root.json --state d --embedded a=nowhere": "no such package",
+}
+
+
+@pytest.mark.parametrize("command", FAULTS)
+def test_a_fault_of_the_user_is_named(desk, command):
+    run("init --at public --keys keys")
+    assert FAULTS[command] in run(command, fails=True)
+
+
+def test_keys_are_not_put_into_a_repository(desk):
+    (desk / ".git").mkdir()
+    assert "do not belong there" in run("init --at public --keys keys", fails=True)
+    assert not (desk / "keys").exists()
+
+
+def test_an_altered_archive_fails_verification(desk):
+    run("init --at public --keys keys")
+    publish(desk, "1.0.0")
+    (file,) = (desk / "public" / "archives").iterdir()
+    file.write_bytes(file.read_bytes() + b"x")
+    assert "refused" in run("verify --at public --root keys/root.json", fails=True)
+
+
+def command(folder, *words):
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "DVC_NO_ANALYTICS": "1"}
+    for who in ("AUTHOR", "COMMITTER"):
+        environment |= {f"GIT_{who}_NAME": "x", f"GIT_{who}_EMAIL": "x@example.org"}
+    subprocess.run(words, cwd=folder, env=environment, check=True, capture_output=True)
+
+
+def test_a_tag_is_published_as_it_was(desk):
+    """The package of the tag, not the one in the working tree; its DVC hash and its metrics."""
+    run("init --at public --keys keys")
+    repo = desk / "repo"
+    package = write_package(repo / "models" / "CardDetector.mlpackage", b"tagged")
+    (repo / "metrics").mkdir()
+    shutil.copy(desk / "evaluate.json", repo / "metrics")
+    (repo / "dvc.yaml").write_text("stages:\n  convert:\n    cmd: 'true'\n    outs: [models]\n")
+    command(repo, "git", "init", "-q")
+    command(repo, "dvc", "init", "-q")
+    command(repo, "dvc", "commit", "-f", "-q")
+    command(repo, "git", "add", "-A")
+    command(repo, "git", "commit", "-qm", "one")
+    command(repo, "git", "tag", "card-detector@v1.0.0")
+    (package / "Data" / "weights" / "weight.bin").write_bytes(b"later")
+    tag, wanted = (
+        registry.parse_tag("card-detector@v1.0.0"),
+        gate.read_config(desk / "collections.yaml"),
+    )
+    found = publishing.from_tag(repo, tag, wanted, desk / "scratch")
+    assert (found.package / "Data" / "weights" / "weight.bin").read_bytes() == b"tagged"
+    assert json.loads(found.metrics["evaluate"]) == {"detection": {"ap50": 0.95}}
+    assert found.source.startswith("card-detector@v1.0.0 dvc:") and found.source.endswith(".dir")
+    unknown = registry.parse_tag("card-detector@v2.0.0")
+    with pytest.raises(InputError, match="git show"):
+        publishing.from_tag(repo, unknown, wanted, desk / "scratch")

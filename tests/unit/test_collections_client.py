@@ -1,0 +1,176 @@
+"""What an honest server costs a device, and how a device falls back."""
+
+import pytest
+
+from meishi.collections.faulty_server import Twist
+from tests.collections_world import DETECTOR, runs, weights
+from tests.unit.collections_scene import NEW, OLD, build, opened
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scene")
+    build(folder)
+    return folder
+
+
+@pytest.fixture
+def scene(template, tmp_path):
+    with opened(template, tmp_path) as scene:
+        yield scene
+
+
+def cost(scene, client=None):
+    """Update; return the paths that were asked for and the bytes that came."""
+    client = client or scene.phone
+    asked, received = len(scene.site.asked), client.http.traffic.received
+    client.update()
+    return scene.site.asked[asked:], client.http.traffic.received - received
+
+
+def test_an_unchanged_poll_is_one_request_without_a_body(scene):
+    scene.attacked()
+    assert cost(scene) == (["metadata/timestamp.json"], 0)
+
+
+def test_an_unchanged_poll_of_a_restarted_app_is_one_request(scene):
+    scene.attacked()
+    again = scene.world.client(scene.site)
+    assert cost(scene, again) == (["metadata/timestamp.json"], 0)
+    assert runs(again) == NEW
+
+
+def test_a_server_without_etags_costs_two_requests(scene):
+    scene.twists["metadata/timestamp"] = Twist(headers={"ETag": ""})
+    scene.attacked()
+    asked, _ = cost(scene)
+    assert asked == ["metadata/timestamp.json", "metadata/2.root.json"]
+
+
+def test_a_change_in_staging_costs_a_user_no_list_and_no_archive(scene):
+    scene.attacked()
+    scene.world.publish("1.2.0")
+    asked, _ = cost(scene)
+    assert [path.split(".", 1)[1] for path in asked] == ["json", "root.json", "snapshot.json"]
+
+
+def test_a_note_of_another_timestamp_is_no_etag(scene):
+    scene.attacked()
+    timestamp = scene.phone.folder / "metadata" / "timestamp.json"
+    timestamp.write_bytes(scene.old("metadata/timestamp.json"))
+    asked, received = cost(scene)
+    assert len(asked) == 2 and received > 0
+
+
+def test_metadata_lost_on_the_device_come_again(scene):
+    scene.attacked()
+    (scene.phone.folder / "metadata" / "release.json").unlink()
+    asked, _ = cost(scene)
+    assert any(path.endswith(".release.json") for path in asked)
+    assert runs(scene.phone) == NEW
+
+
+def test_a_download_goes_on_where_it_broke_off(scene):
+    scene.twists["archives/"] = Twist(cut=5000)
+    outcome = scene.attacked()
+    assert outcome.status == "failed"
+    (part,) = (scene.phone.folder / "downloads").iterdir()
+    assert part.stat().st_size == 15_000  # three attempts
+    scene.twists.clear()
+    asked, received = cost(scene)
+    assert len([path for path in asked if path.startswith("archives/")]) == 1
+    assert received < 7000
+    assert runs(scene.phone) == NEW
+
+
+def test_a_server_that_cannot_resume_sends_the_whole(scene):
+    scene.twists["archives/"] = Twist(cut=5000)
+    scene.attacked()
+    whole = scene.archive().read_bytes()
+    scene.twists["archives/"] = Twist(body=whole)
+    assert scene.attacked().version == "1.1.0"
+    assert runs(scene.phone) == NEW
+
+
+def test_a_part_of_something_else_is_thrown_away(scene):
+    archive = scene.archive()
+    part = scene.phone.shelf.archive(archive.stem)
+    part.parent.mkdir(exist_ok=True)
+    part.write_bytes(b"x" * 5000)
+    assert scene.attacked().status == "failed"
+    assert not part.exists()
+    assert scene.attacked().version == "1.1.0"
+
+
+def test_going_back_to_the_previous_package_downloads_nothing(scene):
+    scene.attacked()
+    scene.world.withdraw("1.1.0")
+    asked, _ = cost(scene)
+    assert not any(path.startswith("archives/") for path in asked)
+    assert runs(scene.phone) == OLD
+    assert scene.phone.shelf.state(DETECTOR).previous is None  # what was withdrawn is not kept
+
+
+def test_a_withdrawal_of_all_leads_to_the_embedded_package(scene):
+    scene.attacked()
+    for version in ("1.1.0", "1.0.0"):
+        scene.world.withdraw(version)
+    assert scene.attacked().status == "went back"
+    assert runs(scene.phone) == b"embedded"
+    assert scene.phone.shelf.used() == 0
+
+
+def damage(client, which):
+    installed = getattr(client.shelf.state(DETECTOR), which)
+    (file,) = client.shelf.package(installed.sha256).rglob("weight.bin")
+    file.write_bytes(b"rot")
+
+
+def test_a_damaged_package_is_not_run(scene):
+    scene.attacked()
+    damage(scene.phone, "current")
+    assert runs(scene.phone) == OLD
+    damage(scene.phone, "previous")
+    assert runs(scene.phone) == b"embedded"
+    assert scene.attacked().version == "1.1.0"
+    assert runs(scene.phone) == NEW
+
+
+def test_a_package_that_fails_in_use_is_left_and_not_taken_again(scene):
+    scene.attacked()
+    outcome = scene.phone.report_failure(DETECTOR)
+    assert (outcome.status, outcome.version) == ("went back", "1.0.0")
+    assert runs(scene.phone) == OLD
+    assert scene.attacked().version == "1.0.0"
+    scene.world.publish("1.2.0")
+    scene.world.promote("1.2.0")
+    assert scene.attacked().version == "1.2.0"
+    assert runs(scene.phone) == weights("1.2.0")
+
+
+def test_an_embedded_package_that_fails_stays(scene):
+    phone = scene.world.client(scene.site, "new-phone")
+    assert phone.report_failure(DETECTOR).status == "unchanged"
+    assert runs(phone) == b"embedded"
+
+
+def test_a_broken_state_file_means_the_embedded_package(scene):
+    (scene.phone.folder / "state.json").write_bytes(b"{")
+    phone = scene.world.client(scene.site)
+    assert runs(phone) == b"embedded"
+    assert phone.update()[0].version == "1.1.0"
+
+
+def test_halting_keeps_who_has_it(scene):
+    scene.attacked()
+    scene.world.set_state("1.1.0", "halted")
+    assert scene.attacked().version == "1.1.0"
+    other = scene.world.client(scene.site, "late")
+    assert other.update()[0].version == "1.0.0"
+
+
+def test_a_clock_that_is_behind_changes_nothing(scene):
+    from tests.collections_world import days
+
+    scene.phone.clock = lambda: days(-3000)
+    assert scene.attacked().version == "1.1.0"

@@ -1,0 +1,97 @@
+"""What a server or someone on the way can do to the bytes: the device keeps what runs."""
+
+import re
+
+import pytest
+
+from meishi.collections.faulty_server import Twist
+from tests.collections_world import runs
+from tests.unit.collections_scene import NEW, OLD, build, opened
+
+TIMESTAMP, ARCHIVE, EVERYTHING = "metadata/timestamp", "archives/", ""
+BOMB = b"\x1f\x8b\x08" + b"\0" * 100
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scene")
+    build(folder)
+    return folder
+
+
+@pytest.fixture
+def scene(template, tmp_path):
+    with opened(template, tmp_path) as scene:
+        yield scene
+
+
+# Name: where the server does it, what it does, and what the device says to it.
+ATTACKS = {
+    "server 500 for everything": (EVERYTHING, Twist(status=500), "HTTP 500"),
+    "server 500 for the archive": (ARCHIVE, Twist(status=500), "HTTP 500"),
+    "server 503 for a newer root": (r"metadata/2\.root", Twist(status=503), "HTTP 503"),
+    "missing archive": (ARCHIVE, Twist(status=404), "HTTP 404"),
+    "missing timestamp": (TIMESTAMP, Twist(status=404), "HTTP 404"),
+    "missing snapshot": (r"metadata/\d+\.snapshot", Twist(status=404), "HTTP 404"),
+    "server that hangs": (TIMESTAMP, Twist(wait_s=2, drop=True), "no answer"),
+    "server that hangs up": (TIMESTAMP, Twist(drop=True), "no answer"),
+    "dripping archive": (ARCHIVE, Twist(drip_s=0.3), "not done after|broke off"),
+    "redirect loop": (ARCHIVE, Twist(302, headers={"Location": "/archives/x"}), "redirects"),
+    "redirect to a file": (ARCHIVE, Twist(302, headers={"Location": "file:///etc/hosts"}), "safe"),
+    "redirect to ftp": (ARCHIVE, Twist(302, headers={"Location": "ftp://127.0.0.1/x"}), "safe"),
+    "redirect to nowhere": (ARCHIVE, Twist(302, headers={"Location": "http://["}), "no answer"),
+    "gzip bomb in transfer": (
+        ARCHIVE,
+        Twist(body=BOMB, headers={"Content-Encoding": "gzip"}),
+        "compressed in transfer",
+    ),
+    "gzip bomb as timestamp": (
+        TIMESTAMP,
+        Twist(body=BOMB, headers={"Content-Encoding": "gzip"}),
+        "compressed in transfer",
+    ),
+    "content length too large": (ARCHIVE, Twist(headers={"Content-Length": "99999"}), "at most"),
+    "content length beyond the body": (
+        TIMESTAMP,
+        Twist(headers={"Content-Length": "7000"}, cut=100),
+        "broke off",
+    ),
+    "content length that is none": (
+        ARCHIVE,
+        Twist(headers={"Content-Length": "-1"}),
+        "at most|no answer",
+    ),
+    "endless archive": (
+        ARCHIVE,
+        Twist(body=b"x" * 200_000, headers={"Content-Length": ""}),
+        "more than",
+    ),
+    "endless timestamp": (
+        TIMESTAMP,
+        Twist(body=b" " * 200_000, headers={"Content-Length": ""}),
+        "more than",
+    ),
+    "huge timestamp": (TIMESTAMP, Twist(body=b"{" + b" " * 200_000), "at most"),
+    "huge root": (r"metadata/2\.root", Twist(body=b" " * 200_000), "exceeding"),
+    "archive cut short": (ARCHIVE, Twist(cut=50), "broke off"),
+    "archive of another length": (ARCHIVE, Twist(body=b"PK"), "of .* bytes"),
+    "web page in place of the timestamp": (
+        TIMESTAMP,
+        Twist(body=b"<html>log in</html>"),
+        "deserialize|Failed",
+    ),
+    "no answer that is HTTP": (TIMESTAMP, Twist(status=200, body=b"\xff\xfe{}"), "."),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_is_refused_and_over_when_the_attack_is(scene, name):
+    where, twist, reason = ATTACKS[name]
+    scene.twists[where] = twist
+    outcome = scene.attacked()
+    assert (outcome.status, outcome.version) == ("failed", "1.0.0")
+    assert re.search(reason, outcome.reason), outcome.reason
+    assert runs(scene.phone) == OLD
+    scene.twists.clear()
+    assert [scene.attacked().version for _ in range(2)][-1] == "1.1.0"
+    assert runs(scene.phone) == NEW

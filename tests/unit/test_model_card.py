@@ -1,0 +1,194 @@
+"""The model card: every figure comes from a file, and a change of any is noticed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from meishi import cli
+from meishi.errors import InputError
+from meishi.model_card import LABELS, ModelCardError, card, check_card, write_card
+from tests import tiny_data
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("evaluate", "slices", "convert", "latency")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A repository with the real metrics and params, and two small data sources."""
+    for name in ("params.yaml", "pyproject.toml", "data.dvc"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
+    for name in ("composited", "traced"):
+        tiny_data.write_data(tmp_path / "data" / name)
+    return tmp_path
+
+
+def change(place, name, path, value):
+    file = place / "metrics" / f"{name}.json"
+    content = json.loads(file.read_text())
+    node = content
+    for key in path[:-1]:
+        node = node[key]
+    if value is None:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = value
+    file.write_text(json.dumps(content))
+
+
+def leaves(node, path=()):
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, key))
+        elif isinstance(value, int | float):
+            yield (*path, key), value
+
+
+def test_what_was_written_is_in_step(place):
+    write_card(place / "MODEL_CARD.md", place)
+    check_card(place / "MODEL_CARD.md", place)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_on_the_card(place, name):
+    before = card(place)
+    content = json.loads((place / "metrics" / f"{name}.json").read_text())
+    for path, value in leaves(content):
+        if path == ("runs",):
+            continue  # how often was timed, no result
+        change(place, name, path, value + 1)
+        assert card(place) != before, path
+        change(place, name, path, value)
+    assert card(place) == before
+
+
+def test_a_figure_out_of_step_is_shown_with_both_values(place):
+    write_card(place / "MODEL_CARD.md", place)
+    change(place, "evaluate", ("capture", "iou_mean"), 0.12345)
+    with pytest.raises(ModelCardError, match=r"(?s)not in step.*\+ ?\|.*0\.123.*meishi model-card"):
+        check_card(place / "MODEL_CARD.md", place)
+
+
+def test_a_check_writes_nothing(place):
+    with pytest.raises(ModelCardError, match="cannot be read"):
+        check_card(place / "MODEL_CARD.md", place)
+    assert not (place / "MODEL_CARD.md").exists()
+
+
+def test_a_metric_nobody_named_is_shown_under_its_key(place):
+    change(place, "evaluate", ("capture", "reading_direction"), 0.975)
+    assert "| `capture.reading_direction` | 0.975 |" in card(place)
+
+
+def test_a_label_without_a_metric_makes_no_row(place):
+    change(place, "evaluate", ("detection", "ap75"), None)
+    assert LABELS["detection.ap75"][0] not in card(place)
+
+
+def test_the_worst_slices_are_those_with_enough_cards_and_the_least_iou(place):
+    slices = {
+        f"frame {n}": {"cards": 40, "iou_mean": n / 100, "iou_p05": 0.5, "recall50": 0.5}
+        for n in range(50, 60)
+    }
+    slices["frame few"] = {"cards": 3, "iou_mean": 0.1, "iou_p05": 0.1, "recall50": 0.1}
+    (place / "metrics" / "slices.json").write_text(json.dumps(slices))
+    failures = card(place).split("## Known failures")[1].split("## What")[0]
+    named = [row.split(" | ")[0] for row in failures.splitlines() if row.startswith("| frame")]
+    assert named == [f"| frame {n}" for n in range(50, 58)]
+    assert "403 cards" in card(place)
+
+
+def test_the_data_are_those_of_the_manifests(place):
+    assert "| traced | 18 | 18 | 6 | Apache-2.0 |" in card(place)
+    assert "| drawn | Apache-2.0 | https://example.org |" in card(place)
+
+
+def test_params_show(place):
+    text = (place / "params.yaml").read_text()
+    before = card(place)
+    (place / "params.yaml").write_text(text.replace("max_cards: 4", "max_cards: 7"))
+    assert "up to 7 business cards" in card(place)
+    (place / "params.yaml").write_text(text.replace("seed: 20261", "seed: 3"))
+    assert card(place) != before
+
+
+def test_the_models_are_not_needed(place):
+    assert not (place / "models").exists()
+    assert card(place)
+
+
+def test_missing_manifests_are_named_together(place):
+    shutil.rmtree(place / "data")
+    with pytest.raises(ModelCardError, match=r"(?s)composited.*traced.*dvc pull"):
+        card(place)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "3", "null", "\x00"])
+def test_missing_or_damaged_metrics_are_named(place, name, content):
+    file = place / "metrics" / f"{name}.json"
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ModelCardError, match=f"{name}.json"):
+        card(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("evaluate", ("capture",)),
+        ("evaluate", ("capture", "iou_p05")),
+        ("evaluate", ("capture", "recall50")),
+        ("evaluate", ("capture", "empty_with_false_card")),
+        ("latency", ("host",)),
+        ("latency", ("ssd", "tflite", "one_thread", "fps")),
+        ("slices", ("held yes", "iou_mean")),
+        ("slices", ("held yes", "cards")),
+    ],
+)
+def test_a_figure_that_the_words_need_must_be_there(place, name, path):
+    change(place, name, path, None)
+    with pytest.raises(ModelCardError, match=path[-1]):
+        card(place)
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "data.dvc", "params.yaml"])
+@pytest.mark.parametrize("content", [None, "", "]["])
+def test_the_other_files_must_be_sound(place, file, content):
+    (place / file).unlink()
+    if content is not None:
+        (place / file).write_text(content)
+    with pytest.raises(InputError, match=file):
+        card(place)
+
+
+def test_a_failed_write_leaves_the_old_card(place):
+    out = place / "MODEL_CARD.md"
+    out.write_text("old")
+    (place / "metrics" / "slices.json").unlink()
+    with pytest.raises(ModelCardError):
+        write_card(out, place)
+    assert out.read_text() == "old"
+
+
+def test_the_command_writes_and_checks(place, monkeypatch):
+    monkeypatch.chdir(place)
+    runner = CliRunner()
+    assert isinstance(runner.invoke(cli.app, ["model-card", "--check"]).exception, ModelCardError)
+    assert runner.invoke(cli.app, ["model-card"]).exit_code == 0
+    assert runner.invoke(cli.app, ["model-card", "--check"]).exit_code == 0
+    change(place, "convert", ("ssd", "macs"), 5)
+    assert isinstance(runner.invoke(cli.app, ["model-card", "--check"]).exception, ModelCardError)
+
+
+def test_a_source_of_another_tool_has_no_counts(place):
+    file = place / "params.yaml"
+    own = "- {name: traced, path: data/traced}"
+    assert own in file.read_text()
+    file.write_text(file.read_text().replace(own, "- {name: desk, path: x.zip, format: coco}"))
+    assert "| desk | coco export |" in card(place)

@@ -1,0 +1,202 @@
+"""Video files: what is written is read back, and bad ones are refused by name."""
+
+import cv2
+import numpy as np
+import pytest
+
+from meishi import videos
+from meishi.errors import InputError
+
+
+def picture(number, size=(64, 48)):
+    """A grey frame with a bar that tells its number."""
+    image = np.full((size[1], size[0], 3), 60, np.uint8)
+    image[:, 4 * number : 4 * number + 6] = (230, 40, 120)
+    return image
+
+
+def write(path, count=12, size=(64, 48), fps=25.0):
+    with videos.written(path, fps) as add:
+        for number in range(count):
+            add(picture(number, size))
+    return path
+
+
+def read(path, fps=None):
+    faults = []
+    with videos.opened(path, fps) as video:
+        return list(video.frames(faults)), faults
+
+
+def packets(content):
+    """Where the pictures of an MPEG-4 stream begin: its VOP start codes."""
+    found, at = [], content.find(b"\x00\x00\x01\xb6")
+    while at >= 0:
+        found.append(at)
+        at = content.find(b"\x00\x00\x01\xb6", at + 4)
+    return found
+
+
+def test_frames_come_back_in_order_with_their_times(tmp_path):
+    frames, faults = read(write(tmp_path / "a.mp4"))
+    assert [frame.number for frame in frames] == list(range(12))
+    np.testing.assert_allclose([f.seconds for f in frames], np.arange(12) / 25, atol=1e-3)
+    for frame in frames:
+        assert np.abs(frame.image.astype(int) - picture(frame.number)).mean() < 8
+    assert faults == []
+
+
+def test_colours_are_rgb(tmp_path):
+    image = read(write(tmp_path / "a.mp4"))[0][0].image
+    red, _, blue = image[20, 1:5].mean(axis=0)
+    assert red > blue + 60
+
+
+@pytest.mark.parametrize("size", [(65, 48), (64, 49), (33, 47)])
+def test_odd_sides_are_padded_and_no_pixel_moves(tmp_path, size):
+    frame = read(write(tmp_path / "a.mp4", size=size))[0][3].image
+    assert frame.shape[:2] == (size[1] + size[1] % 2, size[0] + size[0] % 2)
+    kept = frame[: size[1], : size[0]].astype(int)
+    assert np.abs(kept - picture(3, size)).mean() < 8
+
+
+def test_a_grey_video_becomes_rgb(tmp_path):
+    path = tmp_path / "grey.avi"
+    code = cv2.VideoWriter.fourcc(*"FFV1")
+    stream = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, 25, (64, 48), isColor=False)
+    for value in range(5):
+        stream.write(np.full((48, 64), 40 * value, np.uint8))
+    stream.release()
+    frames, _ = read(path)
+    assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 5
+    assert abs(int(frames[3].image[0, 0, 0]) - 120) < 6
+
+
+def test_grey_pictures_become_rgb():
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    for picture in (grey, grey[..., None]):
+        np.testing.assert_array_equal(videos._rgb(picture), np.stack([grey] * 3, axis=-1))
+
+
+def test_a_frame_missing_in_the_middle_is_told_with_its_place(tmp_path):
+    whole = write(tmp_path / "whole.mp4")
+    content = bytearray(whole.read_bytes())
+    starts = packets(content)
+    content[starts[5] : starts[6]] = bytes(starts[6] - starts[5])
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(content)
+    frames, faults = read(broken)
+    assert len(frames) == 11
+    assert frames[5].seconds == pytest.approx(6 / 25, abs=1e-3)
+    assert any("between 0.160 s and 0.240 s" in fault for fault in faults)
+    assert any("11 of 12 stated frames" in fault for fault in faults)
+
+
+def test_a_video_whose_end_is_damaged_is_told(tmp_path):
+    whole = write(tmp_path / "whole.mp4")
+    content = bytearray(whole.read_bytes())
+    starts = packets(content)
+    content[starts[8] : starts[11] + 8] = bytes(starts[11] + 8 - starts[8])
+    (tmp_path / "cut.mp4").write_bytes(content)
+    frames, faults = read(tmp_path / "cut.mp4")
+    assert 8 <= len(frames) < 12
+    assert f"{len(frames)} of 12 stated frames" in faults[-1]
+
+
+@pytest.mark.parametrize("content", [b"", b"no video", b"\x00" * 5000, b"RIFF\x00\x00\x00\x00AVI "])
+def test_what_is_no_video_is_named(tmp_path, content):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.mp4: not a video"):
+        read(path)
+
+
+def test_a_video_cut_off_is_named(tmp_path):
+    path = write(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(InputError, match=r"a\.mp4: not a video"):
+        read(path)
+
+
+def test_a_video_without_a_whole_frame_is_named(tmp_path):
+    path = write(tmp_path / "a.mp4")
+    content = bytearray(path.read_bytes())
+    starts, end = packets(content), content.rfind(b"moov") - 4
+    content[starts[0] : end] = bytes(end - starts[0])
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.mp4: no frame can be decoded"):
+        read(path)
+
+
+def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.mp4: no such file"):
+        read(tmp_path / "gone.mp4")
+    with pytest.raises(InputError, match="a folder, not a video"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(8, 48), (64, 8)])
+def test_a_tiny_video_is_refused(tmp_path, size):
+    with pytest.raises(InputError, match="each side needs 16 at least"):
+        read(write(tmp_path / "a.mp4", size=size))
+
+
+@pytest.mark.parametrize("fps", [-1.0, 1e6, float("nan")])
+def test_a_frame_rate_that_none_has_is_refused(tmp_path, fps):
+    with pytest.raises(InputError, match="--fps"):
+        read(write(tmp_path / "a.mp4"), fps)
+
+
+def test_a_size_that_changes_is_refused(tmp_path):
+    video = videos.Video(write(tmp_path / "a.mp4"))
+    with pytest.raises(InputError, match="frame 3 is 32x48 px, those before it 64x48"):
+        video._check(picture(0, (32, 48)), (48, 64, 3), 3)
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a", "a.mp4.txt", "a.mov"])
+def test_another_ending_is_refused_before_anything_is_written(tmp_path, name):
+    with pytest.raises(InputError, match=r"written as \.mp4"):
+        write(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        write(tmp_path / "file" / "a.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        write(tmp_path / "folder.mp4")
+
+
+def test_an_error_leaves_the_old_video_and_nothing_else(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), videos.written(path, 25) as add:
+        add(picture(0))
+        raise KeyboardInterrupt
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_video_of_no_frames_is_not_written(tmp_path):
+    with pytest.raises(InputError, match="0 of 0 frames"):
+        write(tmp_path / "a.mp4", count=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(videos, "CODEC", "avc9")
+    with pytest.raises(InputError, match="cannot encode avc9.*opencv-python-headless"):
+        write(tmp_path / "a.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_that_did_not_arrive_are_noticed(tmp_path):
+    with (
+        pytest.raises(InputError, match="1 of 2 frames arrived"),
+        videos.written(tmp_path / "a.mp4", 25) as add,
+    ):
+        add(picture(0))
+        add(picture(0, (32, 32)))  # OpenCV drops a frame of another size without a word
+    assert list(tmp_path.iterdir()) == []
