@@ -108,7 +108,7 @@ def _run(
         found = capture(frame.image)
         cards = tracker.update(
             [card.quad_px for card in found],
-            [card.score for card in found],
+            [card.confidence for card in found],
             frame.seconds - before_s,
         )
         times.append(time.perf_counter() - start)

@@ -15,12 +15,8 @@ import pandas as pd
 from meishi.report.revisions import Snapshot
 
 PLOTS = Path("plots")
-# One row a true card of the test split: scene, card, iou, corner_error_pct (empty when missed).
-CARDS = PLOTS / "cards.csv"
 CURVE_POINTS = 400
 SLICE_PX = 17
-IOU_BINS = np.linspace(0, 1, 41)
-ERROR_BINS = np.linspace(0, 15, 31)  # % of the diagonal; what lies beyond is in the last bin
 
 
 @dataclass(frozen=True)
@@ -74,13 +70,19 @@ def precision_recall(snapshots: Sequence[Snapshot]) -> Figures | None:
     return Figures("precision_recall", "Precision and recall", caption, chart)
 
 
-def histogram(snapshots: Sequence[Snapshot], column: str) -> Figures | None:
-    """Draw the cards' IoUs or corner errors, as shares of all cards of the test split."""
-    frame = _rows(snapshots, CARDS)
+def histogram(snapshots: Sequence[Snapshot], name: str) -> Figures | None:
+    """Draw the cards' IoUs or corner errors, as shares of the cards that are counted.
+
+    Args:
+        snapshots: see above.
+        name: `capture_iou` or `corner_error`, a file of `plots/`: its first column is where each
+            bin starts, all bins being equally wide.
+    """
+    frame = _rows(snapshots, PLOTS / f"{name}.csv")
     if frame is None:
         return None
-    bins, title, caption = _HISTOGRAMS[column]
-    parts = [_binned(part, column, bins) for _, part in frame.groupby("revision", sort=False)]
+    title, caption = _HISTOGRAMS[name]
+    parts = [_shares(part) for _, part in frame.groupby("revision", sort=False)]
     chart = (
         alt.Chart(pd.concat(parts))
         .mark_bar(opacity=0.65, binSpacing=0)
@@ -92,17 +94,23 @@ def histogram(snapshots: Sequence[Snapshot], column: str) -> Figures | None:
             tooltip=["revision:N", "low:Q", "high:Q", "cards:Q"],
         )
     )
-    return Figures(column, title, caption, chart)
+    return Figures(name, title, caption, chart)
 
 
 _HISTOGRAMS = {
-    "iou": (IOU_BINS, "IoU of the quads", "Of all true cards; a missed one has 0."),
-    "corner_error_pct": (
-        ERROR_BINS,
+    "capture_iou": ("IoU of the quads", "Of all true cards; a missed one has 0."),
+    "corner_error": (
         "Corner error, % of the diagonal",
-        "Of the cards that were found, as shares of all; the last bar holds what lies beyond.",
+        "Of the cards that were found; the last bar holds what lies beyond.",
     ),
 }
+
+
+def _shares(part: pd.DataFrame) -> pd.DataFrame:
+    low = part.iloc[:, 0]
+    width = low.diff().median()
+    share = part["cards"] / max(part["cards"].sum(), 1)
+    return part.assign(low=low, high=low + width, share=share)
 
 
 def slices(snapshots: Sequence[Snapshot]) -> Figures | None:
@@ -147,20 +155,6 @@ def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
     steps = frame[["recall", "precision"]].diff().abs().sum(axis=1).cumsum().to_numpy()
     wanted = np.linspace(0, steps[-1], CURVE_POINTS)
     return frame.iloc[np.unique(np.searchsorted(steps, wanted).clip(max=len(frame) - 1))]
-
-
-def _binned(frame: pd.DataFrame, column: str, bins: np.ndarray) -> pd.DataFrame:
-    values = frame[column].dropna().clip(upper=bins[-1])
-    counts, _ = np.histogram(values, bins)
-    return pd.DataFrame(
-        {
-            "revision": frame["revision"].iloc[0],
-            "low": bins[:-1].round(3),
-            "high": bins[1:].round(3),
-            "cards": counts,
-            "share": counts / len(frame),
-        }
-    )
 
 
 def _by_topic(frame: pd.DataFrame) -> list[str]:

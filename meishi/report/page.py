@@ -76,10 +76,8 @@ def _charts(snapshots: list[Snapshot]) -> tuple[list[Figures], list[str]]:
         "plots/train_ssd.csv": charts.training(snapshots, "train_ssd", "Training of the SSD"),
         "plots/train_unet.csv": charts.training(snapshots, "train_unet", "Training of the U-Net"),
         "plots/precision_recall.csv": charts.precision_recall(snapshots),
-        "plots/cards.csv (IoU of each card)": charts.histogram(snapshots, "iou"),
-        "plots/cards.csv (corner error of each card)": charts.histogram(
-            snapshots, "corner_error_pct"
-        ),
+        "plots/capture_iou.csv": charts.histogram(snapshots, "capture_iou"),
+        "plots/corner_error.csv": charts.histogram(snapshots, "corner_error"),
         "metrics/slices.json": charts.slices(snapshots),
         "metrics/convert.json": cost_charts.sizes(snapshots[0]),
         "metrics/latency.json": cost_charts.speed(snapshots[0]),

@@ -16,13 +16,13 @@ pytestmark = pytest.mark.smoke
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium and no Chrome on the PATH")
-# With every file there is to draw; `plots/cards.csv` is the toy's own.
+# With every file there is to draw.
 CHARTS = {
     "train_ssd",
     "train_unet",
     "precision_recall",
-    "iou",
-    "corner_error_pct",
+    "capture_iou",
+    "corner_error",
     "slices",
     "sizes",
     "speed",
@@ -44,10 +44,6 @@ See [the notes](docs/notes.md), <script>alert(1)</script> and [outside](https://
 def report(toy_made, tmp_path_factory):
     """A report of two revisions, with everything that may be in it."""
     toy = toy_repository.copy(toy_made, tmp_path_factory.mktemp("report") / "toy")
-    (toy / "plots" / "cards.csv").write_text(
-        "scene,card,iou,corner_error_pct\n"
-        + "".join(f"s{n},0,{n / 100},{'' if n < 50 else n / 10}\n" for n in range(100))
-    )
     (toy / "MODEL_CARD.md").write_text(CARD)
     (toy / "docs").mkdir()
     shutil.copy(next((toy / "plots" / "overlays").iterdir()), toy / "docs" / "flow.png")
@@ -160,8 +156,9 @@ def test_a_report_says_what_it_could_not_show(toy_made, tmp_path):
     toy = toy_repository.copy(toy_made, tmp_path / "toy")
     shutil.rmtree(toy / "plots" / "overlays")
     (toy / "metrics" / "slices.json").unlink()
+    (toy / "plots" / "capture_iou.csv").unlink()
     shown = toy_repository.run("python -m meishi.cli report", toy)
-    for missing in ("plots/cards.csv", "plots/overlays", "metrics/slices.json"):
+    for missing in ("plots/capture_iou.csv", "plots/overlays", "metrics/slices.json"):
         assert f"not in the report: {missing}" in shown
         assert missing in (toy / "build" / "report" / "index.html").read_text()
 

@@ -59,7 +59,7 @@ def test_the_video_and_the_tracks_are_written(tmp_path):
     assert content["video"] == "a.mp4"
     assert [row["frame"] for row in content["tracks"]] == list(range(2, 15))
     assert {row["track"] for row in content["tracks"]} == {1}
-    assert {row["score"] for row in content["tracks"]} == {0.8}
+    assert {row["score"] for row in content["tracks"]} == {0.722}  # score x agreement^2
     assert content["tracks"][12]["quad"][0] == pytest.approx([48, 30], abs=1.5)
 
 
