@@ -52,7 +52,7 @@ def downstream(stages: dict[str, Stage], names: Iterable[str]) -> set[str]:
     reached = set(names)
     while True:
         outs = {out for name in reached for out in stages[name].outs}
-        further = {name for name, stage in stages.items() if outs.intersection(stage.deps)}
+        further = {name for name, stage in stages.items() if _written(outs, stage.deps)}
         if further <= reached:
             return reached
         reached |= further
@@ -65,8 +65,14 @@ def missing_producers(stages: dict[str, Stage], names: Iterable[str]) -> list[st
     return [
         name
         for name, stage in stages.items()
-        if name not in names and missing.intersection(stage.outs)
+        if name not in names and _written(stage.outs, missing)
     ]
+
+
+def _written(outs: Iterable[str], paths: Iterable[str]) -> bool:
+    """Whether one of the paths is an out, or a file in one that is a folder."""
+    folders = [Path(out) for out in outs]
+    return any(Path(path).is_relative_to(folder) for path in paths for folder in folders)
 
 
 def out_of_date(status: Mapping[str, Sequence[Any]]) -> set[str]:

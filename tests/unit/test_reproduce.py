@@ -32,6 +32,14 @@ def test_what_an_affected_stage_reads_is_made_first(made):
     assert missing_producers(STAGES, {"train", "convert", "evaluate"}) == ["fetch", "augment"]
 
 
+def test_a_file_in_a_stages_folder_is_the_stages(made):
+    stages = STAGES | {"train": Stage(("build/augmented/frames.zip",), ("models/net",))}
+    assert missing_producers(stages, {"train"}) == ["augment"]
+    assert downstream(stages, ["augment"]) == {"augment", "train", "convert", "evaluate"}
+    other = STAGES | {"train": Stage(("build/augmented-too/frames.zip",), ("models/net",))}
+    assert downstream(other, ["augment"]) == {"augment"}
+
+
 def test_what_is_there_is_not_made(made):
     (made / "build/raw").mkdir(parents=True)
     assert missing_producers(STAGES, {"convert"}) == []
