@@ -102,19 +102,14 @@ class Http:
             response.release_conn()
 
     def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        timeout = urllib3.Timeout(connect=self.limits.connect_s, read=self.limits.read_s)
         for _ in range(self.limits.redirects + 1):
-            self.traffic.requests += 1
-            response = self.pool.request(
-                "GET",
-                url,
-                headers=headers,
-                timeout=timeout,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
+            try:
+                response = self._ask(url, headers)
+            except urllib3.exceptions.ProtocolError:
+                # A server may close a kept connection just as it is used again: RFC 9112, 9.3.1
+                # allows to repeat a GET. On the new connection the same is a fault.
+                self.pool.clear()
+                response = self._ask(url, headers)
             if response.status not in REDIRECTS:
                 return response
             target = urljoin(url, response.headers.get("Location", ""))
@@ -123,6 +118,19 @@ class Http:
                 raise DownloadError(f"{url}: leads to {target}, which is less safe")
             url = target
         raise DownloadError(f"{url}: more than {self.limits.redirects} redirects")
+
+    def _ask(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        self.traffic.requests += 1
+        return self.pool.request(
+            "GET",
+            url,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=self.limits.connect_s, read=self.limits.read_s),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
 
     def _body(
         self,
