@@ -1,10 +1,13 @@
 """What a server or someone on the way can do to the bytes: the device keeps what runs."""
 
 import re
+import socket
+import threading
 
 import pytest
 
 from meishi.collections.faulty_server import Twist
+from meishi.collections.http import Http
 from tests.collections_world import runs
 from tests.unit.collections_scene import NEW, OLD, build, opened
 
@@ -95,3 +98,29 @@ def test_is_refused_and_over_when_the_attack_is(scene, name):
     scene.twists.clear()
     assert [scene.attacked().version for _ in range(2)][-1] == "1.1.0"
     assert runs(scene.phone) == NEW
+
+
+def test_a_kept_connection_that_the_server_closed_is_opened_again():
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        first, _ = listening.accept()
+        first.recv(4096)
+        first.sendall(answer)  # and keeps the connection, until it is used again
+        first.recv(4096)
+        first.close()
+        second, _ = listening.accept()
+        second.recv(4096)
+        second.sendall(answer)
+        second.close()
+
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
+    client = Http()
+    for _ in range(2):
+        with client.get(f"http://127.0.0.1:{listening.getsockname()[1]}/x", 10) as reply:
+            assert b"".join(reply.chunks) == b"ok"
+    server.join(5)
+    listening.close()
+    assert client.traffic.requests == 3
