@@ -23,6 +23,7 @@ from meishi.geometry import boxes, crops, quads
 from meishi.overlay import capture_overlay
 from meishi.slices import capture_slices
 
+DETECTION_FIGURES = ("ap50", "ap75", "ap50_95", "recall")
 PLOT_IOU = 0.5
 PLOT_DIGITS = 3
 IOU_EDGES = np.linspace(0, 1, 101)
@@ -78,9 +79,13 @@ class Outcome:
         return capture_slices(self.records, self.found_quads_px(), self.gt_quads_px())
 
     def metrics(self, score_threshold: float) -> dict[str, dict]:
-        """Reduce to the headline figures: detection, segmentation, capture."""
+        """Reduce to the headline figures: detection, segmentation, capture.
+
+        Counts are left to capture: the detector alone proposes more boxes than there are cards.
+        """
+        detection = detection_metrics(self.detections, self.gt_boxes(), score_threshold)
         return {
-            "detection": detection_metrics(self.detections, self.gt_boxes(), score_threshold),
+            "detection": {key: detection[key] for key in DETECTION_FIGURES},
             "segmentation": {"mask_iou": float(np.mean(self.mask_ious))},
             "capture": capture_metrics(self.found_quads_px(), self.gt_quads_px()),
         }
@@ -133,7 +138,7 @@ def write_overlays(outcome: Outcome, reader: ShardReader, folder: Path, count: i
         folder: existing folder for the JPEG pictures.
         count: number of pictures, at most: half of them worst, a quarter best.
     """
-    for number, (index, kind) in enumerate(_chosen(outcome, count).items()):
+    for number, (index, kind) in enumerate(choose_pictures(outcome, count).items()):
         record = outcome.records[index]
         [(_, content)] = reader.scenes([record])
         truths = [quads.to_px(quad, record.size_px) for quad in record.quads]
@@ -143,8 +148,8 @@ def write_overlays(outcome: Outcome, reader: ShardReader, folder: Path, count: i
         )
 
 
-def _chosen(outcome: Outcome, count: int) -> dict[int, str]:
-    """Choose scenes for pictures: their indices, each with what it is shown for."""
+def choose_pictures(outcome: Outcome, count: int) -> dict[int, str]:
+    """Choose scenes for pictures: the index of each, and whether as worst, best or sample."""
     scores = [scene_score(*pair) for pair in zip(outcome.cards, outcome.gt_quads_px(), strict=True)]
     order = np.argsort(scores, kind="stable")
     best = [i for i in order[::-1] if outcome.records[i].cards][: count // 4]

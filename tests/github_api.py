@@ -2,13 +2,14 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.served import listening
 
 
 @dataclass
@@ -38,16 +39,9 @@ class Comments:
 @contextmanager
 def serving(comments: Comments) -> Iterator[Comments]:
     """Serve them; `comments.url` is what GITHUB_API_URL is to be."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(comments))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    comments.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with listening(_handler(comments)) as address:
+        comments.url = address
         yield comments
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _handler(comments: Comments) -> type[BaseHTTPRequestHandler]:

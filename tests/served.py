@@ -37,18 +37,25 @@ class Served:
 
 
 @contextmanager
-def serving(served: Served, name: str = "desk.zip") -> Iterator[Served]:
-    """Serve it under every path; `served.url` ends in `name`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(served))
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on loopback from a thread, and give the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    served.url = f"http://127.0.0.1:{server.server_port}/{name}"
     try:
-        yield served
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def serving(served: Served, name: str = "desk.zip") -> Iterator[Served]:
+    """Serve it under every path; `served.url` ends in `name`."""
+    with listening(_handler(served)) as address:
+        served.url = f"{address}/{name}"
+        yield served
 
 
 def _handler(served: Served) -> type[BaseHTTPRequestHandler]:

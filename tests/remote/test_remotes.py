@@ -39,6 +39,15 @@ def test_wrong_credentials_are_refused_by_name_and_nothing_is_lost(repository, s
     assert (repository.content(), repository.cached()) == (before, cached)
 
 
+def check_the_next_push_completes(repository, server, before):
+    check_nothing_is_silently_wrong(repository, before)
+    repository.dvc("push")
+    assert len(whole(server)) == OBJECTS
+    repository.wipe()
+    repository.dvc("pull")
+    assert repository.content() == before
+
+
 @on("asyncssh", "s3")
 def test_a_push_that_the_servers_death_cut_is_completed_by_the_next(repository, server):
     before = repository.content()
@@ -49,12 +58,7 @@ def test_a_push_that_the_servers_death_cut_is_completed_by_the_next(repository, 
     assert push.returncode != 0, out
     assert len(whole(server)) < OBJECTS
     server.start()
-    check_nothing_is_silently_wrong(repository, before)
-    repository.dvc("push")
-    assert len(whole(server)) == OBJECTS
-    repository.wipe()
-    repository.dvc("pull")
-    assert repository.content() == before
+    check_the_next_push_completes(repository, server, before)
 
 
 @on("asyncssh", "webdav")
@@ -66,12 +70,7 @@ def test_a_push_to_a_full_disk_fails_and_is_completed_by_the_next(repository, se
     assert "Traceback" not in said
     server.kill()
     server.start()
-    check_nothing_is_silently_wrong(repository, before)
-    repository.dvc("push")
-    assert len(whole(server)) == OBJECTS
-    repository.wipe()
-    repository.dvc("pull")
-    assert repository.content() == before
+    check_the_next_push_completes(repository, server, before)
 
 
 @on("s3", "webdav")

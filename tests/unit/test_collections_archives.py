@@ -21,20 +21,7 @@ from tests.collections_world import (
     SEGMENTER,
     runs,
 )
-from tests.unit.collections_scene import NEW, OLD, build, opened
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scene")
-    build(folder)
-    return folder
-
-
-@pytest.fixture
-def scene(template, tmp_path):
-    with opened(template, tmp_path) as scene:
-        yield scene
+from tests.unit.collections_scene import NEW, OLD
 
 
 def zipped(*members, kind=zipfile.ZIP_STORED):

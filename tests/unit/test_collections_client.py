@@ -1,23 +1,8 @@
 """What an honest server costs a device, and how a device falls back."""
 
-import pytest
-
 from meishi.collections.faulty_server import Twist
 from tests.collections_world import DETECTOR, runs, weights
-from tests.unit.collections_scene import NEW, OLD, build, opened
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scene")
-    build(folder)
-    return folder
-
-
-@pytest.fixture
-def scene(template, tmp_path):
-    with opened(template, tmp_path) as scene:
-        yield scene
+from tests.unit.collections_scene import NEW, OLD
 
 
 def cost(scene, client=None):

@@ -15,20 +15,7 @@ from securesystemslib.signer import CryptoSigner
 from meishi.collections import founding, layout
 from meishi.collections.faulty_server import Twist
 from tests.collections_world import DETECTOR, days, runs
-from tests.unit.collections_scene import NEW, OLD, build, opened
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scene")
-    build(folder)
-    return folder
-
-
-@pytest.fixture
-def scene(template, tmp_path):
-    with opened(template, tmp_path) as scene:
-        yield scene
+from tests.unit.collections_scene import NEW, OLD
 
 
 def refused(scene, reason):

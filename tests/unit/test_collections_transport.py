@@ -9,23 +9,10 @@ import pytest
 from meishi.collections.faulty_server import Twist
 from meishi.collections.http import Http
 from tests.collections_world import runs
-from tests.unit.collections_scene import NEW, OLD, build, opened
+from tests.unit.collections_scene import NEW, OLD
 
 TIMESTAMP, ARCHIVE, EVERYTHING = "metadata/timestamp", "archives/", ""
 BOMB = b"\x1f\x8b\x08" + b"\0" * 100
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scene")
-    build(folder)
-    return folder
-
-
-@pytest.fixture
-def scene(template, tmp_path):
-    with opened(template, tmp_path) as scene:
-        yield scene
 
 
 # Name: where the server does it, what it does, and what the device says to it.

@@ -6,7 +6,7 @@ import pytest
 from meishi.capture import CapturedCard
 from meishi.data.records import Card, Record
 from meishi.evaluation.detection import Detections
-from meishi.measuring import Outcome, _chosen
+from meishi.measuring import Outcome, choose_pictures
 
 BOX = np.array([[0.2, 0.2, 0.6, 0.6]])
 QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.6], [0.2, 0.6]])
@@ -47,6 +47,13 @@ def test_a_thousand_wrong_boxes_of_one_score_make_no_thousand_rows(outcome):
 
 
 def test_pictures_show_each_scene_once_the_worst_first(outcome):
-    assert _chosen(outcome, 2) == {1: "worst", 0: "sample"}
-    assert _chosen(outcome, 8) == {1: "worst", 0: "worst"}
-    assert list(_chosen(outcome, 1).values()) == ["sample"]
+    assert choose_pictures(outcome, 2) == {1: "worst", 0: "sample"}
+    assert choose_pictures(outcome, 8) == {1: "worst", 0: "worst"}
+    assert list(choose_pictures(outcome, 1).values()) == ["sample"]
+
+
+def test_counts_are_those_of_captured_cards_not_of_proposals(outcome):
+    outcome.mask_ious = [0.9]
+    figures = outcome.metrics(0.15)
+    assert "exact_count" in figures["capture"]
+    assert set(figures["detection"]) == {"ap50", "ap75", "ap50_95", "recall"}

@@ -1,0 +1,21 @@
+"""Fixtures that several files share; what is heavy to import is imported where it is used."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """The stage of the attacks on a collection, built once and copied for each."""
+    from tests.unit.collections_scene import build
+
+    folder = tmp_path_factory.mktemp("scene")
+    build(folder)
+    return folder
+
+
+@pytest.fixture
+def scene(template, tmp_path):
+    from tests.unit.collections_scene import opened
+
+    with opened(template, tmp_path) as scene:
+        yield scene
