@@ -71,7 +71,7 @@ class World:
     ):
         """Publish a package whose weights are `content`, or weights(version)."""
         content = content or weights(version)
-        path = self.folder / "packages" / hashlib.sha256(content).hexdigest()
+        path = self.folder / "packages" / model / hashlib.sha256(content).hexdigest()
         if not path.exists():
             write_package(path, content)
         candidate = publishing.Candidate(path, model, version, METRICS, f"folder {version}")
