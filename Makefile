@@ -1,5 +1,5 @@
 # repro    restore data, models and metrics; re-run what is not up to date; print the metrics
-# test     set up the same way, then lint and every test
+# test     set up the same way, then lint, types and every test
 # retrain  run the whole pipeline from the data, training included
 # lint     style          types  mypy          deps  bring dvc.yaml in step with the imports
 # report   build/report: metrics, curves and pictures for a browser; BASE=REV compares with a revision
@@ -26,7 +26,7 @@ repro: restore
 	@python -m meishi.reproduce
 	@python -m meishi.reporting
 
-test: restore .venv/tests-installed lint
+test: restore .venv/tests-installed lint types
 	@pytest tests/unit
 	@pytest tests/contract
 	@pytest tests/model

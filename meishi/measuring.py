@@ -149,17 +149,18 @@ def write_overlays(outcome: Outcome, reader: ShardReader, folder: Path, count: i
 
 
 def choose_pictures(outcome: Outcome, count: int) -> dict[int, str]:
-    """Choose scenes for pictures: the index of each, and whether as worst, best or sample."""
+    """Choose scenes for pictures: the index of each, and whether as worst, best or sample.
+
+    The sample is spread evenly over the scenes that are neither, in their order.
+    """
     scores = [scene_score(*pair) for pair in zip(outcome.cards, outcome.gt_quads_px(), strict=True)]
-    order = np.argsort(scores, kind="stable")
-    best = [i for i in order[::-1] if outcome.records[i].cards][: count // 4]
-    sample = np.linspace(0, len(order) - 1, count).astype(int)
-    chosen = {int(i): "worst" for i in order[: count // 2]}
-    for kind, indices in (("best", best), ("sample", sample)):
-        for index in indices:
-            if len(chosen) < count:
-                chosen.setdefault(int(index), kind)
-    return chosen
+    order = np.argsort(scores, kind="stable").tolist()
+    chosen = dict.fromkeys(order[: count // 2], "worst")
+    with_cards = [i for i in order[::-1] if outcome.records[i].cards and i not in chosen]
+    chosen |= dict.fromkeys(with_cards[: count // 4], "best")
+    rest = sorted(set(order) - set(chosen))
+    places = np.linspace(0, len(rest) - 1, min(len(rest), count - len(chosen)))
+    return chosen | {rest[int(place)]: "sample" for place in places}
 
 
 def scene_score(cards: list[CapturedCard], gt_quads_px: list[np.ndarray]) -> float:

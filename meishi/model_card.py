@@ -21,38 +21,23 @@ from meishi.atomic import atomic_write_text
 from meishi.data.manifest import Manifest, read_manifest
 from meishi.errors import InputError, summary
 from meishi.params import Params, load_params
+from meishi.report.figures import FIGURES
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 OWN_FORMAT = "meishi"
 MIN_CARDS, WORST = 30, 8  # a slice of fewer cards says little; how many of the worst are listed
 COMMAND = "meishi model-card"
 
-# Names and formats of figures; those of other metrics are shown under their own keys.
-LABELS = {
-    "detection.ap50": ("detection AP50", ".3f"),
-    "detection.ap75": ("detection AP75", ".3f"),
-    "detection.ap50_95": ("detection AP50:95", ".3f"),
-    "detection.recall": ("detection: cards proposed", ".1%"),
-    "segmentation.mask_iou": ("mask IoU", ".3f"),
-    "capture.iou_mean": ("capture: quad IoU, mean (a missed card counts 0)", ".3f"),
-    "capture.iou_p05": ("capture: quad IoU, 5th percentile", ".3f"),
-    "capture.recall50": ("capture: cards found", ".1%"),
-    "capture.exact_count": ("capture: scenes with the exact number of cards", ".1%"),
-    "capture.empty_with_false_card": ("capture: scenes without a card that got one", ".1%"),
-    "capture.false_cards_per_image": ("capture: false cards a scene", ".3f"),
-    "capture.corner_error_mean_pct": ("corner error, mean, % of the card's diagonal", ".2f"),
-    "capture.corner_error_p95_pct": ("corner error, 95th percentile, %", ".2f"),
-    "ssd.parameters": ("detector: parameters", ","),
-    "ssd.macs": ("detector: multiply-accumulates a frame", ","),
-    "unet.parameters": ("segmenter: parameters", ","),
-    "unet.macs": ("segmenter: multiply-accumulates a card", ","),
-    "CardDetector.bytes": ("`CardDetector.mlpackage`, fp16, bytes", ","),
-    "CardDetectorRaw.bytes": ("`CardDetectorRaw.mlpackage`, fp16, bytes", ","),
-    "CardSegmenter.bytes": ("`CardSegmenter.mlpackage`, fp16, bytes", ","),
-    "ssd.pb_bytes": ("detector: frozen `.pb`, bytes", ","),
-    "ssd.tflite_bytes": ("detector: LiteRT, bytes", ","),
-    "unet.pb_bytes": ("segmenter: frozen `.pb`, bytes", ","),
-    "unet.tflite_bytes": ("segmenter: LiteRT, bytes", ","),
+# Names and formats: of the headline figures, then of others; the rest is shown under its own keys.
+LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
+    "detection.recall": ("detection: cards proposed", "{:.1%}"),
+    "capture.recall50": ("capture: cards found", "{:.1%}"),
+    "capture.false_cards_per_image": ("capture: false cards a scene", "{:.3f}"),
+    "CardDetectorRaw.bytes": ("SSD: Core ML package without NMS, fp16, bytes", "{:,}"),
+    "ssd.pb_bytes": ("SSD: frozen `.pb`, bytes", "{:,}"),
+    "ssd.tflite_bytes": ("SSD: LiteRT, bytes", "{:,}"),
+    "unet.pb_bytes": ("U-Net: frozen `.pb`, bytes", "{:,}"),
+    "unet.tflite_bytes": ("U-Net: LiteRT, bytes", "{:,}"),
 }
 
 
@@ -203,8 +188,9 @@ def _labelled(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     found = dict(_flat(metrics))
     for path in [*(key for key in LABELS if key in found), *sorted(found.keys() - LABELS.keys())]:
         value = found[path]
-        label, form = LABELS.get(path, (f"`{path}`", "," if isinstance(value, int) else ".5g"))
-        yield label, format(value, form)
+        own_key = (f"`{path}`", "{:,}" if isinstance(value, int) else "{:.5g}")
+        label, form = LABELS.get(path, own_key)
+        yield label, form.format(value)
 
 
 def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int | float]]:

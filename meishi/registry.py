@@ -5,7 +5,6 @@ into a stage. GTO takes any name; here a name must stand under `artifacts:` in d
 in .gto, as they are in the tagged commit.
 """
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from meishi.errors import InputError, summary
+from meishi.probing import ask
 
 TAGS = "refs/tags/"
 FORMS = "NAME@v1.2.3, NAME#STAGE#1, either with ! to take it back, or NAME@deprecated#1"
@@ -80,17 +80,13 @@ def read_declared(tag: str, folder: Path) -> Declared:
 
 
 def _read(file: str, tag: str, folder: Path) -> dict[str, Any]:
-    if _git(folder, "rev-parse", "--verify", "--quiet", f"{TAGS}{tag}^{{commit}}") is None:
+    commit = ["git", "rev-parse", "--verify", "--quiet", f"{TAGS}{tag}^{{commit}}"]
+    if ask(commit, folder) is None:
         path = folder / file
         text = path.read_text(encoding="utf-8") if path.exists() else None
     else:
-        text = _git(folder, "show", f"{TAGS}{tag}:{file}")
+        text = ask(["git", "show", f"{TAGS}{tag}:{file}"], folder)
     return YAML(typ="safe").load(text or "") or {}
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
-    return None if done.returncode else done.stdout
 
 
 def _hint(word: str, known: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ from meishi.reproduce import read_stages
 
 OVERRIDES = Path("experiments/smoke.yaml")
 NAME = "smoke"
-# Large, and no stage reads it: models come from the copy's own run.
+# The store is large; lock and data.dvc tell of all the data, of which the copy holds a few scenes.
 LEFT_OUT = ("storage", "dvc.lock", "data.dvc")
 WHO = ("-c", "user.name=smoke", "-c", "user.email=smoke@localhost")
 

@@ -80,9 +80,11 @@ class World:
             self.repository, to, candidate, wanted, config(), lambda package: contract
         )
 
-    def promote(self, version, rollout=100, model=DETECTOR):
+    def promote(self, version, rollout=100, model=DETECTOR, resume=False):
         self.repository.change(
-            lambda state: edits.promote(state, model, version, "staging", "release", rollout)
+            lambda state: edits.promote(
+                state, model, version, "staging", "release", rollout, resume
+            )
         )
 
     def withdraw(self, version, collection="release"):

@@ -5,12 +5,14 @@ was signed: names that leave the folder, links, doubles, other compressions and 
 refused, and the folder gets its name only when all of it is there.
 """
 
+import errno
 import hashlib
 import io
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from meishi.collections.disk import Disk
@@ -19,6 +21,15 @@ from meishi.errors import InputError, summary
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 MAX_FILES = 1000
 CHUNK_BYTES = 1 << 16
+# What zipfile raises of bytes that are no sound zip.
+DAMAGE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    EOFError,
+    zlib.error,
+    UnicodeDecodeError,
+    OverflowError,
+)
 
 
 class ArchiveError(InputError):
@@ -90,18 +101,30 @@ def unpack(archive: Path, target: Path, size: int, disk: Disk) -> None:
     partial = target.with_name(f".{target.name}.partial")
     disk.remove(partial)
     try:
-        with zipfile.ZipFile(archive) as opened:
-            members = _checked(opened, size)
-            for info in members:
-                path = partial / info.filename
-                disk.write(path, b"".join(_content(opened, info)))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
-        disk.remove(partial)
-        raise ArchiveError(f"damaged archive: {error}") from error
+        with _damage_is_refused():
+            opened = zipfile.ZipFile(archive)
+        with opened:
+            for info in _checked(opened, size):
+                with _damage_is_refused():
+                    content = b"".join(_content(opened, info))
+                disk.write(partial / info.filename, content)
     except ArchiveError:
         disk.remove(partial)
         raise
     disk.rename(partial, target)
+
+
+@contextmanager
+def _damage_is_refused() -> Iterator[None]:
+    """Tell bytes that are no sound zip from a disk that fails; only reads belong inside."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise ArchiveError(f"damaged archive: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # EINVAL: a stated offset lies before the file's start
+            raise
+        raise ArchiveError("damaged archive: an offset leaves the file") from error
 
 
 def _checked(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
@@ -109,10 +132,10 @@ def _checked(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
     if len(members) > MAX_FILES:
         raise ArchiveError(f"{len(members)} files; at most {MAX_FILES} are allowed")
     faults = [fault for info in members if (fault := _fault(info))]
-    folded = [info.filename.casefold() for info in members]
-    if len(set(folded)) != len(folded):
+    folded = {info.filename.casefold() for info in members}
+    if len(folded) != len(members):
         faults.append("names that differ by case alone, or not at all")
-    if any(str(PurePosixPath(name).parent) in folded for name in folded):
+    if any(str(p) in folded for name in folded for p in PurePosixPath(name).parents):
         faults.append("a file where a folder has to be")
     if "Manifest.json" not in archive.namelist():
         faults.append("no Manifest.json")

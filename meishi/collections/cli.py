@@ -42,11 +42,9 @@ def init(
 ) -> None:
     """Make keys and publish empty collections. MEISHI_KEYS_PASSWORD encrypts the keys."""
     from meishi.collections.founding import found
+    from meishi.collections.keys import outside_git
 
-    folder = keys.expanduser()
-    if (Path.cwd() / ".git").exists() and folder.resolve().is_relative_to(Path.cwd().resolve()):
-        raise InputError(f"{keys}: inside this repository; private keys do not belong there")
-    found(_store(at, lock), folder, _now())
+    found(_store(at, lock), outside_git(keys), _now())
     print(f"{at}: staging and release, empty")
     print(f"{keys}: private keys; give release-1 and release-2 to two people, root-* to a safe")
     print(f"{keys}/root.json: embed it in the app; it is no secret")
@@ -104,6 +102,7 @@ def promote(
     source: Annotated[str, typer.Option("--from", help="Collection it is in.")] = "staging",
     to: Annotated[str, typer.Option(help="Collection it goes to.")] = "release",
     rollout: Rollout = 100,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where `halt` stopped.")] = False,
     root: Root = None,
     lock: Lock = None,
 ) -> None:
@@ -113,7 +112,9 @@ def promote(
 
     source, to = checked_collection(source), checked_collection(to)
     repository = _repository(at, keys, root, lock)
-    repository.change(lambda state: edits.promote(state, model, version, source, to, rollout))
+    repository.change(
+        lambda state: edits.promote(state, model, version, source, to, rollout, resume)
+    )
     print(f"{to}: {model} {version} for {rollout} % of the devices")
 
 
@@ -202,8 +203,10 @@ def rotate(
 ) -> None:
     """Replace a key of a role."""
     from meishi.collections.founding import rotate_key
+    from meishi.collections.keys import outside_git
 
-    new = rotate_key(_repository(at, keys, root, lock), role, keyid, into.expanduser())
+    folder = outside_git(into)
+    new = rotate_key(_repository(at, keys, root, lock), role, keyid, folder)
     print(f"{role}: {keyid} revoked, {new.keyid} in its place")
 
 

@@ -32,12 +32,29 @@ def add(state: State, collection: str, entry: Entry, length: int, sha256: str) -
     targets[target.path] = target
 
 
-def promote(state: State, model: str, version: str, source: str, to: str, rollout: int) -> None:
+def promote(
+    state: State,
+    model: str,
+    version: str,
+    source: str,
+    to: str,
+    rollout: int,
+    resume: bool = False,
+) -> None:
     """List a version's packages, the same bytes, in another collection; or raise its share there.
 
+    Args:
+        state: to change.
+        model: name.
+        version: three numbers.
+        source: collection it is in.
+        to: collection it goes to.
+        rollout: percent of the devices.
+        resume: make it live again if it was halted in `to`.
+
     Raises:
-        StateError: if it is not live in `source`, was withdrawn in `to`, or the share would
-            fall: a device that has it would lose it.
+        StateError: if it is not live in `source`, was withdrawn in `to`, was halted there and
+            `resume` is not set, or the share would fall: a device that has it would lose it.
     """
     if source == to:
         raise StateError(f"from {source} to {to}: nothing to promote")
@@ -49,15 +66,20 @@ def promote(state: State, model: str, version: str, source: str, to: str, rollou
     for offer in live:
         raised = dataclasses.replace(offer.entry, rollout=rollout)
         target = write_target(to, raised, offer.target.length, offer.sha256)
-        _check_raise(there.get(target.path), target, rollout)
+        _check_raise(there.get(target.path), target, rollout, resume)
         targets[target.path] = target
 
 
-def _check_raise(old: Offer | None, target: TargetFile, rollout: int) -> None:
+def _check_raise(old: Offer | None, target: TargetFile, rollout: int, resume: bool) -> None:
     if old is None:
         return
     if old.entry.state == entries.WITHDRAWN:
         raise StateError(f"{target.path}: was withdrawn; publish it under a new version")
+    if old.entry.state == entries.HALTED and not resume:
+        raise StateError(
+            f"{target.path}: was halted at {old.entry.rollout} %; `promote --resume --rollout N` "
+            "goes on with it, `withdraw` takes it back"
+        )
     if old.target.hashes != target.hashes:
         raise StateError(f"{target.path}: is there with other bytes")
     if rollout < old.entry.rollout:

@@ -6,6 +6,7 @@ is not the target's own refuses the entry. Signed does not mean sound.
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tuf.api.metadata import TargetFile
@@ -108,6 +109,11 @@ def read_target(target: TargetFile) -> Offer:
     if faults:
         raise EntryError(f"{target.path}: {summary(faults)}")
     return Offer(entry, target)
+
+
+def needed_archives(offers: Iterable[Offer]) -> set[str]:
+    """Return the paths of the archives that some offer has not withdrawn."""
+    return {layout.archive_path(o.sha256) for o in offers if o.entry.state != WITHDRAWN}
 
 
 def _faults(entry: Entry) -> list[str]:

@@ -26,6 +26,7 @@ class Twist:
         headers: added, or put in place of ours; an empty one leaves ours out.
         cut: bytes of the body after which the connection ends.
         drop: no answer at all.
+        raw: bytes in place of the answer, status line and headers too.
         drip_s: pause after each KiB.
         wait_s: before the answer.
     """
@@ -35,6 +36,7 @@ class Twist:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     drop: bool = False
+    raw: bytes | None = None
     drip_s: float = 0.0
     wait_s: float = 0.0
 
@@ -94,8 +96,9 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             site.asked.append(path)
             twist = site.twist(path) or Twist()
             time.sleep(twist.wait_s)
-            if twist.drop:
+            if twist.drop or twist.raw is not None:
                 self.close_connection = True
+                self.wfile.write(twist.raw or b"")
                 return
             status, headers, body = self._plain(path)
             if twist.body is not None:

@@ -1,5 +1,6 @@
 """The first publication, and new keys later: what concerns who may sign for what."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -86,8 +87,8 @@ def rotate_key(repository: Repository, role: str, keyid: str, folder: Path) -> S
 
     Args:
         repository: with root's keys for a top role, with those of targets for a collection, and
-            with those of every role that is signed anew; the old key is not needed if the
-            threshold is met without it.
+            with those of every role that is signed anew. Of timestamp, snapshot and targets the
+            old key itself is needed, of the others only if the threshold is not met without it.
         role: root, timestamp, snapshot, targets, staging or release.
         keyid: of the key to revoke, or its beginning.
         folder: where the new private key is written.
@@ -183,7 +184,9 @@ def _find_key(state: State, role: str, keyid: str) -> str:
 
 
 def _next_number(folder: Path, role: str) -> int:
-    return len(list(folder.glob(f"{role}-*.pem"))) + 1
+    """Return one more than the highest number: keys may have been moved out of the folder."""
+    found = (re.fullmatch(rf"{role}-(\d+)\.pem", file.name) for file in folder.glob("*.pem"))
+    return max((int(match[1]) for match in found if match), default=0) + 1
 
 
 def _empty_state(made: dict[str, list[SSlibKey]]) -> State:

@@ -24,7 +24,9 @@ class Limits:
     Attributes:
         connect_s: for a connection.
         read_s: for the next bytes.
-        total_s: for one answer, so that a server that drips does not hold the client.
+        total_s: for the body of one answer, from the request on, so that a server that drips does
+            not hold the client. It does not end the headers: a server may take `read_s` for each
+            byte of them.
         redirects: in a row.
     """
 

@@ -25,6 +25,23 @@ class KeyringError(InputError):
 Keyring = dict[str, CryptoSigner]  # by key id
 
 
+def outside_git(folder: Path) -> Path:
+    """Return a folder for private keys, `~` expanded.
+
+    Raises:
+        KeyringError: if it lies in a git repository.
+    """
+    folder = folder.expanduser()
+    resolved = folder.resolve()
+    for place in (resolved, *resolved.parents):
+        if (place / ".git").exists():
+            raise KeyringError(
+                f"{folder}: inside the git repository {place}; private keys do not belong there: "
+                "name a folder outside"
+            )
+    return folder
+
+
 def make_key(folder: Path, name: str) -> SSlibKey:
     """Make a key, write it to FOLDER/NAME.pem (mode 0600) and return its public half.
 

@@ -9,6 +9,7 @@ server that says "unchanged" for ever is believed until the timestamp expires.
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -82,14 +83,19 @@ class MetadataPoll:
             self.disk.write(self.folder / NOTE, text.encode())
 
 
+@dataclass(frozen=True)
 class Answer:
-    """The server's answer to a request for the timestamp."""
+    """The server's answer to a request for the timestamp.
 
-    def __init__(self, unchanged: bool, content: bytes, etag: str) -> None:
-        """Hold a body, or the word that there is no new one."""
-        self.unchanged = unchanged
-        self.content = content
-        self.etag = etag
+    Attributes:
+        unchanged: there is no new one, and no body.
+        content: body.
+        etag: "" if there is none.
+    """
+
+    unchanged: bool
+    content: bytes
+    etag: str
 
     @classmethod
     def ask(cls, http: Http, base: str, tag: str) -> "Answer":

@@ -154,7 +154,7 @@ def collect_garbage(repository: Repository, min_age_s: float) -> list[str]:
     """
     state = repository.load()
     offers = [offer for name in layout.COLLECTIONS for offer in edits.offers(state, name)]
-    used = {layout.archive_path(o.sha256) for o in offers if o.entry.state != entries.WITHDRAWN}
+    used = entries.needed_archives(offers)
     versions = {role: metadata.signed.version for role, metadata in state.roles().items()}
     versions["snapshot"] = state.snapshot.signed.version
     gone = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from meishi.collections import layout
-from meishi.collections.entries import Offer
+from meishi.collections.entries import Offer, needed_archives
 from meishi.collections.keys import Keyring
 from meishi.collections.signing import Extra, Signer, State
 from meishi.collections.store import ConflictError, Store
@@ -93,8 +93,10 @@ class Repository:
         """
         self._publish(state, state.roles(), {})
 
-    def check(self, now: datetime, archives: bool = True) -> list[str]:
+    def check(self, now: datetime) -> list[str]:
         """Verify as a client would, and that every archive is there with its sha256.
+
+        An archive that is withdrawn wherever it is listed may be missing: `gc` removes it.
 
         Returns:
             Faults; none if all is well.
@@ -103,18 +105,20 @@ class Repository:
             state = self._verified(now, {})
         except StateError as error:
             return [str(error)]
-        faults = []
+        offers: list[Offer] = []
+        faults: list[str] = []
         for name in layout.COLLECTIONS:
-            offers, bad = read_offers(state.collections[name].signed, name)
+            sound, bad = read_offers(state.collections[name].signed, name)
+            offers += sound
             faults += bad
-            faults += [fault for o in offers if archives and (fault := self._archive_fault(o))]
-        return faults
+        needed = needed_archives(offers)
+        return faults + [fault for o in offers if (fault := self._archive_fault(o, needed))]
 
-    def _archive_fault(self, offer: Offer) -> str | None:
+    def _archive_fault(self, offer: Offer, needed: set[str]) -> str | None:
         path = layout.archive_path(offer.sha256)
         content = self.store.read(path)
         if content is None:
-            return f"{offer.target.path}: {path} is missing"
+            return f"{offer.target.path}: {path} is missing" if path in needed else None
         try:
             offer.target.verify_length_and_hashes(content)
         except REFUSALS as error:

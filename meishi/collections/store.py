@@ -198,7 +198,7 @@ class Store:
     def _create_object(self, full: str, content: bytes) -> None:
         try:
             self.fs.pipe_file(full, content, IfNoneMatch="*")
-        except (FileExistsError, OSError) as error:
+        except OSError as error:
             raise _conflict(error, full) from error
 
     def _replace_object(self, path: str, content: bytes, expected: bytes) -> None:
@@ -214,8 +214,7 @@ class Store:
 
 def _conflict(error: OSError, path: str) -> Exception:
     """Tell a failed condition (412, 409) from other faults of the server."""
-    cause = getattr(error, "__cause__", None)
-    response = getattr(cause, "response", None) or {}
+    response = getattr(error.__cause__, "response", None) or {}
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return (
         ConflictError(path) if status in (409, 412) or isinstance(error, FileExistsError) else error

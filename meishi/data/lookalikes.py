@@ -23,8 +23,8 @@ def outlined_boxes(image: np.ndarray, low: float, high: float) -> np.ndarray:
 
     Args:
         image: (H, W, 3) RGB uint8.
-        low: least side of the rectangle, of the image's longer side.
-        high: greatest side.
+        low: least longer side of the rectangle, of the image's; the shorter may be half of it.
+        high: greatest longer side.
 
     Returns:
         boxes_xyxy (N, 4) relative, at most `MOST`, the fullest first.

@@ -23,7 +23,7 @@ PULL = 0.04  # strength by which an end of a line must win for lying one mask pi
 FAINT = 4.0  # mean height of step, of 255, below which a side stays where it is
 NEAR = 0.25  # sigma of the window round a line that a cell's edge is located in; mask pixels
 MIN_VISIBLE = 0.4  # share of a side that must be in the photo
-MAX_SHIFT = 4.0  # of a corner, mask pixels: a side that turned further has found something else
+MAX_SHIFT = 4.0  # of a corner along x or y, mask pixels: a side that turned further found another
 LOOKS, REWEIGHTINGS = 3, 3
 LEAST_WEIGHT = 1e-6  # keeps the fit defined when few cells agree
 # Reach in mask pixels, steps a mask pixel, and the height of step that counts half.
@@ -175,7 +175,7 @@ def _robust_line(
         line = np.linalg.solve(weighted @ terms, weighted @ edges)
         misses = np.abs(edges - terms @ line)
         cutoff = 3 * max(1.5 * float(np.median(misses)), least)
-        robust = weight * np.clip(1 - (misses / cutoff) ** 2, 0, 1) ** 2 + LEAST_WEIGHT
+        robust = weight * sides.biweight(misses**2, cutoff) + LEAST_WEIGHT
     return line
 
 

@@ -12,15 +12,15 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from meishi import paths
 from meishi.report.revisions import Snapshot
 
-PLOTS = Path("plots")
 CURVE_POINTS = 400
 SLICE_PX = 17
 
 
 @dataclass(frozen=True)
-class Figures:
+class Drawing:
     """A chart with the words around it."""
 
     name: str
@@ -29,9 +29,9 @@ class Figures:
     chart: alt.Chart | alt.LayerChart
 
 
-def training(snapshots: Sequence[Snapshot], name: str, title: str) -> Figures | None:
+def training(snapshots: Sequence[Snapshot], name: str, title: str) -> Drawing | None:
     """Draw a training's loss and its parts over its steps."""
-    frame = _rows(snapshots, PLOTS / f"{name}.csv")
+    frame = _rows(snapshots, paths.PLOTS / f"{name}.csv")
     if frame is None:
         return None
     long = frame.melt(["step", "revision"], var_name="part", value_name="value")
@@ -46,14 +46,15 @@ def training(snapshots: Sequence[Snapshot], name: str, title: str) -> Figures | 
             tooltip=["revision:N", "part:N", "step:Q", alt.Tooltip("value:Q", format=".4f")],
         )
     )
-    return Figures(name, title, "Mean of the steps since the last point; log scale.", chart)
+    return Drawing(name, title, "Mean of the steps since the last point; log scale.", chart)
 
 
-def precision_recall(snapshots: Sequence[Snapshot]) -> Figures | None:
+def precision_recall(snapshots: Sequence[Snapshot]) -> Drawing | None:
     """Draw the detector's curve at IoU 0.5, thinned evenly along its length."""
-    frame = _rows(snapshots, PLOTS / "precision_recall.csv")
+    frame = _rows(snapshots, paths.PLOTS / "precision_recall.csv")
     if frame is None:
         return None
+    frame["row"] = range(len(frame))  # a line goes through its points in the file's order
     thin = pd.concat([_thinned(part) for _, part in frame.groupby("revision", sort=False)])
     chart = (
         alt.Chart(thin)
@@ -67,10 +68,10 @@ def precision_recall(snapshots: Sequence[Snapshot]) -> Figures | None:
         )
     )
     caption = "The detector alone, boxes at IoU 0.5 on the test split."
-    return Figures("precision_recall", "Precision and recall", caption, chart)
+    return Drawing("precision_recall", "Precision and recall", caption, chart)
 
 
-def histogram(snapshots: Sequence[Snapshot], name: str) -> Figures | None:
+def histogram(snapshots: Sequence[Snapshot], name: str) -> Drawing | None:
     """Draw the cards' IoUs or corner errors, as shares of the cards that are counted.
 
     Args:
@@ -78,7 +79,7 @@ def histogram(snapshots: Sequence[Snapshot], name: str) -> Figures | None:
         name: `capture_iou` or `corner_error`, a file of `plots/`: its first column is where each
             bin starts, all bins being equally wide.
     """
-    frame = _rows(snapshots, PLOTS / f"{name}.csv")
+    frame = _rows(snapshots, paths.PLOTS / f"{name}.csv")
     if frame is None:
         return None
     title, caption = _HISTOGRAMS[name]
@@ -94,7 +95,7 @@ def histogram(snapshots: Sequence[Snapshot], name: str) -> Figures | None:
             tooltip=["revision:N", "low:Q", "high:Q", "cards:Q"],
         )
     )
-    return Figures(name, title, caption, chart)
+    return Drawing(name, title, caption, chart)
 
 
 _HISTOGRAMS = {
@@ -113,12 +114,12 @@ def _shares(part: pd.DataFrame) -> pd.DataFrame:
     return part.assign(low=low, high=low + width, share=share)
 
 
-def slices(snapshots: Sequence[Snapshot]) -> Figures | None:
+def slices(snapshots: Sequence[Snapshot]) -> Drawing | None:
     """Draw capture by what the scenes show: the mean IoU of each slice, and the 5th percentile."""
     rows = [
         {"slice": name, "revision": snapshot.name, **figures}
         for snapshot in snapshots
-        if snapshot.text(Path("metrics/slices.json"))
+        if snapshot.text(paths.METRICS / "slices.json")
         for name, figures in snapshot.metrics("slices").items()
     ]
     if not rows:
@@ -134,21 +135,19 @@ def slices(snapshots: Sequence[Snapshot]) -> Figures | None:
     dots = base.mark_circle(size=60, opacity=1).encode(alt.X("iou_mean:Q", scale=span, title="IoU"))
     ticks = base.mark_tick(thickness=2).encode(alt.X("iou_p05:Q", scale=span))
     caption = "Dot: mean IoU of the slice's cards, a missed one has 0. Stroke: 5th percentile."
-    return Figures(
+    return Drawing(
         "slices", "By what the scene shows", caption, alt.LayerChart(layer=[ticks, dots])
     )
 
 
 def _rows(snapshots: Sequence[Snapshot], path: Path) -> pd.DataFrame | None:
     """Stack a CSV file of several revisions; None when none has rows."""
-    parts = []
-    for snapshot in snapshots:
-        frame = pd.DataFrame(snapshot.rows(path))
-        if len(frame):
-            numbers = frame.drop(columns=["scene"], errors="ignore").apply(pd.to_numeric)
-            parts.append(numbers.assign(revision=snapshot.name, row=range(len(frame))))
-    stacked = pd.concat(parts) if parts else None
-    return stacked.drop(columns="row") if stacked is not None and "step" in stacked else stacked
+    parts = [
+        pd.DataFrame(rows).apply(pd.to_numeric).assign(revision=snapshot.name)
+        for snapshot in snapshots
+        if (rows := snapshot.rows(path))
+    ]
+    return pd.concat(parts) if parts else None
 
 
 def _thinned(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,12 +1,12 @@
 """The charts of cost: sizes of the exported models, size against quality, speed of both."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import altair as alt
 import pandas as pd
 
-from meishi.report.charts import Figures
+from meishi import paths
+from meishi.report.charts import Drawing
 from meishi.report.figures import FIGURES, Figure, value_of
 from meishi.report.revisions import RevisionError, Snapshot, history
 
@@ -17,7 +17,7 @@ QUALITY = ("capture.iou_mean", "detection.ap50_95", "segmentation.mask_iou")
 PACKAGES = ("CardDetector", "CardSegmenter")
 
 
-def sizes(snapshot: Snapshot) -> Figures:
+def sizes(snapshot: Snapshot) -> Drawing:
     """Draw the size of each network in each format."""
     measured = snapshot.metrics("convert")
     rows = []
@@ -29,10 +29,10 @@ def sizes(snapshot: Snapshot) -> Figures:
         ):
             rows.append({"network": label, "format": form, "MB": size / 1e6})
     chart = _bars(pd.DataFrame(rows), "format", "MB", "MB")
-    return Figures("sizes", "Size of a network", "The file, or the whole package.", chart)
+    return Drawing("sizes", "Size of a network", "The file, or the whole package.", chart)
 
 
-def speed(snapshot: Snapshot) -> Figures:
+def speed(snapshot: Snapshot) -> Drawing:
     """Draw frames a second of the frozen graphs and of LiteRT."""
     measured = snapshot.metrics("latency")
     rows = [
@@ -51,19 +51,19 @@ def speed(snapshot: Snapshot) -> Figures:
         "call an image. A server's processor; no figure here is a phone's."
     )
     chart = _bars(pd.DataFrame(rows), "run", "FPS", "calls a second")
-    return Figures("speed", "Speed before and after", caption, chart)
+    return Drawing("speed", "Speed before and after", caption, chart)
 
 
-def size_and_quality(snapshots: Sequence[Snapshot]) -> Figures | None:
+def size_and_quality(snapshots: Sequence[Snapshot]) -> Drawing | None:
     """Draw the packages' size against quality, for these snapshots and the commits before."""
-    commits = history(Path("metrics/evaluate.json"), COMMITS)
+    commits = history(paths.METRICS / "evaluate.json", COMMITS)
     before = [(Snapshot(rev), date) for rev, date in commits]
     known = [*((snapshot, "") for snapshot in snapshots), *before]
     rows = [row for snapshot, date in known for row in _point(snapshot, date)]
     if not rows:
         return None
     frame = pd.DataFrame(rows).drop_duplicates(["MB", "figure", "value", "data"])
-    names = {data: f"test data {n}" for n, data in enumerate(reversed(list(_unique(frame))), 1)}
+    names = {data: f"test data {n}" for n, data in enumerate(reversed(frame["data"].unique()), 1)}
     frame["test data"] = frame["data"].map(names)
     listed = alt.Legend(orient="bottom", columns=1)
     chart = (
@@ -81,7 +81,7 @@ def size_and_quality(snapshots: Sequence[Snapshot]) -> Figures | None:
         f"The last {COMMITS} commits that changed the metrics. Points of another colour were "
         "measured on other scenes: they are not to be compared."
     )
-    return Figures("size_quality", "Size against quality", caption, chart)
+    return Drawing("size_quality", "Size against quality", caption, chart)
 
 
 def _point(snapshot: Snapshot, date: str) -> list[dict[str, object]]:
@@ -102,10 +102,6 @@ def _point(snapshot: Snapshot, date: str) -> list[dict[str, object]]:
 
 def _short(figure: Figure) -> str:
     return figure.label.split(" (")[0]
-
-
-def _unique(frame: pd.DataFrame) -> dict[str, None]:
-    return dict.fromkeys(frame["data"])
 
 
 def _bars(frame: pd.DataFrame, row: str, value: str, title: str) -> alt.LayerChart:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from meishi import paths
 from meishi.errors import InputError
 from meishi.params import GateParams
 from meishi.report.figures import Compared, compare
@@ -90,7 +91,7 @@ def _curve(head: Snapshot, base: Snapshot, name: str, title: str) -> str:
     Returns:
         "" when the curves are the same or `head` has none.
     """
-    path = Path("plots") / f"{name}.csv"
+    path = paths.PLOTS / f"{name}.csv"
     curves = [_loss(snapshot, path) for snapshot in (head, base)]
     if not curves[0] or curves[0] == curves[1]:
         return ""

@@ -11,11 +11,12 @@ from typing import Any
 import jinja2
 import vl_convert
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from meishi import paths
 from meishi.atomic import replace_folder
 from meishi.report import charts, cost_charts, pictures
-from meishi.report.charts import Figures
+from meishi.report.charts import Drawing
 from meishi.report.figures import compare
 from meishi.report.model_card import card_html
 from meishi.report.revisions import Snapshot, same_test_data, snapshot
@@ -70,7 +71,7 @@ def write_report(out: Path, base_rev: str | None = None) -> list[str]:
     return missing
 
 
-def _charts(snapshots: list[Snapshot]) -> tuple[list[Figures], list[str]]:
+def _charts(snapshots: list[Snapshot]) -> tuple[list[Drawing], list[str]]:
     """Draw every chart there are figures for, and name the files of the others."""
     wanted = {
         "plots/train_ssd.csv": charts.training(snapshots, "train_ssd", "Training of the SSD"),
@@ -91,14 +92,14 @@ def _rendered(content: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["inline"] = lambda text: _markup(MarkdownIt().renderInline(text))
-    environment.filters["spec"] = lambda figures: _markup(_spec(figures))
+    environment.filters["inline"] = lambda text: Markup(MarkdownIt().renderInline(text))
+    environment.filters["spec"] = lambda drawing: Markup(_spec(drawing))
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(content)
 
 
-def _spec(figures: Figures) -> str:
+def _spec(drawing: Drawing) -> str:
     """Return the chart as JSON that can stand in a script element."""
-    sized = figures.chart.properties(width="container", background="transparent", padding=MARGIN)
+    sized = drawing.chart.properties(width="container", background="transparent", padding=MARGIN)
     autosize = {"type": "fit-x", "contains": "padding"}
     spec = sized.to_dict() | {"autosize": autosize}
     spec["config"] = {
@@ -108,7 +109,3 @@ def _spec(figures: Figures) -> str:
         "legend": {"layout": {"bottom": {"direction": "vertical", "anchor": "start"}}},
     }
     return json.dumps(spec, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
-
-
-def _markup(text: str) -> jinja2.utils.markupsafe.Markup:
-    return jinja2.utils.markupsafe.Markup(text)

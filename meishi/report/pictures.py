@@ -9,9 +9,9 @@ from pathlib import Path
 from meishi import paths
 from meishi.errors import InputError
 
-# As `measuring.write_overlays` names them; which kinds there are is up to it.
+# Kinds and names are those of `measuring.write_overlays`; a picture of another kind is refused.
 KINDS = ("worst", "best", "sample")
-NAME = re.compile(r"\d+-(?P<kind>worst|best|sample)-(?P<scene>.+)\.jpg")
+NAME = re.compile(rf"\d+-(?P<kind>{'|'.join(KINDS)})-(?P<scene>.+)\.jpg")
 SHOWN = 9
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from meishi import paths
 from meishi.errors import InputError
 
 WORKSPACE = "workspace"
 EXPERIMENTS = "refs/exps/"
 FULL_HASH = re.compile("[0-9a-f]{40}")
-MEASURED_ON = "build/prepared/test"
+MEASURED_ON = paths.TEST.as_posix()  # as dvc.lock names it
 
 
 class RevisionError(InputError):
@@ -53,7 +54,7 @@ class Snapshot:
         Raises:
             RevisionError: if it is not there, or is no JSON object.
         """
-        path = Path("metrics") / f"{name}.json"
+        path = paths.METRICS / f"{name}.json"
         text = self.text(path)
         if text is None:
             hint = "run `make repro`" if self.rev is None else "give a revision that has metrics"

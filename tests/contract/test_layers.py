@@ -83,6 +83,7 @@ CONFINED = {
     "vl_convert": ("report",),
     "jinja2": ("report",),
     "markdown_it": ("report",),
+    "markupsafe": ("report",),
     "dvc": ("report",),
     "dvc_data": ("report",),
     "tuf": ("collections",),

@@ -10,9 +10,12 @@ import struct
 import zipfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tuf.api.metadata import TargetFile
 
 from meishi.collections import layout
+from meishi.collections.archive import ArchiveError, unpack
 from meishi.collections.disk import QuickDisk
 from tests.collections_world import (
     BAD,
@@ -65,6 +68,19 @@ def understated(content, size):
     return content[:at] + struct.pack("<I", size) + content[at + 4 :]
 
 
+def said_to_be_utf8(content):
+    """Set the flag that says that the last name is UTF-8."""
+    at = content.rindex(b"PK\x01\x02") + 8
+    return content[:at] + struct.pack("<H", 1 << 11) + content[at + 2 :]
+
+
+def later_files(content):
+    """State a directory that begins later: every file then begins before the archive does."""
+    at = content.rindex(b"PK\x05\x06") + 16
+    (start,) = struct.unpack("<I", content[at : at + 4])
+    return content[:at] + struct.pack("<I", start + 9) + content[at + 4 :]
+
+
 BOMB = zipped(("Data/w", b"\0" * 5_000_000), kind=zipfile.ZIP_DEFLATED)
 
 # Name: the archive, the unpacked size that is signed (None: the true one), what the device says.
@@ -100,6 +116,11 @@ ARCHIVES = {
     ),
     "names that differ by case": (zipped(("Data/a", b"x"), ("data/A", b"y")), None, "by case"),
     "file where a folder has to be": (zipped(("a", b"x"), ("a/b", b"y")), None, "a folder has to"),
+    "file further up where a folder has to be": (
+        zipped(("a", b"x"), ("a/b/c", b"y")),
+        None,
+        "a folder has to",
+    ),
     "no manifest": (
         renamed(zipped(("Data/w", b"x")), b"Manifest.json", b"Manifest.jsox"),
         None,
@@ -110,6 +131,12 @@ ARCHIVES = {
     "rare compression": (zipped(("Data/w", b"x" * 99), kind=zipfile.ZIP_LZMA), None, "compressed"),
     "no zip": (b"no zip at all", 100, "damaged archive"),
     "zip without its end": (zipped(("Data/w", b"x"))[:-10], 100, "damaged archive"),
+    "name that is no UTF-8": (
+        said_to_be_utf8(renamed(zipped(("Data/w", b"x")), b"Data/w", b"Data/\xff")),
+        100,
+        "damaged archive: 'utf-8' codec",
+    ),
+    "files before the beginning": (later_files(zipped(("Data/w", b"x"))), 3, "an offset leaves"),
     "wrong checksum": (
         renamed(zipped(("Data/w", b"right")), b"right", b"wrong"),
         None,
@@ -155,6 +182,39 @@ def test_archive_is_refused_for_good(scene, tmp_path, name):
     asked = len(scene.site.asked)
     assert scene.attacked().status == "unchanged"
     assert [path for path in scene.site.asked[asked:] if path.startswith("archives")] == []
+
+
+SOUND = zipped(("Data/w", b"x" * 50), ("a/b", b"y"), kind=zipfile.ZIP_DEFLATED)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.dictionaries(
+        st.integers(-len(SOUND), -1), st.sampled_from([0, 1, 8, 127, 255]), min_size=1, max_size=4
+    )
+)
+def test_whatever_bytes_are_damaged_an_archive_is_unpacked_or_refused(tmp_path_factory, changed):
+    folder = tmp_path_factory.mktemp("damaged")
+    content = bytearray(SOUND)
+    for at, value in changed.items():
+        content[at] = value
+    (folder / "x.zip").write_bytes(content)
+    try:
+        unpack(folder / "x.zip", folder / "out", true_size(SOUND), QuickDisk())
+    except ArchiveError:
+        assert sorted(p.name for p in folder.iterdir()) == ["x.zip"]
+
+
+def test_a_disk_that_refuses_to_write_is_not_a_damaged_archive(tmp_path):
+    class OddDisk(QuickDisk):
+        """A disk that says EINVAL, as zipfile's reads do of damage."""
+
+        def write(self, path, content):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    (tmp_path / "x.zip").write_bytes(SOUND)
+    with pytest.raises(OSError, match="Invalid argument"):
+        unpack(tmp_path / "x.zip", tmp_path / "out", true_size(SOUND), OddDisk())
 
 
 # Name: what is wrong with the entry, and what the device reports of it.

@@ -139,6 +139,48 @@ def test_keys_are_not_put_into_a_repository(desk):
     assert not (desk / "keys").exists()
 
 
+@pytest.fixture
+def below(desk, monkeypatch):
+    """The working directory is a folder further down in a repository; keys are beside that."""
+    run("init --at public --keys keys")
+    (desk / "repo" / "sub").mkdir(parents=True)
+    (desk / "repo" / ".git").write_text("gitdir: elsewhere\n")  # a work tree: .git is a file
+    monkeypatch.chdir(desk / "repo" / "sub")
+    return desk
+
+
+@pytest.mark.parametrize("folder", ["keys", "deep/er/keys", "../keys", "../../repo/sub/keys"])
+def test_keys_are_not_put_into_a_repository_from_a_folder_in_it(below, folder):
+    before = sorted(below.rglob("*"))
+    assert "do not belong there" in run(f"init --at public --keys {folder}", fails=True)
+    assert sorted(below.rglob("*")) == before
+
+
+def test_a_link_into_a_repository_is_seen_through(below):
+    (below / "link").symlink_to(below / "repo")
+    assert "do not belong" in run(f"init --at public --keys {below}/link/keys", fails=True)
+
+
+def test_a_new_key_is_not_put_into_a_repository(below):
+    root = json.loads((below / "public/metadata/1.root.json").read_text())["signed"]["roles"]
+    rotate = f"rotate-key timestamp {root['timestamp']['keyids'][0]} --into"
+    at = "--at ../../public --keys ../../keys"
+    before = sorted(below.rglob("*"))
+    assert "do not belong there" in run(f"{rotate} new", at, fails=True)
+    assert sorted(below.rglob("*")) == before
+    assert "revoked" in run(f"{rotate} ../../new", at)
+
+
+def test_a_halted_version_is_promoted_with_resume(desk):
+    run("init --at public --keys keys")
+    publish(desk, "1.0.0")
+    run(f"promote {DETECTOR} 1.0.0 --rollout 10", AT)
+    run(f"halt {DETECTOR} 1.0.0", AT)
+    assert "--resume" in run(f"promote {DETECTOR} 1.0.0", AT, fails=True)
+    run(f"promote {DETECTOR} 1.0.0 --resume --rollout 20", AT)
+    assert "1.0.0: live, 20 %" in run("status --at public --root keys/root.json")
+
+
 def test_an_altered_archive_fails_verification(desk):
     run("init --at public --keys keys")
     publish(desk, "1.0.0")

@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tuf.api.metadata import TargetFile
 
-from meishi.collections import archive, contract, edits, entries, gate, keys, layout, registry
+from meishi.collections import (
+    archive,
+    contract,
+    edits,
+    entries,
+    founding,
+    gate,
+    keys,
+    layout,
+    registry,
+)
 from meishi.collections.disk import QuickDisk
 from meishi.collections.entries import Entry, Offer
 from meishi.collections.selection import Device, bucket, choose
@@ -195,6 +205,19 @@ def test_a_share_is_raised_and_cannot_fall(world):
     assert shares(world) == {"1.0.0": 50}
 
 
+def test_a_halted_version_goes_on_only_if_that_is_asked_for(world):
+    world.publish("1.0.0")
+    world.promote("1.0.0", 10)
+    world.set_state("1.0.0", "halted")
+    with pytest.raises(InputError, match="halted at 10 %; `promote --resume --rollout N`"):
+        world.promote("1.0.0", 100)
+    (halted,) = edits.offers(world.repository.load(), "release")
+    assert (halted.entry.state, halted.entry.rollout) == ("halted", 10)
+    world.promote("1.0.0", 20, resume=True)
+    (live,) = edits.offers(world.repository.load(), "release")
+    assert (live.entry.state, live.entry.rollout) == ("live", 20)
+
+
 def test_promotion_lists_the_same_bytes(world):
     world.publish("1.0.0")
     world.promote("1.0.0")
@@ -308,7 +331,22 @@ def test_garbage_is_what_nothing_refers_to(world):
     gone = publishing.collect_garbage(world.repository, 3600)
     assert sum(path.startswith("archives/") for path in gone) == 2
     assert not any("root" in path for path in gone)
-    assert "staging/card-detector/1.0.0.zip" in world.repository.check(world.repository.now)[0]
+    assert world.repository.check(world.repository.now) == []
+
+
+def test_a_missing_archive_is_a_fault_as_long_as_one_collection_offers_it(world):
+    world.publish("1.0.0")
+    world.promote("1.0.0")
+    world.withdraw("1.0.0", "staging")
+    (archive,) = (world.public / "archives").iterdir()
+    archive.unlink()
+    faults = world.repository.check(world.repository.now)
+    assert [fault.split(":")[0] for fault in faults] == [
+        "staging/card-detector/1.0.0.zip",
+        "release/card-detector/1.0.0.zip",
+    ]
+    world.withdraw("1.0.0")
+    assert world.repository.check(world.repository.now) == []
 
 
 def test_an_archive_that_is_collected_while_it_is_published_is_put_back(world, monkeypatch):
@@ -333,6 +371,37 @@ def test_too_few_keys_are_named_before_anything_is_written(world):
     with pytest.raises(InputError, match="release: needs 2 of its 3 keys, 1 are at hand"):
         world.promote("1.0.0")
     assert sorted(p.name for p in world.public.rglob("*")) == before
+
+
+def keyid_of(world, role):
+    return keys.read_key(world.folder / "keys" / f"{role}-1.pem").public_key.keyid
+
+
+def without_key(world, role):
+    (world.folder / "keys" / f"{role}-1.pem").unlink()
+    return open_world(world.folder, world.repository.root)
+
+
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets"])
+def test_a_lost_key_of_these_cannot_be_replaced(world, role):
+    keyid = keyid_of(world, role)
+    with pytest.raises(InputError, match=f"{role}: needs 1 of its 1 keys, 0 are at hand"):
+        founding.rotate_key(without_key(world, role), role, keyid, world.folder / "new")
+
+
+@pytest.mark.parametrize("role", ["staging", "release", "root"])
+def test_a_lost_key_of_these_can_be_replaced(world, role):
+    keyid = keyid_of(world, role)
+    founding.rotate_key(without_key(world, role), role, keyid, world.folder / "new")
+    assert world.repository.check(world.repository.now) == []
+
+
+def test_a_new_key_has_a_number_that_no_key_beside_it_has(world):
+    (world.folder / "keys" / "timestamp-1.pem").rename(world.folder / "keys" / "timestamp-2.pem")
+    keyid = keys.read_key(world.folder / "keys" / "timestamp-2.pem").public_key.keyid
+    founding.rotate_key(world.repository, "timestamp", keyid, world.folder / "keys")
+    found = sorted(file.name for file in (world.folder / "keys").glob("timestamp-*.pem"))
+    assert found == ["timestamp-2.pem", "timestamp-3.pem"]
 
 
 def test_keys_are_private_files_and_can_have_a_password(tmp_path, monkeypatch):

@@ -70,7 +70,8 @@ ATTACKS = {
         Twist(body=b"<html>log in</html>"),
         "deserialize|Failed",
     ),
-    "no answer that is HTTP": (TIMESTAMP, Twist(status=200, body=b"\xff\xfe{}"), "."),
+    "timestamp that is no text": (TIMESTAMP, Twist(body=b"\xff\xfe{}"), "deserialize"),
+    "no answer that is HTTP": (TIMESTAMP, Twist(raw=b"SSH-2.0-none\r\n\0\1"), "no answer.*SSH-2"),
 }
 
 

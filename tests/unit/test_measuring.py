@@ -6,7 +6,7 @@ import pytest
 from meishi.capture import CapturedCard
 from meishi.data.records import Card, Record
 from meishi.evaluation.detection import Detections
-from meishi.measuring import Outcome, choose_pictures
+from meishi.measuring import Outcome, choose_pictures, scene_score
 
 BOX = np.array([[0.2, 0.2, 0.6, 0.6]])
 QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.6], [0.2, 0.6]])
@@ -50,6 +50,28 @@ def test_pictures_show_each_scene_once_the_worst_first(outcome):
     assert choose_pictures(outcome, 2) == {1: "worst", 0: "sample"}
     assert choose_pictures(outcome, 8) == {1: "worst", 0: "worst"}
     assert list(choose_pictures(outcome, 1).values()) == ["sample"]
+
+
+def test_a_sample_reaches_over_all_scenes(outcome):
+    for _ in range(49):
+        outcome.records += outcome.records[:2]
+        outcome.cards += outcome.cards[:2]
+    chosen = choose_pictures(outcome, 24)
+    kinds = list(chosen.values())
+    assert (kinds.count("worst"), kinds.count("best"), kinds.count("sample")) == (12, 6, 6)
+    assert max(index for index, kind in chosen.items() if kind == "sample") > 90
+
+
+def test_the_best_are_scenes_with_cards(outcome):
+    empty = Record("empty", "0.zip", "empty.jpg", "0" * 64, 100, 100, (), (), {})
+    outcome.records += [outcome.records[0], *[empty] * 6]
+    outcome.cards += [[]] * 7  # another missed card, six scenes that are rightly empty
+    assert [i for i, kind in choose_pictures(outcome, 4).items() if kind == "best"] == [0]
+
+
+def test_a_false_card_makes_a_scene_worse(outcome):
+    [card], truths = outcome.cards[0], outcome.gt_quads_px()[0]
+    assert scene_score([card, card], truths) == pytest.approx(scene_score([card], truths) - 1)
 
 
 def test_counts_are_those_of_captured_cards_not_of_proposals(outcome):

@@ -59,10 +59,10 @@ def test_colours_of_one_brightness_have_an_edge():
 def test_strong_letters_beside_a_faint_edge_do_not_win():
     picture = drawn(card=GROUND + 25)
     direction = (QUAD[1] - QUAD[0]) / np.linalg.norm(QUAD[1] - QUAD[0])
-    for share in (0.3, 0.5, 0.7):  # dark bars 3 px inside the upper side
+    for share in (0.3, 0.5, 0.7):  # white bars whose upper edge is 3.5 px inside
         at = QUAD[0] + (QUAD[1] - QUAD[0]) * share + [0, 5]
-        ends = [tuple(np.round(at + direction * e).astype(int).tolist()) for e in (-6, 6)]
-        cv2.line(picture, *ends, (0, 0, 0), 3)
+        ends = [tuple(np.round(at + direction * e).astype(int).tolist()) for e in (-5, 5)]
+        cv2.line(picture, *ends, (255, 255, 255), 3)
     assert worst(refinement.refine(picture, QUAD + [0.7, -0.7], UNIT_PX)) < 0.4
 
 
@@ -115,3 +115,16 @@ def test_the_input_is_left_as_it_was():
     before = picture.copy(), quad.copy()
     refinement.refine(picture, quad, UNIT_PX)
     assert (picture == before[0]).all() and (quad == before[1]).all()
+
+
+def test_of_two_edges_much_alike_the_nearer_wins():
+    inner = QUAD + [[3, 3], [-3, 3], [-3, -3], [3, -3]]
+    rim = drawn(card=np.full(3, 150.0), ground=np.full(3, 220.0))
+    picture = drawn(inner, card=np.full(3, 74.0), ground=rim.astype(float))
+    assert worst(refinement.refine(picture, QUAD, UNIT_PX)) < 0.3
+
+
+def test_sides_that_would_meet_far_away_leave_the_quad_as_it_was(monkeypatch):
+    rough = QUAD + [[1.2, 0], [0, 1.2], [-1.2, 0], [0, -1.2]]
+    monkeypatch.setattr(refinement, "MAX_SHIFT", 0.1)
+    assert refinement.refine(drawn(), rough, UNIT_PX) == pytest.approx(rough, abs=1e-9)

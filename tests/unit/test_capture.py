@@ -1,0 +1,97 @@
+"""The app's flow with stand-in networks: which cards, in which order, how exact."""
+
+import cv2
+import numpy as np
+import pytest
+
+from meishi.capture import CardCapture
+from meishi.geometry import boxes, crops, quads
+from meishi.params import CaptureParams
+
+SIZE_PX = (480, 360)
+PARAMS = CaptureParams(
+    score_threshold=0.2, iou_threshold=0.9, candidates=12, max_cards=4, confidence_threshold=0.3
+)
+
+
+def photo(*rectangles):
+    """Draw bright cards (left, top, right, bottom, in pixels from the corner) on a dark ground."""
+    picture = np.full((SIZE_PX[1], SIZE_PX[0], 3), 30, np.uint8)
+    for left, top, right, bottom in rectangles:
+        picture[top:bottom, left:right] = 220
+    return picture
+
+
+def card_quad_px(left, top, right, bottom):
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) - 0.5
+
+
+def capture(candidates, shifted_px=0, params=PARAMS):
+    """Capture with a detector that says `candidates`, (score, rectangle in pixels)."""
+    boxes_xyxy = np.array([rectangle for _, rectangle in candidates]) / np.tile(SIZE_PX, 2)
+    rows = {
+        "coordinates": boxes.cxcywh_from_xyxy(boxes_xyxy),
+        "confidence": np.array([[score] for score, _ in candidates]),
+    }
+
+    def segment(crop):
+        small = cv2.resize(crop[..., 0], (48, 48), interpolation=cv2.INTER_AREA).astype(np.float32)
+        mask = np.clip((small - 140) / 60, 0, 1)
+        return {"mask": np.roll(mask, shifted_px, axis=0)[..., None]}
+
+    return CardCapture(lambda frame: rows, segment, 64, 96, 0.2, params)
+
+
+FIVE = [(20 + 90 * i, 100, 90 + 90 * i, 150) for i in range(5)]
+
+
+def test_two_boxes_on_one_card_are_one_card():
+    card = (100, 100, 260, 200)
+    found = capture([(0.9, card), (0.6, (80, 80, 280, 230))])(photo(card))
+    assert [c.score for c in found] == [0.9]
+
+
+def test_the_four_most_confident_of_five_cards_are_given_in_order():
+    scores = (0.5, 0.9, 0.6, 0.8, 0.7)
+    found = capture(list(zip(scores, FIVE, strict=True)))(photo(*FIVE))
+    assert [card.score for card in found] == [0.9, 0.8, 0.7, 0.6]
+
+
+def test_a_card_that_is_not_sure_enough_is_refused():
+    found = capture([(0.9, FIVE[0]), (0.25, FIVE[1])])(photo(*FIVE[:2]))
+    assert [card.score for card in found] == [0.9]
+
+
+def test_confidence_falls_with_the_square_of_the_agreement():
+    [card] = capture([(0.9, FIVE[0])])(photo(FIVE[0]))
+    assert card.confidence == pytest.approx(0.9 * card.agreement**2)
+
+
+def test_the_mirror_images_mask_is_turned_back():
+    card, box = (100, 100, 180, 200), (100, 100, 260, 200)  # the card fills the box's left half
+    taken = capture([(0.9, box)])
+    mask, image_from_crop = taken.segment(photo(card), np.array(box) / np.tile(SIZE_PX, 2))
+    shown = crops.warp(photo(card), np.linalg.inv(image_from_crop), (96, 96))
+    alone = taken.segmenter(shown)["mask"][..., 0]
+    assert mask == pytest.approx(alone, abs=0.02)
+
+
+def test_a_coarse_mask_gives_a_quad_on_the_photos_edges():
+    card = (100, 100, 260, 200)
+    [found] = capture([(0.9, card)], shifted_px=1)(photo(card))  # 4.7 pixels of the photo
+    errors = np.linalg.norm(found.quad_px - card_quad_px(*card), axis=1)
+    assert errors.max() < 0.3
+
+
+def test_a_photo_without_candidates_has_no_card():
+    assert capture([(0.1, FIVE[0])])(photo(FIVE[0])) == []
+
+
+def test_what_has_no_four_sides_is_no_card():
+    assert capture([(0.9, FIVE[0])])(photo()) == []
+
+
+def test_quads_are_clockwise_from_the_upper_left():
+    [found] = capture([(0.9, FIVE[0])])(photo(FIVE[0]))
+    assert quads.fault(found.quad_px) is None
+    assert found.quad_px[0] == pytest.approx(card_quad_px(*FIVE[0])[0], abs=0.5)
