@@ -14,6 +14,7 @@ from meishi.atomic import atomic_write_bytes, replace_folder
 from meishi.contact_sheet import AugmentedSheet
 from meishi.data.augment import Augmenter
 from meishi.data.augment_scenes import augment_scenes
+from meishi.data.choosing import keep_chosen
 from meishi.data.samples import CROPS, FRAMES, SampleWriter
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
@@ -24,6 +25,7 @@ def main() -> None:
     """Run the stage."""
     params = load_params("seed", "augment", "ssd", "unet")
     reader = ShardReader(paths.TRAIN)
+    keep_chosen(reader, params.augment.scenes)
     augmenter = Augmenter(
         params.augment, params.ssd.input_px, params.unet.input_px, params.unet.margin
     )
