@@ -123,6 +123,13 @@ def test_an_output_that_cannot_be_written_is_a_fault_and_the_rest_is_done(captur
     assert [Path(row["file"]).name for row in rows] == ["good.png"]
 
 
+def test_a_list_that_cannot_be_written_is_told_before_the_work(capture, photo, out):
+    (out / "cards.json").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"cards\.json: cannot be written"):
+        run(capture, out, photo)
+    assert [path.name for path in out.iterdir()] == ["cards.json"]
+
+
 def test_no_photo_is_overwritten(capture, photo):
     other = draw_card(photo.parent / "card-1.png")
     before = other.read_bytes()
