@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from meishi import cli, litert
 from meishi.capture import CardCapture
 from meishi.capture_files import CaptureError, capture_photos, find_photos
 from meishi.errors import InputError
@@ -62,6 +64,14 @@ def run(capture, out, *given):
     photos, faults = find_photos([str(path) for path in given], out)
     capture_photos(capture, photos, out, faults)
     return json.loads((out / "cards.json").read_text())
+
+
+def test_the_command_captures(capture, photo, out, monkeypatch):
+    monkeypatch.setattr(litert, "load_capture", lambda models, threads: capture)
+    result = CliRunner().invoke(cli.app, ["capture", str(photo), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads((out / "cards.json").read_text())
+    assert (out / row["cards"][0]["crop"]).is_file() and (out / "card-overlay.jpg").is_file()
 
 
 def names(out, *given):
