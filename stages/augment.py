@@ -1,6 +1,6 @@
 """Turn training scenes into samples: frames for the detector, crops for the segmenter.
 
-Reads   build/prepared/train        Params  seed, augment, ssd, unet
+Reads   build/prepared/train        Params  seed, augment, ssd.input_px, unet.input_px, unet.margin
 Writes  build/augmented, plots/augmented.jpg
 Takes   about 3 minutes on 2 cores
 """
@@ -23,7 +23,7 @@ from meishi.params import load_params
 
 def main() -> None:
     """Run the stage."""
-    params = load_params("seed", "augment", "ssd", "unet")
+    params = load_params("seed", "augment", "ssd.input_px", "unet.input_px", "unet.margin")
     reader = ShardReader(paths.TRAIN)
     keep_chosen(reader, params.augment.scenes)
     augmenter = Augmenter(

@@ -29,7 +29,9 @@ stage = read(Path("dvc.yaml"))["stages"][name]
 params = read(Path("params.yaml"))
 found = [path for dep in stage["deps"] for path in (Path(dep), *Path(dep).rglob("*"))]
 seen = [path.read_text() for path in sorted(found) if path.is_file()]
-seen += [repr(params[key]) for key in stage["params"]]
+for declared in stage["params"]:
+    section, _, key = declared.partition(".")
+    seen.append(repr(params[section][key] if key else params[section]))
 digest = hashlib.sha256("".join(seen).encode()).hexdigest()
 share = 1 - abs(params["capture"]["score_threshold"] - 0.4) if name == "evaluate" else 1
 
