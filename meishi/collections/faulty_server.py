@@ -90,6 +90,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 60
+        disable_nagle_algorithm = True  # headers and body are two writes: the second would wait
 
         def do_GET(self) -> None:  # noqa: N802
             path = self.path.lstrip("/")

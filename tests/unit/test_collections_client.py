@@ -25,11 +25,11 @@ def test_an_unchanged_poll_of_a_restarted_app_is_one_request(scene):
     assert runs(again) == NEW
 
 
-def test_a_server_without_etags_costs_two_requests(scene):
+def test_a_server_without_etags_costs_a_timestamp(scene):
     scene.twists["metadata/timestamp"] = Twist(headers={"ETag": ""})
     scene.attacked()
     asked, _ = cost(scene)
-    assert asked == ["metadata/timestamp.json", "metadata/2.root.json"]
+    assert asked == ["metadata/timestamp.json"]
 
 
 def test_a_change_in_staging_costs_a_user_no_list_and_no_archive(scene):
