@@ -101,6 +101,15 @@ ARCHIVES = {
         None,
         "no relative path",
     ),
+    "name longer than a file system takes": (zipped(("Data/" + "w" * 300, b"x")), None, "too long"),
+    "path longer than a file system takes": (
+        zipped(("/".join(["w" * 150] * 7), b"x")),
+        None,
+        "too long",
+    ),
+    "folders without end": (zipped(("a/" * 199 + "w", b"x")), None, "too deep"),
+    "name in other letters": (zipped(("Data/w\u0456ght", b"x")), None, "printable ASCII"),
+    "name with a line feed": (zipped(("Data/w\nx", b"x")), None, "printable ASCII"),
     "symbolic link": (zipped(link("Data/w", "/etc/hosts")), None, "a link or a special"),
     "link and a file through it": (
         zipped(link("Data", "/tmp"), ("Data/evil", b"x")),
