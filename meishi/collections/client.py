@@ -19,12 +19,11 @@ from meishi.collections.disk import Disk
 from meishi.collections.downloads import fetch_archive
 from meishi.collections.entries import Offer
 from meishi.collections.http import Http
-from meishi.collections.installed import Installed, ModelState, Shelf
+from meishi.collections.installed import QUOTA_BYTES, Installed, ModelState, Shelf
 from meishi.collections.polling import MetadataPoll, Verified
 from meishi.collections.selection import Device, choose, refusal
 from meishi.collections.trust import REFUSALS, archive_url, read_offers
 
-QUOTA_BYTES = 60_000_000
 TRIALS = 2  # one may have been cut short by the user or the battery
 Probe = Callable[[str, Path], None]  # model, package; raises ProbeError
 
@@ -101,7 +100,7 @@ class Client:
         except (*REFUSALS, OSError) as error:
             return [self._outcome(model, "failed", _words(error)) for model in self.embedded]
         offers, faults = read_offers(verified.targets, self.device.collection)
-        return [self._update(model, offers, verified, faults) for model in self.embedded]
+        return [self._updated(model, offers, verified, faults) for model in self.embedded]
 
     def package(self, model: str) -> Path:
         """Return the package to run: current, previous or embedded, the first that is intact."""
@@ -124,6 +123,14 @@ class Client:
         metadata = self.folder / "metadata"
         poll = MetadataPoll(metadata, self.base, self.root, self.http, self.disk)
         return poll.refresh(self.device.collection, self.clock())
+
+    def _updated(
+        self, model: str, offers: list[Offer], verified: Verified, faults: list[str]
+    ) -> Outcome:
+        try:
+            return self._update(model, offers, verified, faults)
+        except OSError as error:  # of the client's own files; the other models go on
+            return self._outcome(model, "failed", _words(error))
 
     def _update(
         self, model: str, offers: list[Offer], verified: Verified, faults: list[str]

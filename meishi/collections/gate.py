@@ -15,8 +15,6 @@ from meishi import schema
 from meishi.collections import layout
 from meishi.errors import InputError, summary
 
-CONFIG = Path("collections.yaml")  # in the repository
-
 
 class GateError(InputError):
     """A package may not be published; the message lists every reason."""

@@ -307,6 +307,30 @@ def test_full_disk_keeps_what_runs(scene):
     assert runs(scene.phone) == NEW
 
 
+class FailingDisk(QuickDisk):
+    """A disk that takes nothing any more from a number of writes on."""
+
+    def __init__(self, left):
+        self.left = left
+
+    def write(self, path, content):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.EIO, "Input/output error")
+        super().write(path, content)
+
+
+def test_a_disk_that_fails_at_any_write_keeps_what_runs(scene):
+    for writes in range(10):
+        phone = scene.world.client(scene.site, disk=FailingDisk(writes))
+        outcome = phone.update()[0]
+        if outcome.status != "failed":
+            break
+        assert "Input/output error" in outcome.reason
+        assert runs(scene.world.client(scene.site)) == OLD
+    assert outcome.version == "1.1.0" and writes > 3
+
+
 def test_quota_keeps_what_runs(scene):
     scene.phone.quota = 50_000
     outcome = scene.attacked()
