@@ -53,7 +53,9 @@ def publish(
     at: Address,
     keys: Keys,
     to: Annotated[str, typer.Option(help="staging or release.")] = "staging",
-    min_os: Annotated[str, typer.Option(help="Oldest system, as 15.0.")] = "15.0",
+    min_os: Annotated[
+        str, typer.Option(help="Oldest system, as 17.4; that of the package if not given.")
+    ] = "",
     min_app: Annotated[str, typer.Option(help="Oldest app.")] = "1.0",
     max_app: Annotated[str, typer.Option(help="Newest app; any if not given.")] = "",
     variant: Annotated[str, typer.Option(help="Name of this build, if there are several.")] = "",
@@ -72,17 +74,18 @@ def publish(
     import tempfile
 
     from meishi.collections import gate, layout, publishing, registry
-    from meishi.collections.contract import contract_of
+    from meishi.collections.contract import contract_of, system_of
 
     collection = layout.checked_collection(to)
     wanted = gate.read_config(config)
-    terms = publishing.Terms(min_os, min_app, max_app, variant, rollout, notes)
     tag = registry.parse_tag(artefact)
     with tempfile.TemporaryDirectory(prefix="meishi-publish-") as scratch:
         if tag:
             candidate = publishing.from_tag(Path.cwd(), tag, wanted, Path(scratch))
         else:
             candidate = publishing.from_folder(Path(artefact), model, version, metrics or [])
+        system = gate.check_system(min_os, system_of(candidate.package))
+        terms = publishing.Terms(system, min_app, max_app, variant, rollout, notes)
         repository = _repository(at, keys, root, lock)
         entry = publishing.publish(repository, collection, candidate, terms, wanted, contract_of)
     print(f"{collection}: {entry.model} {entry.version}, contract {entry.contract[:12]}")
