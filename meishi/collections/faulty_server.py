@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
 
 DRIP_BYTES = 1024
 AGAIN, AGAIN_S = 200, 0.05
@@ -89,6 +90,13 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: clients that hang up are what this server is for."""
 
 
+def _send_raw(stream: BinaryIO, twist: Twist) -> None:
+    stream.write(twist.raw or b"")
+    for _ in range(AGAIN if twist.again else 0):
+        stream.write(twist.again)
+        time.sleep(AGAIN_S)
+
+
 def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -102,10 +110,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             time.sleep(twist.wait_s)
             if twist.drop or twist.raw is not None:
                 self.close_connection = True
-                self.wfile.write(twist.raw or b"")
-                for _ in range(AGAIN if twist.again else 0):
-                    self.wfile.write(twist.again)
-                    time.sleep(AGAIN_S)
+                _send_raw(self.wfile, twist)
                 return
             status, headers, body = self._plain(path)
             if twist.body is not None:
