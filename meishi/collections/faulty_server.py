@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 DRIP_BYTES = 1024
 AGAIN, AGAIN_S = 200, 0.05
@@ -90,7 +90,7 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: clients that hang up are what this server is for."""
 
 
-def _send_raw(stream: BinaryIO, twist: Twist) -> None:
+def _send_raw(stream: BufferedIOBase, twist: Twist) -> None:
     stream.write(twist.raw or b"")
     for _ in range(AGAIN if twist.again else 0):
         stream.write(twist.again)
