@@ -3,7 +3,7 @@
 Whatever stands between `<!-- sizes -->` and `<!-- /sizes -->` comes from the packages that are
 here, `transcript` from running the commands on the shipped segmenter, `simulation` from
 docs/collections.json; tests compare. A new simulation is taken in, figures and curve, with
-`--simulation build/simulation/simulation.json`. Run it in the repository's root, models restored.
+`--simulation build/simulation/simulation.json COMMIT`. Run it in the repository's root, models restored.
 """
 
 import json
@@ -77,7 +77,8 @@ def simulation() -> str:
         "faults of the network": ", ".join(f"{k} {n:,}" for k, n in r["faults"].items()),
         "time on this host, beside other work": f"{r['seconds'] / 60:.0f} minutes",
     }
-    lines = [f"| {r['devices']:,} devices, seed {r['seed']} | |", "|---|---|"]
+    title = f"{r['devices']:,} devices, seed {r['seed']}, at commit {r['commit']}"
+    lines = [f"| {title} | |", "|---|---|"]
     return "\n".join(lines + [f"| {name} | {value} |" for name, value in rows.items()])
 
 
@@ -180,17 +181,19 @@ def updated(text: str, **blocks: str) -> str:
     return text
 
 
-def take(file: Path) -> None:
-    """Take a simulation in: its figures, and its curve as a picture."""
+def take(file: Path, commit: str) -> None:
+    """Take a simulation of a commit in: its figures, and its curve as a picture."""
     report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     draw(report, CURVE)
-    REPORT.write_text(json.dumps({**report, "mix": []}, indent=1) + "\n", encoding="utf-8")
+    kept = {**report, "mix": [], "commit": commit}
+    REPORT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     """Print the blocks, or write them."""
     if "--simulation" in sys.argv:
-        take(Path(sys.argv[sys.argv.index("--simulation") + 1]))
+        at = sys.argv.index("--simulation")
+        take(Path(sys.argv[at + 1]), sys.argv[at + 2])
     made = {"sizes": sizes(), "simulation": simulation(), "transcript": transcript()}
     if "--write" in sys.argv or "--simulation" in sys.argv:
         text = updated(DOCUMENT.read_text(encoding="utf-8"), **made)
