@@ -3,7 +3,7 @@
 Whatever stands between `<!-- sizes -->` and `<!-- /sizes -->` comes from the packages that are
 here, `transcript` from running the commands on the shipped segmenter, `simulation` from
 docs/collections.json; tests compare. A new simulation is taken in, figures and curve, with
-`--simulation build/simulation/simulation.json COMMIT`. Run it in the repository's root, models restored.
+`--simulation build/simulation/simulation.json COMMIT`. Run it in the root, models restored.
 """
 
 import json
