@@ -25,7 +25,13 @@ LAYERS = {
         "findings",
         "probing",
     ),
-    1: ("geometry", "evaluation.detection", "evaluation.captures"),
+    1: (
+        "geometry",
+        "evaluation.detection",
+        "evaluation.captures",
+        "evaluation.device_figures",
+        "evaluation.device_model",
+    ),
     2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay"),
     3: (
         "coreml",
@@ -34,6 +40,7 @@ LAYERS = {
         "validation",
         "capture",
         "evaluation.latency",
+        "evaluation.timing",
         "evaluation.cost",
         "reporting",
         "reproduce",
@@ -43,6 +50,7 @@ LAYERS = {
     ),
     4: (
         "litert",
+        "capture_speed",
         "measuring",
         "capture_files",
         "rendering",
@@ -62,6 +70,9 @@ LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 NEIGHBOURS = {
     ("evaluation.detection", "geometry"),
     ("evaluation.captures", "geometry"),
+    ("evaluation.latency", "evaluation.timing"),
+    ("capture_speed", "litert"),
+    ("evaluation.device_model", "evaluation.device_figures"),
     ("tracing", "scenes"),
     ("ssd", "backbone"),
     ("unet", "backbone"),
