@@ -197,6 +197,20 @@ def inspect(
     print(json.dumps(describe(package), indent=2))
 
 
+@app.command("bench-coreml")
+def bench_coreml(
+    packages: Annotated[list[Path], typer.Argument(help=".mlpackage folders.", metavar="PACKAGE")],
+    out: Annotated[Path, typer.Option(help="The .json file to write.")],
+    runs: Annotated[int, typer.Option(help="Timed predictions of each.", min=1)] = 100,
+) -> None:
+    """Time Core ML packages by Core ML itself, on a Mac and on iPhones plugged into it."""
+    from meishi.coreml.device_benchmark import benchmark
+    from meishi.reporting import write_metrics
+
+    write_metrics(out, {package.stem: benchmark(package, runs) for package in packages})
+    print(f"{out}: {len(packages)} packages, measured by Core ML")
+
+
 @app.command("weights")
 def convert_weights(
     wheel: Annotated[

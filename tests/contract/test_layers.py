@@ -72,6 +72,7 @@ NEIGHBOURS = {
     ("evaluation.captures", "geometry"),
     ("evaluation.latency", "evaluation.timing"),
     ("capture_speed", "litert"),
+    ("coreml", "evaluation.timing"),
     ("evaluation.device_model", "evaluation.device_figures"),
     ("tracing", "scenes"),
     ("ssd", "backbone"),
