@@ -197,6 +197,22 @@ def inspect(
     print(json.dumps(describe(package), indent=2))
 
 
+@app.command("benchmark")
+def benchmark_peer(
+    models: Annotated[Path, typer.Option(help="Folder of the exported models.")] = Path("models"),
+    scenes: Annotated[Path, typer.Option(help="Prepared scenes, for frames.")] = Path(
+        "build/prepared/test"
+    ),
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds of five runs.", min=1)] = 20,
+) -> None:
+    """Time our detector against MobileNetV2-SSDLite 300 on this host, in one run."""
+    import json
+
+    from meishi.peer import benchmark
+
+    print(json.dumps(benchmark(models, scenes, rounds), indent=2))
+
+
 @app.command("bench-coreml")
 def bench_coreml(
     packages: Annotated[list[Path], typer.Argument(help=".mlpackage folders.", metavar="PACKAGE")],

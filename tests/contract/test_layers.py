@@ -51,6 +51,7 @@ LAYERS = {
     4: (
         "litert",
         "capture_speed",
+        "peer",
         "measuring",
         "capture_files",
         "rendering",
@@ -72,6 +73,7 @@ NEIGHBOURS = {
     ("evaluation.captures", "geometry"),
     ("evaluation.latency", "evaluation.timing"),
     ("capture_speed", "litert"),
+    ("peer", "capture_speed"),
     ("coreml", "evaluation.timing"),
     ("evaluation.device_model", "evaluation.device_figures"),
     ("tracing", "scenes"),
