@@ -1,7 +1,14 @@
 """The peer of the benchmark is what it says it is, and ratios are of rounds."""
 
-import pytest
+import json
+from pathlib import Path
 
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from meishi import peer
+from meishi.cli import app
 from meishi.coreml.freeze import freeze, graph_def
 from meishi.evaluation.cost import macs_by_kind
 from meishi.peer import CAPTURE, PEER, SSD, build_peer, compared
@@ -27,3 +34,22 @@ def test_the_ratio_is_the_median_of_the_rounds_not_of_all_runs():
     found = compared({PEER: peer, SSD: own, CAPTURE: own})
     assert found["ratios"] == {"wall_clock": 3.0, "cpu": 4.0}
     assert found[SSD]["p50_ms"] == 2.0 and found[PEER]["cpu_s"] == pytest.approx(5 / 3, abs=1e-5)
+
+
+def test_the_command_times_a_round_of_each(monkeypatch):
+    root = Path(__file__).resolve().parents[2]
+    if not (root / "models/tflite").is_dir():
+        pytest.skip("models/ is not here: dvc checkout")
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(peer, "RUNS_A_ROUND", 1)
+    monkeypatch.setattr(peer, "full_frames", lambda _: peer_frames())
+    monkeypatch.setattr(peer, "ShardReader", lambda _: None)
+    result = CliRunner().invoke(app, ["benchmark", "--rounds", "1"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {PEER, SSD, CAPTURE, "host", "rounds", "threads", "ratios"} == set(found)
+    assert min(found["ratios"].values()) > 0
+
+
+def peer_frames():
+    return [np.random.default_rng(3).integers(0, 256, (90, 120, 3), dtype=np.uint8)]
