@@ -26,7 +26,13 @@ LAYERS = {
         "findings",
         "probing",
     ),
-    1: ("geometry", "evaluation.detection", "evaluation.captures"),
+    1: (
+        "geometry",
+        "evaluation.detection",
+        "evaluation.captures",
+        "evaluation.device_figures",
+        "evaluation.device_model",
+    ),
     2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay", "ranking"),
     3: (
         "coreml",
@@ -35,6 +41,7 @@ LAYERS = {
         "validation",
         "capture",
         "evaluation.latency",
+        "evaluation.timing",
         "evaluation.cost",
         "reporting",
         "reproduce",
@@ -44,6 +51,8 @@ LAYERS = {
     ),
     4: (
         "litert",
+        "capture_speed",
+        "peer",
         "measuring",
         "capture_files",
         "rendering",
@@ -63,6 +72,11 @@ LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 NEIGHBOURS = {
     ("evaluation.detection", "geometry"),
     ("evaluation.captures", "geometry"),
+    ("evaluation.latency", "evaluation.timing"),
+    ("capture_speed", "litert"),
+    ("peer", "capture_speed"),
+    ("coreml", "evaluation.timing"),
+    ("evaluation.device_model", "evaluation.device_figures"),
     ("tracing", "scenes"),
     ("ssd", "backbone"),
     ("unet", "backbone"),
