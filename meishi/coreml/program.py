@@ -51,6 +51,8 @@ class Program:
                 program = load_program(spec, spec.specificationVersion, str(weights))
         except Exception as error:  # coremltools raises whatever a damaged program leads it to
             raise InputError(f"{where}: the program cannot be read: {error!r}") from error
+        if name not in program.functions:
+            raise InputError(f"{where}: the program holds no function; convert again")
         mil = program.functions[name]
         description = checks.description(spec, name)
         return cls(
