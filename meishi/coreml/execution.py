@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from meishi.coreml.kernels import windows
 from meishi.coreml.kernels.arguments import NeedsValues
 from meishi.errors import InputError
 from meishi.keras import tf
@@ -85,6 +86,9 @@ def _half(value):
     if isinstance(value, tuple | list):
         return tuple(_half(part) for part in value)
     if tf.is_tensor(value):
+        twin = windows.kept_last(value)
+        if twin is not None:
+            return windows.channels_first(_half(twin))
         return (
             tf.cast(tf.cast(value, tf.float16), value.dtype) if value.dtype.is_floating else value
         )

@@ -6,6 +6,7 @@ import numpy as np
 
 from meishi.coreml import execution
 from meishi.coreml.compression import expanded
+from meishi.coreml.kernels import windows
 from meishi.coreml.kernels.arguments import Arguments
 from meishi.coreml.kernels.lists import LISTS, holds
 from meishi.coreml.ops import CONSTANTS, OPS
@@ -16,6 +17,12 @@ _SKIPPED = {
     "cond": ("_true_fn", "_false_fn", "_existing_blocks"),
     "while_loop": ("_cond", "_body", "_existing_blocks"),
 }
+
+# Of one or two inputs of the same rank, value by value, whatever the order of the axes.
+_POINTWISE = frozenset(
+    "abs add cast clip elu exp gelu leaky_relu maximum minimum mul relu relu6 sigmoid sigmoid_hard "
+    "silu softplus sqrt square sub tanh".split()
+)
 
 
 def walk(block, known: dict, rounded: bool) -> list:
@@ -56,10 +63,17 @@ def _results(operation, known: dict, rounded: bool):
         return _looped(operation, arguments["loop_vars"], known, rounded)
     if kind in LISTS:
         return (LISTS[kind](Arguments(**arguments)),)
+    turned = windows.pointwise_last(arguments) if kind in _POINTWISE else None
     kernel = partial(OPS[kind], Arguments(**arguments))
+    if turned is not None:
+        kernel = partial(_on_channels_last, OPS[kind], turned)
     name = f"operation {kind} of {operation.outputs[0].name}"
     result = execution.apply(kernel, list(arguments.values()), rounded, name)
     return result if isinstance(result, tuple | list) else (result,)
+
+
+def _on_channels_last(kernel, turned: dict):
+    return windows.channels_first(kernel(Arguments(**turned)))
 
 
 def _looped(operation, values, known: dict, rounded: bool):
