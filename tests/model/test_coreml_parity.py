@@ -18,12 +18,10 @@ TOLERANCE = 1e-4
 
 def our_net(name):
     keras.utils.set_random_seed(2)
-    params = load_params("train_ssd", "train_unet")
+    params = load_params("ssd", "unet")
     if name == "unet":
-        return unet.build_segmenter(unet.build_trainer(params.train_unet)), SEGMENTER_OUTPUTS
-    return ssd.build_detector(
-        params.train_ssd, ssd.build_trainer(params.train_ssd)
-    ), DETECTOR_OUTPUTS
+        return unet.build_segmenter(unet.build_trainer(params.unet)), SEGMENTER_OUTPUTS
+    return ssd.build_detector(params.ssd, ssd.build_trainer(params.ssd)), DETECTOR_OUTPUTS
 
 
 @pytest.mark.parametrize("name", ["ssd", "unet"])
