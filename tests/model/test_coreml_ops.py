@@ -242,3 +242,15 @@ def test_batch_norm_is_per_channel():
     o.gamma, o.beta, o.epsilon = np.float32([2, 3]), np.float32([0, 1]), np.float32(0)
     expected = [(x[0, 0] - 1) / 2 * 2, (x[0, 1] - 2) / 3 * 3 + 1]
     np.testing.assert_allclose(OPS["batch_norm"](o)[0], expected, atol=1e-5)
+
+
+def test_reverse_sequence_reverses_each_row_up_to_its_length():
+    x = random(2, 4, 3)
+    o = inputs(x=tf.constant(x), lengths=tf.constant([1, 3]), seq_axis=1, batch_axis=0)
+    expected = np.stack([x[0], np.concatenate([x[1, 2::-1], x[1, 3:]])])
+    np.testing.assert_array_equal(OPS["reverse_sequence"](o), expected)
+
+
+def test_classify_gives_the_best_place_and_all_probabilities():
+    best, flat = OPS["classify"](inputs(probabilities=tf.constant([[0.2, 0.7, 0.1]])))
+    assert int(best) == 1 and flat.numpy().tolist() == pytest.approx([0.2, 0.7, 0.1])

@@ -1,0 +1,257 @@
+"""Packages and inputs that must not run: each is refused by its reason, and nothing is written."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from meishi.cli import app
+from meishi.coreml.package import save_package, spec_path
+from meishi.coreml.runtime import REASONS
+from meishi.coreml.toolkit import ct, only_errors
+from meishi.errors import InputError
+from tests.model.coreml_programs import builder, mil_type, random
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A package with an image, an array and an integer as inputs, and a weight file."""
+    path = tmp_path_factory.mktemp("saved") / "net.mlpackage"
+    mb, weight = builder(), random(4, 3, 5, 5)
+    specs = [mb.TensorSpec((1, 3, 8, 6)), mb.TensorSpec((1, 4, 8, 6))]
+    specs.append(mb.TensorSpec((1,), dtype=mil_type("int32")))
+
+    @mb.program(input_specs=specs)
+    def program(image, x, n):
+        y = mb.add(x=mb.conv(x=image, weight=weight, pad_type="same"), y=x)
+        return mb.mul(x=y, y=mb.cast(x=n, dtype="fp32"), name="y")
+
+    inputs = [ct.ImageType(name="image", shape=(1, 3, 8, 6))]
+    inputs += [ct.TensorType(name="x", shape=(1, 4, 8, 6))]
+    inputs += [ct.TensorType(name="n", shape=(1,), dtype=np.int32)]
+    with only_errors():
+        options = {"convert_to": "mlprogram", "compute_precision": ct.precision.FLOAT32}
+        model = ct.convert(program, inputs=inputs, skip_model_load=True, **options)
+    save_package(model, path)
+    return path
+
+
+@pytest.fixture
+def path(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "net.mlpackage")
+
+
+GOOD = {
+    "image": np.zeros((8, 6, 3), np.uint8),
+    "x": np.zeros((1, 4, 8, 6), np.float32),
+    "n": np.int32([2]),
+}
+
+
+def refused(path, tmp_path, reason, **changes):
+    """Predict from the good inputs with changes (None leaves one out); expect the reason."""
+    given, out = tmp_path / "given.npz", tmp_path / "out.npz"
+    np.savez(given, **{name: v for name, v in (GOOD | changes).items() if v is not None})
+    found = CliRunner().invoke(app, ["predict", str(path), str(given), "--out", str(out)])
+    assert found.exit_code != 0 and not out.exists()
+    with pytest.raises(InputError, match=reason) as caught:
+        raise found.exception
+    assert "net" in str(caught.value)
+
+
+def test_the_good_inputs_are_taken(saved, tmp_path):
+    given, out = tmp_path / "given.npz", tmp_path / "out.npz"
+    np.savez(given, **GOOD)
+    assert (
+        CliRunner().invoke(app, ["predict", str(saved), str(given), "--out", str(out)]).exit_code
+        == 0
+    )
+    assert np.load(out)["y"].shape == (1, 4, 8, 6)
+
+
+INPUTS = {
+    "NaN": ({"x": np.full((1, 4, 8, 6), np.nan)}, r"x: 192 values are NaN"),
+    "text": ({"x": np.full((1, 4, 8, 6), "a")}, r"x: expected numbers"),
+    "complex numbers": ({"x": np.zeros((1, 4, 8, 6), complex)}, r"x: expected numbers"),
+    "another shape": (
+        {"x": np.zeros((1, 4, 6, 8))},
+        r"x must be \(1, 4, 8, 6\), got \(1, 4, 6, 8\)",
+    ),
+    "fewer axes": ({"x": np.zeros((4, 8, 6))}, r"x must be"),
+    "a picture for an array": ({"x": np.zeros((8, 6, 3), np.uint8)}, r"x must be"),
+    "an array for a picture": ({"image": np.zeros((1, 3, 8, 6))}, r"image must be \(8, 6, 3\)"),
+    "a grey picture": ({"image": np.zeros((8, 6))}, r"image must be \(8, 6, 3\), got \(8, 6\)"),
+    "alpha": ({"image": np.zeros((8, 6, 4))}, r"image must be"),
+    "another size": ({"image": np.zeros((6, 8, 3))}, r"image must be"),
+    "bright pixels": ({"image": np.full((8, 6, 3), 300)}, r"pixels of 0..255, got 300..300"),
+    "negative pixels": ({"image": np.full((8, 6, 3), -1)}, r"pixels of 0..255"),
+    "NaN pixels": ({"image": np.full((8, 6, 3), np.nan)}, r"image: 144 values are NaN"),
+    "a fraction": ({"n": np.float32([1.5])}, r"n: expected integers \(int32\), got fractions"),
+    "a missing input": ({"n": None}, r"missing inputs \['n'\]"),
+    "missing inputs": ({"n": None, "x": None}, r"missing inputs \['n', 'x'\]"),
+    "an unknown input": ({"m": np.zeros(1)}, r"unknown inputs \['m'\]; it has"),
+}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_bad_inputs(saved, tmp_path, name):
+    changes, reason = INPUTS[name]
+    refused(saved, tmp_path, reason, **changes)
+
+
+def model_file(path):
+    return spec_path(path)
+
+
+def weight_file(path):
+    return spec_path(path).parent / "weights" / "weight.bin"
+
+
+def altered(path, change):
+    spec = ct.proto.Model_pb2.Model()
+    spec.ParseFromString(spec_path(path).read_bytes())
+    change(spec)
+    spec_path(path).write_bytes(spec.SerializeToString())
+
+
+def manifest(path, text):
+    (path / "Manifest.json").write_text(text, encoding="utf-8")
+
+
+def with_blobs(spec, change):
+    for function in spec.mlProgram.functions.values():
+        for operation in function.block_specializations[function.opset].operations:
+            for value in operation.attributes.values():
+                if value.WhichOneof("value") == "blobFileValue":
+                    change(value.blobFileValue)
+
+
+def linked_weights(path):
+    file = weight_file(path)
+    elsewhere = path.parent / "elsewhere"
+    shutil.move(file.parent, elsewhere)
+    file.parent.symlink_to(elsewhere)
+
+
+def linked_model(path):
+    file = model_file(path)
+    shutil.move(file, path.parent / "elsewhere.mlmodel")
+    file.symlink_to(path.parent / "elsewhere.mlmodel")
+
+
+def unknown_operation(spec):
+    function = spec.mlProgram.functions["main"]
+    function.block_specializations[function.opset].operations[-1].type = "warp"
+
+
+def without_operations(spec):
+    function = spec.mlProgram.functions["main"]
+    del function.block_specializations[function.opset].operations[:]
+
+
+PACKAGES = {
+    "no weight file": (lambda p: weight_file(p).unlink(), r"weight.bin is missing"),
+    "an empty weight file": (lambda p: weight_file(p).write_bytes(b""), r"weight.bin is cut short"),
+    "a truncated weight file": (
+        lambda p: weight_file(p).write_bytes(weight_file(p).read_bytes()[:-9]),
+        r"weight.bin is cut short",
+    ),
+    "another weight file": (
+        lambda p: weight_file(p).write_bytes(bytes(9000)),
+        r"weight.bin is damaged",
+    ),
+    "an offset beyond the file": (
+        lambda p: altered(p, lambda s: with_blobs(s, lambda b: setattr(b, "offset", 10**9))),
+        r"weight.bin is cut short",
+    ),
+    "weights outside by a path": (
+        lambda p: altered(
+            p, lambda s: with_blobs(s, lambda b: setattr(b, "fileName", "@model_path/../w.bin"))
+        ),
+        r"leaves the package",
+    ),
+    "weights outside by a link": (linked_weights, r"weights' leaves the package"),
+    "a model outside by a link": (linked_model, r"leaves the package"),
+    "an unknown operation": (lambda p: altered(p, unknown_operation), r"\['warp'\] are not impl"),
+    "no operations": (lambda p: altered(p, without_operations), r"cannot be read"),
+    "no function": (
+        lambda p: altered(p, lambda s: s.mlProgram.functions.clear()),
+        r"cannot be read|no function",
+    ),
+    "a specification from the future": (
+        lambda p: altered(p, lambda s: setattr(s, "specificationVersion", 99)),
+        r"version 99 is from the future",
+    ),
+    "no model": (lambda p: altered(p, lambda s: s.ClearField("mlProgram")), r"holds no model"),
+    "a torn specification": (
+        lambda p: model_file(p).write_bytes(model_file(p).read_bytes()[:-40]),
+        r"net.mlpackage",
+    ),
+    "an empty specification": (lambda p: model_file(p).write_bytes(b""), r"holds no model"),
+    "no specification": (lambda p: model_file(p).unlink(), r"missing from the package"),
+    "no manifest": (lambda p: (p / "Manifest.json").unlink(), r"there is no Manifest.json"),
+    "an empty manifest": (lambda p: manifest(p, ""), r"Manifest.json: damaged"),
+    "a manifest of nothing": (lambda p: manifest(p, "{}"), r"Manifest.json: damaged"),
+    "a manifest that is a list": (lambda p: manifest(p, "[1]"), r"Manifest.json: damaged"),
+    "a manifest outside": (
+        lambda p: manifest(
+            p,
+            json.dumps(
+                {"rootModelIdentifier": "a", "itemInfoEntries": {"a": {"path": "../../x.mlmodel"}}}
+            ),
+        ),
+        r"the path '../../x.mlmodel' leaves the package",
+    ),
+    "a compiled model": (lambda p: (p / "coremldata.bin").touch(), r"a compiled model"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_bad_packages(path, tmp_path, name):
+    change, reason = PACKAGES[name]
+    change(path)
+    refused(path, tmp_path, reason)
+
+
+@pytest.mark.parametrize("kind", sorted(REASONS))
+def test_what_only_apple_or_an_app_holds(path, tmp_path, kind):
+    altered(path, lambda spec: getattr(spec, kind).SetInParent())
+    refused(path, tmp_path, rf"a model of kind {kind} cannot run here: {REASONS[kind]}")
+
+
+KINDS = ["treeEnsembleClassifier", "treeEnsembleRegressor", "glmClassifier", "glmRegressor"]
+KINDS += ["supportVectorClassifier", "kNearestNeighborsClassifier", "scaler", "imputer"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_that_are_no_network(path, tmp_path, kind):
+    altered(path, lambda spec: getattr(spec, kind).SetInParent())
+    refused(path, tmp_path, rf"cannot run a model of kind {kind}: only ML programs")
+
+
+def test_a_pipeline_with_a_part_that_is_refused(path, tmp_path):
+    altered(path, lambda s: s.pipeline.models.add().visionFeaturePrint.scene.SetInParent())
+    refused(path, tmp_path, r"visionFeaturePrint cannot run here")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04broken", b"no picture", b"\x93NUMPY"])
+def test_files_that_are_no_input(saved, tmp_path, content):
+    for name in ("photo.png", "given.npz"):
+        file, out = tmp_path / name, tmp_path / "out.npz"
+        file.write_bytes(content)
+        words = ["predict", str(saved), str(file), "--out", str(out)]
+        found = CliRunner().invoke(app, words)
+        assert isinstance(found.exception, InputError) and not out.exists()
+
+
+def test_a_photo_for_a_model_with_more_inputs(saved, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (24, 20), "red").save(photo)
+    words = ["predict", str(saved), str(photo), "--resize", "--out", str(tmp_path / "out.npz")]
+    with pytest.raises(InputError, match=r"missing inputs \['n', 'x'\]"):
+        raise CliRunner().invoke(app, words).exception
