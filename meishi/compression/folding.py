@@ -29,10 +29,7 @@ def fold_batch_norms(model: keras.Model) -> keras.Model:
     def folded_layer(layer):
         if _is_norm(layer):
             return keras.layers.Activation("linear", name=layer.name)
-        if not layer.weights and not isinstance(layer, keras.layers.InputLayer):
-            return layer  # without state: the anchors of a decoder need not be described again
-        settings = layer.get_config() | ({"use_bias": True} if layer.name in norms else {})
-        return type(layer).from_config(settings)
+        return copy_layer(layer, {"use_bias": True} if layer.name in norms else {})
 
     folded = keras.models.clone_model(model, clone_function=folded_layer)
     for layer in model.layers:
@@ -42,6 +39,15 @@ def fold_batch_norms(model: keras.Model) -> keras.Model:
                 arrays = _fold(layer, arrays, norms[layer.name])
             folded.get_layer(layer.name).set_weights(arrays)
     return folded
+
+
+def copy_layer(layer, changes: dict):
+    """Build a layer like another, without its weights; one that cannot be described is shared."""
+    try:
+        settings = layer.get_config()
+    except NotImplementedError:  # the decoder of the boxes: it holds anchors and has no weights
+        return layer
+    return type(layer).from_config(settings | changes)
 
 
 def _is_norm(layer) -> bool:

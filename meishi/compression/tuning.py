@@ -13,7 +13,7 @@ import numpy as np
 
 from meishi.compression import grids, palettes
 from meishi.compression.distillation import Distillation
-from meishi.compression.folding import CONVOLUTIONS, fold_batch_norms
+from meishi.compression.folding import CONVOLUTIONS, copy_layer, fold_batch_norms
 from meishi.compression.layers import Int8Conv2D, PaletteConv2D
 from meishi.data import input_pipeline
 from meishi.data.samples import SampleSet
@@ -69,17 +69,14 @@ def compress(model: keras.Model, tuning: Tuning) -> keras.Model:
     storage = plan_storage(model, tuning)
 
     def layer_of(layer):
-        if not layer.weights and not isinstance(layer, keras.layers.InputLayer):
-            return layer
-        settings, stored = layer.get_config(), storage.get(layer.name)
+        stored = storage.get(layer.name)
         if stored is None or _is_depthwise(layer):
-            return type(layer).from_config(settings)
+            return copy_layer(layer, {})
         if not stored.palette_bits:
-            return Int8Conv2D(**settings)
+            return Int8Conv2D(**layer.get_config())
         groups = layer.filters // stored.group_channels if stored.group_channels else 1
-        return PaletteConv2D(
-            **settings, entries=2**stored.palette_bits, groups_of_channels=groups
-        )
+        entries = 2**stored.palette_bits
+        return PaletteConv2D(**layer.get_config(), entries=entries, groups_of_channels=groups)
 
     student = keras.models.clone_model(model, clone_function=layer_of)
     for layer in student.layers:
