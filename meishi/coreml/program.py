@@ -8,14 +8,15 @@ whose shapes depend on values runs operation by operation instead.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from meishi.coreml import checks
+from meishi.coreml import checks, execution
 from meishi.coreml.compression import expanded
 from meishi.coreml.features import Feature
-from meishi.coreml.kernels.arguments import Arguments, NeedsValues
+from meishi.coreml.kernels.arguments import Arguments
 from meishi.coreml.ops import CONSTANTS, OPS
 from meishi.coreml.toolkit import load_program, only_errors
 from meishi.errors import InputError
@@ -91,25 +92,11 @@ class Program:
     def _graph(self, tensors: dict[str, tf.Tensor]) -> Callable:
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())
         if key not in self._graphs:
-            self._graphs[key] = self._traced(tensors)
-        return self._graphs[key]
-
-    def _traced(self, tensors: dict[str, tf.Tensor]) -> Callable:
-        def walk(**inputs):
-            return _walk(self.mil, inputs, self.precision == "fp16")
-
-        signature = {
-            name: tf.TensorSpec(tensor.shape, tensor.dtype, name=f"in_{place}")
-            for place, (name, tensor) in enumerate(tensors.items())
-        }
-        try:
-            graph = tf.function(
-                lambda *inputs: walk(**dict(zip(tensors, inputs, strict=True))), autograph=False
+            rounded = self.precision == "fp16"
+            self._graphs[key] = execution.traced(
+                lambda **inputs: _walk(self.mil, inputs, rounded), tensors
             )
-            traced = graph.get_concrete_function(*signature.values())
-            return lambda **inputs: traced(*inputs.values())
-        except NeedsValues:
-            return walk
+        return self._graphs[key]
 
     def _decoded(self, name: str, value):
         variable = self.outputs[name]
@@ -153,47 +140,12 @@ def _walk(mil, inputs: dict[str, tf.Tensor], rounded: bool) -> dict[str, tf.Tens
             for name, part in operation.inputs.items()
             if operation.op_type != "classify" or name != "classes"
         }
-        result = _result(operation.op_type, Arguments(**arguments), rounded)
+        kernel = partial(OPS[operation.op_type], Arguments(**arguments))
+        result = execution.apply(kernel, list(arguments.values()), rounded)
         results = result if isinstance(result, tuple | list) else (result,)
         for variable, value in zip(operation.outputs, results, strict=True):
             known[variable.name] = value
     return {variable.name: _value(variable, known) for variable in mil.outputs}
-
-
-def _result(kind: str, arguments: Arguments, rounded: bool):
-    """Run an operation; one on constants only gives constants, in a graph too."""
-    if any(_has_tensor(value) for value in vars(arguments).values()):
-        result = OPS[kind](arguments)
-    else:
-        with tf.init_scope():
-            result = _constants(OPS[kind](arguments))
-    if not rounded:
-        return result
-    parts = result if isinstance(result, tuple | list) else (result,)
-    half = tuple(_half(part) for part in parts)
-    return half if isinstance(result, tuple | list) else half[0]
-
-
-def _has_tensor(value) -> bool:
-    if isinstance(value, list | tuple):
-        return any(_has_tensor(item) for item in value)
-    return tf.is_tensor(value)
-
-
-def _constants(result):
-    if isinstance(result, tuple | list):
-        return tuple(_constants(part) for part in result)
-    return result.numpy() if tf.is_tensor(result) else result
-
-
-def _half(value):
-    """Round floats to the nearest float16."""
-    if tf.is_tensor(value):
-        return (
-            tf.cast(tf.cast(value, tf.float16), value.dtype) if value.dtype.is_floating else value
-        )
-    array = np.asarray(value)
-    return array.astype(np.float16).astype(np.float32) if array.dtype.kind == "f" else value
 
 
 def _value(part, known: dict):

@@ -1,10 +1,11 @@
-"""Run a Core ML model without a Mac: walk its MIL program with TensorFlow kernels.
+"""Run a Core ML model without a Mac: walk its operations with TensorFlow kernels.
 
 It proves the package's graph, layout, weights and their rounding, not Apple's arithmetic:
 everything is computed in float32; with the precision "fp16" the result of every operation is then
 rounded to float16 (what happens inside one is not). A model is checked before it runs (its
-operations, its weight files), so that one that cannot be run is refused with a reason. Pipelines of
-programs and a non-maximum suppression work too; the suppression is `geometry.boxes.nms`.
+operations, its weight files), so that one that cannot be run is refused with a reason. ML programs
+and neural networks run, and pipelines of them that may end in non-maximum suppression; the
+suppression is `geometry.boxes.nms`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,11 +17,14 @@ import numpy as np
 
 from meishi.coreml.checks import description
 from meishi.coreml.features import Feature
+from meishi.coreml.network.network import KINDS as NETWORKS
+from meishi.coreml.network.network import NeuralNetwork
 from meishi.coreml.package import read_spec
 from meishi.coreml.program import PRECISIONS, Program
 from meishi.coreml.suppression import Suppression
 from meishi.errors import InputError
 
+Stage = Program | NeuralNetwork | Suppression
 PIPELINES = ("pipeline", "pipelineClassifier", "pipelineRegressor")
 APPLE_ONLY = (
     "audioFeaturePrint",
@@ -51,7 +55,7 @@ class Package:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     metadata: dict[str, str]
-    stages: tuple[Program | Suppression, ...]
+    stages: tuple[Stage, ...]
     features: dict[str, Feature]
     precision: str = "fp32"
 
@@ -122,20 +126,23 @@ def parts(spec) -> Iterator:
 def refusal(spec) -> str | None:
     """Say why a model of this kind cannot run; None if its kind is known."""
     kind = spec.WhichOneof("Type")
-    if kind in ("mlProgram", "nonMaximumSuppression"):
+    if kind in ("mlProgram", "nonMaximumSuppression", *NETWORKS):
         return None
     if kind in APPLE_ONLY:
         return f"a model of kind {kind} cannot run here: its weights are part of Apple's systems"
-    known = "only ML programs, pipelines of them, and suppression"
+    known = "only ML programs, neural networks, pipelines of them, and suppression"
     return f"cannot run a model of kind {kind}: {known}"
 
 
-def _stage(spec, weights: Path, path: Path, precision: str) -> Program | Suppression:
+def _stage(spec, weights: Path, path: Path, precision: str) -> Stage:
     reason = refusal(spec)
     if reason:
         raise InputError(f"{path}: {reason}")
-    if spec.WhichOneof("Type") == "mlProgram":
+    kind = spec.WhichOneof("Type")
+    if kind == "mlProgram":
         return Program.from_spec(spec, weights, str(path), precision)
+    if kind in NETWORKS:
+        return NeuralNetwork.from_spec(spec, str(path), precision)
     return Suppression.from_spec(spec)
 
 
