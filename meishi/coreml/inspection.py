@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from meishi.coreml import checks
+from meishi.coreml import checks, lint
 from meishi.coreml.features import Feature
 from meishi.coreml.ops import CONSTANTS
 from meishi.coreml.package import read_spec
@@ -24,7 +24,8 @@ def inspect(path: Path | str) -> dict[str, Any]:
     Returns:
         kind, specification_version, inputs, outputs, metadata and models: for each model of a
         pipeline (or the one there is) its kind, why it is refused, operations with their number,
-        the operations unknown here, weights, compression, and macs with the layers it leaves out.
+        the operations unknown here, weights, compression, and macs with the layers it leaves out;
+        and lint: what would leave the Neural Engine (`lint.summary`).
 
     Raises:
         InputError: if it is no package or damaged.
@@ -38,6 +39,7 @@ def inspect(path: Path | str) -> dict[str, Any]:
         "outputs": [_feature(part) for part in described.output],
         "metadata": {name: text for name, text in metadata_of(spec).items() if text},
         "models": [_model(part) for part in parts(spec)],
+        "lint": lint.summary(path),
     }
 
 
