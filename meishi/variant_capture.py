@@ -43,7 +43,9 @@ def with_variant(capture: CardCapture, variant: Variant, folder: Path) -> CardCa
     return replace(capture, **{part: network})
 
 
-def require(name: str, original: Mapping[str, Any], metrics: Mapping[str, Any], most: float) -> None:
+def require(
+    name: str, original: Mapping[str, Any], metrics: Mapping[str, Any], most: float
+) -> None:
     """Refuse a variant that lost more than `most` of a headline share.
 
     Args:

@@ -65,6 +65,8 @@ def convert_program(frozen, variant: Variant, metadata: Metadata) -> "ct.models.
         )
         model = stored(model, variant)
         model = _renamed(model, dict(zip(converted_names, output_names(frozen), strict=True)))
+        if not program:
+            model = _shaped(model, frozen)
     return _described(model, metadata)
 
 
@@ -154,8 +156,22 @@ def _add_rows_output(spec, name: str, columns: int) -> None:
 def _renamed(model: "ct.models.MLModel", names: dict[str, str]) -> "ct.models.MLModel":
     spec = model.get_spec()
     for old, new in names.items():
-        ct.utils.rename_feature(spec, old, new, rename_inputs=False)
+        # In a neural network coremltools renames a layer's outputs along with its inputs only.
+        ct.utils.rename_feature(spec, old, new, rename_inputs=True)
     return ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
+
+
+def _shaped(model: "ct.models.MLModel", frozen) -> "ct.models.MLModel":
+    """Declare the outputs of a neural network, whose shapes the converter leaves open."""
+    spec = model.get_spec()
+    shapes = dict(
+        zip(output_names(frozen), (t.shape.as_list() for t in frozen.outputs), strict=True)
+    )
+    for output in spec.description.output:
+        array = output.type.multiArrayType
+        array.dataType = ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32
+        array.shape[:] = shapes[output.name]
+    return ct.models.MLModel(spec, skip_model_load=True)
 
 
 def _described(

@@ -110,9 +110,7 @@ def max_difference(
     return {name: _difference(name, expected[name], actual[name]) for name in sorted(expected)}
 
 
-def require(
-    differences: Mapping[str, Mapping[str, float]], tolerance: float, param: str
-) -> None:
+def require(differences: Mapping[str, Mapping[str, float]], tolerance: float, param: str) -> None:
     """Refuse models that differ by more than `tolerance`.
 
     Args:
