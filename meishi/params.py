@@ -135,6 +135,8 @@ class CaptureParams:
     candidates: int
     max_cards: int
     confidence_threshold: float
+    looks: tuple[float, ...]
+    max_side_ratio: float
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ LAYERS = {
         "probing",
     ),
     1: ("geometry", "evaluation.detection", "evaluation.captures"),
-    2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay"),
+    2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay", "ranking"),
     3: (
         "coreml",
         "ssd.training",
