@@ -52,7 +52,7 @@ def _unary(layer: Layer):
         lambda x: 1.0 / (x + epsilon),
         lambda x: tf.pow(x, p.alpha),
         tf.exp,
-        tf.math.log,
+        lambda x: tf.math.log(x + p.epsilon),
         tf.abs,
         lambda x: tf.maximum(x, p.alpha),
     )
@@ -72,7 +72,7 @@ def _folded(kernel: Callable) -> LayerKernel:
 
 
 def _average(layer: Layer):
-    return _folded(tf.add)(layer) / np.float32(len(layer.inputs))
+    return tf.add_n([tf.convert_to_tensor(x) for x in layer.inputs]) / float(len(layer.inputs))
 
 
 def _named(name: str) -> LayerKernel:

@@ -97,7 +97,7 @@ def _one_hot(layer: Layer):
     p = layer.p
     values = [concrete(value).reshape(()) for value in layer.inputs[1:]]
     fields = (p.oneHotVectorSize, p.onValue, p.offValue)
-    size, on, off = [*values, *fields[len(values) :]]
+    size, on, off = [*values, *fields[len(values) :]]  # type: ignore[misc]
     return mil(
         "one_hot",
         indices=_indices(layer.x),
@@ -109,19 +109,17 @@ def _one_hot(layer: Layer):
 
 
 def _lower(layer: Layer):
-    return _banded(layer.x, above=layer.p.k)
+    return tf.where(_diagonals(layer.x) <= layer.p.k, layer.x, 0.0)
 
 
 def _upper(layer: Layer):
-    return _banded(layer.x, below=layer.p.k)
+    return tf.where(_diagonals(layer.x) >= layer.p.k, layer.x, 0.0)
 
 
-def _banded(x, above: int | None = None, below: int | None = None):
-    """Keep the diagonals up to `above`, or from `below` on."""
+def _diagonals(x) -> np.ndarray:
+    """Return the number of the diagonal of each place; the main one is 0."""
     rows, columns = shape_of(x)[-2:]
-    offset = np.arange(columns) - np.arange(rows)[:, None]
-    kept = offset <= above if above is not None else offset >= below
-    return tf.where(kept, x, 0.0)
+    return np.arange(columns) - np.arange(rows)[:, None]
 
 
 def _band_part(layer: Layer):

@@ -198,7 +198,7 @@ def _labels(classifier) -> list:
 
 def _bias(scaler, feature: Feature) -> np.ndarray:
     if feature.is_grey:
-        return np.float32(scaler.grayBias)
+        return np.array(scaler.grayBias, np.float32)
     rgb = [scaler.redBias, scaler.greenBias, scaler.blueBias]
     values = rgb[::-1] if feature.type == "BGR" else rgb
     return np.array(values, np.float32).reshape(3, 1, 1)

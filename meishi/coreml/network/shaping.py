@@ -169,7 +169,7 @@ def _range(layer: Layer):
     end = given[0] if given else layer.p.endValue
     start = given[1] if len(given) > 1 else layer.p.startValue
     step = given[2] if len(given) > 2 else layer.p.stepSizeValue or 1.0
-    return np.arange(start, end, step, np.float32)
+    return np.arange(start, end, step).astype(np.float32)
 
 
 def _sequence_repeat(layer: Layer):
