@@ -39,6 +39,16 @@ class Outcome:
     cards: list[list[CapturedCard]] = field(default_factory=list)
     mask_ious: list[float] = field(default_factory=list)
 
+    def part(self, picks: list[int]) -> "Outcome":
+        """Return what was found on some of the scenes, by their index."""
+        starts = np.cumsum([0, *(len(record.cards) for record in self.records)])
+        return Outcome(
+            records=[self.records[i] for i in picks],
+            detections=[self.detections[i] for i in picks],
+            cards=[self.cards[i] for i in picks],
+            mask_ious=[iou for i in picks for iou in self.mask_ious[starts[i] : starts[i + 1]]],
+        )
+
     def gt_quads_px(self) -> list[list[np.ndarray]]:
         """Return the true quads of each scene in pixels."""
         return [[quads.to_px(quad, r.size_px) for quad in r.quads] for r in self.records]
@@ -102,21 +112,31 @@ def _histogram(name: str, values: list[float], edges: np.ndarray) -> list[dict[s
     ]
 
 
-def measure(capture: CardCapture, reader: ShardReader, only: str = "") -> Outcome:
-    """Run the models on every scene of a split.
+def spread(total: int, count: int) -> list[int]:
+    """Choose up to `count` of `total` indices, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
+
+
+def measure(
+    capture: CardCapture, reader: ShardReader, only: str = "", scenes: int | None = None
+) -> Outcome:
+    """Run the models on scenes of a split.
 
     Args:
         capture: the exported models.
         reader: prepared scenes.
         only: "ssd" or "unet" to leave out what tells of the other network alone; capture, for
             which both are needed, is always measured.
+        scenes: how many, evenly spread; all when None.
 
     Returns:
         What they found; masks are measured in the crops around the true boxes.
     """
     outcome = Outcome()
     capture = replace(capture, detector=_remembering(capture.detector))
-    for record, content in tqdm(reader, total=len(reader), unit="scene", desc="evaluate"):
+    picks = spread(len(reader), scenes or len(reader))
+    chosen = reader.scenes(reader.records[index] for index in picks)
+    for record, content in tqdm(chosen, total=len(picks), unit="scene", desc="evaluate"):
         image = images.decode(content, record.id)
         outcome.records.append(record)
         if only != "unet":

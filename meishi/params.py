@@ -160,6 +160,13 @@ class ShipParams:
 
 
 @dataclass(frozen=True)
+class MeasureParams:
+    """On how many scenes of the test split variants are measured."""
+
+    scenes: int
+
+
+@dataclass(frozen=True)
 class EvaluateParams:
     """How many overlays are drawn, how often a model is timed."""
 
@@ -202,6 +209,7 @@ class Params:
     convert: ConvertParams
     capture: CaptureParams
     evaluate: EvaluateParams
+    measure: MeasureParams
     ship: ShipParams
     gate: GateParams
 

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from meishi import paths, variants
 from meishi.coreml.export import PACKAGES
+from meishi.coreml.lint import lint_package
 from meishi.coreml.package import restamp_package
 from meishi.errors import InputError
 from meishi.evaluation.cost import bytes_on_disk
@@ -59,7 +60,8 @@ def read_table(exports: Mapping[str, Variant], original: Mapping[str, Any]) -> d
 
     Returns:
         By variant: model, target, weights, bytes and compression of the package an app takes,
-        max_difference of any output of its packages, the figures of SHOWN that it has, and loss.
+        max_difference of any output of its packages, findings of the lint in them, the figures of
+        SHOWN that it has, and loss.
 
     Raises:
         InputError: if a variant was not measured, or files of one are left that is no entry.
@@ -81,6 +83,7 @@ def _row(name: str, variant: Variant, original: Mapping[str, Any]) -> Row:
         "bytes": taken["bytes"],
         "compression": taken["compression"],
         "max_difference": max(differences),
+        "findings": sum(len(lint_package(package)) for package in _packages(name, variant)),
         "loss": {path.replace(".", "_"): lost for path, lost in losses(original, measured).items()},
     }
     for path in SHOWN:
@@ -89,6 +92,11 @@ def _row(name: str, variant: Variant, original: Mapping[str, Any]) -> Row:
             part, key = path.split(".")
             row.setdefault(part, {})[key] = value
     return row
+
+
+def _packages(name: str, variant: Variant) -> list[Path]:
+    folder = variants.FOLDER / name
+    return [folder / f"{package}{variant.suffix}" for package in PACKAGES[variant.model]]
 
 
 def _refuse_leftovers(exports: Mapping[str, Variant]) -> None:

@@ -39,8 +39,9 @@ def with_variant(capture: CardCapture, variant: Variant, folder: Path) -> CardCa
     def network(image: np.ndarray) -> dict[str, np.ndarray]:
         return package.predict({"image": image})
 
-    part = {"ssd": "detector", "unet": "segmenter"}[variant.model]
-    return replace(capture, **{part: network})
+    if variant.model == "ssd":
+        return replace(capture, detector=network)
+    return replace(capture, segmenter=network)
 
 
 def require(

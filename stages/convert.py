@@ -38,9 +38,8 @@ def main(key: str) -> None:
         parity.require(found, variant.tolerance, f"exports.{key}.tolerance")
         for name, difference in found.items():
             size = bytes_on_disk(folder / f"{name}{variant.suffix}")
-            compression = plain_bytes / size
-            metrics[name] = {"bytes": size, "compression": compression}
-            metrics[name] |= {"max_difference": difference}
+            compression = {"bytes": size, "compression": plain_bytes / size}
+            metrics[name] = {**compression, "max_difference": difference}
     write_metrics(paths.METRICS / "convert" / f"{key}.json", metrics)
 
 

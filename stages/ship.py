@@ -1,6 +1,6 @@
 """Choose the variants that are shipped, and write their packages with what they reached.
 
-Reads   models/variants, metrics/convert, metrics/measure, metrics/evaluate.json, data
+Reads   models/variants, metrics/convert, metrics/measure, metrics/float32.json, data
 Params  exports, ship
 Writes  models/coreml, metrics/ship.json, metrics/variants.json, plots/variants.csv
 Takes   some seconds; the packages name the commit that is checked out while it runs
@@ -17,7 +17,7 @@ from meishi.params import load_params
 def main() -> None:
     """Run the stage."""
     params = load_params("exports", "ship")
-    original = json.loads((paths.METRICS / "evaluate.json").read_text(encoding="utf-8"))
+    original = json.loads((paths.METRICS / "float32.json").read_text(encoding="utf-8"))
     table = shipping.read_table(params.exports, original)
     decision = shipping.decide(params.exports, table, original, params.ship)
     with replace_folder(paths.COREML) as folder:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from meishi.coreml import checks
+from meishi.coreml.engine_layers import NETWORKS, layer_reasons
 from meishi.coreml.engine_rules import reasons
 from meishi.coreml.features import Feature
 from meishi.coreml.ops import CONSTANTS
@@ -59,8 +60,10 @@ def lint_package(path: Path | str) -> list[Finding]:
         kind = part.WhichOneof("Type")
         if kind == "mlProgram":
             found += _program(part, weights, path)
+        elif kind in NETWORKS:
+            found += [Finding(path.name, *layer) for layer in layer_reasons(part)]
         elif kind != "nonMaximumSuppression":
-            found.append(Finding(path.name, kind, kind, "only ML programs are looked into"))
+            found.append(Finding(path.name, kind, kind, "models of this kind run on the CPU"))
     return found
 
 

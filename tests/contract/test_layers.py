@@ -25,8 +25,19 @@ LAYERS = {
         "findings",
         "probing",
     ),
+<<<<<<< HEAD
     1: ("geometry", "evaluation.detection", "evaluation.captures"),
     2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay", "ranking"),
+=======
+    1: (
+        "geometry",
+        "evaluation.detection",
+        "evaluation.captures",
+        "evaluation.device_figures",
+        "evaluation.device_model",
+    ),
+    2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay"),
+>>>>>>> speed
     3: (
         "coreml",
         "ssd.training",
@@ -34,6 +45,7 @@ LAYERS = {
         "validation",
         "capture",
         "evaluation.latency",
+        "evaluation.timing",
         "evaluation.cost",
         "reporting",
         "reproduce",
@@ -43,7 +55,10 @@ LAYERS = {
     ),
     4: (
         "litert",
+        "capture_speed",
         "measuring",
+        "variant_capture",
+        "shipping",
         "capture_files",
         "rendering",
         "adding",
@@ -62,6 +77,9 @@ LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 NEIGHBOURS = {
     ("evaluation.detection", "geometry"),
     ("evaluation.captures", "geometry"),
+    ("evaluation.latency", "evaluation.timing"),
+    ("capture_speed", "litert"),
+    ("evaluation.device_model", "evaluation.device_figures"),
     ("tracing", "scenes"),
     ("ssd", "backbone"),
     ("unet", "backbone"),

@@ -259,6 +259,52 @@ def test_a_range_of_sizes_is_named_and_sizes_in_a_list_are_not(tmp_path):
     assert "input" not in [finding.op for finding in ranged(tmp_path, upper=None)]
 
 
+def network(tmp_path, *layers):
+    """Write a neural network of (kind, what is set in it)."""
+    spec = ct.proto.Model_pb2.Model(specificationVersion=4)
+    for place, (kind, values) in enumerate(layers):
+        layer = spec.neuralNetwork.layers.add(name=f"layer{place}", input=["x"], output=["y"])
+        getattr(layer, kind).SetInParent()
+        for name, value in values.items():
+            getattr(getattr(layer, kind), name).extend(value)
+    spec.description.SetInParent()
+    path = tmp_path / "net.mlmodel"
+    path.write_bytes(spec.SerializeToString())
+    return lint_package(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("convolution", {"dilationFactor": [1, 2]}),
+        ("pooling", {"kernelSize": [14, 3]}),
+        ("pooling", {"kernelSize": [3, 3], "stride": [3, 3]}),
+        ("upsample", {"scalingFactor": [4, 4]}),
+        ("addBroadcastable", {}),
+        ("concatND", {}),
+        ("gatherND", {}),
+        ("scatter", {}),
+        ("gru", {}),
+        ("custom", {}),
+        ("topK", {}),
+    ],
+)
+def test_a_layer_of_a_neural_network_is_named(tmp_path, kind, values):
+    (finding,) = network(tmp_path, ("convolution", {}), (kind, values))
+    assert (finding.package, finding.layer, finding.op) == ("net.mlmodel", "layer1", kind)
+
+
+def test_plain_layers_of_a_neural_network_stay(tmp_path):
+    stay = [
+        ("convolution", {"dilationFactor": [1, 1]}),
+        ("pooling", {"kernelSize": [3, 3], "stride": [2, 2]}),
+        ("upsample", {"scalingFactor": [2, 2]}),
+        ("add", {}),
+        ("loadConstantND", {}),
+    ]
+    assert network(tmp_path, *stay) == []
+
+
 def test_inspect_tells(tmp_path):
     package = converted(tmp_path, LEAVES["gather"][0], IMAGE)
     told = inspect(package)["lint"]
