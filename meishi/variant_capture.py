@@ -18,7 +18,7 @@ from meishi.evaluation.losses import losses
 from meishi.variants import Variant
 
 
-class LostTooMuch(InputError):
+class LossError(InputError):
     """A variant's figures fall below those of the float32 network by more than it may lose."""
 
 
@@ -56,7 +56,7 @@ def require(
         most: `loss` of its entry.
 
     Raises:
-        LostTooMuch: naming each figure.
+        LossError: naming each figure.
     """
     faults = [
         f"{name}: {path} lost {lost:.4f} against float32, allowed {most:g}"
@@ -65,4 +65,4 @@ def require(
     ]
     if faults:
         hint = f"nothing is written (params: exports.{name}.loss)"
-        raise LostTooMuch("\n".join([*faults, hint]))
+        raise LossError("\n".join([*faults, hint]))

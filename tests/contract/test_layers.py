@@ -25,19 +25,15 @@ LAYERS = {
         "findings",
         "probing",
     ),
-<<<<<<< HEAD
-    1: ("geometry", "evaluation.detection", "evaluation.captures"),
-    2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay", "ranking"),
-=======
     1: (
         "geometry",
         "evaluation.detection",
         "evaluation.captures",
+        "evaluation.losses",
         "evaluation.device_figures",
         "evaluation.device_model",
     ),
-    2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay"),
->>>>>>> speed
+    2: ("backbone", "data", "scenes", "tracing", "ssd", "unet", "training", "overlay", "ranking"),
     3: (
         "coreml",
         "ssd.training",
