@@ -179,7 +179,7 @@ def write_packages(decision: Decision, table: Mapping[str, Row], folder: Path) -
     """Write the chosen packages into `folder`, stamped.
 
     Returns:
-        By package, the variant it is and the bytes it has.
+        By package, the variant it is, the bytes it has and the variant's max_difference.
     """
     written: dict[str, Row] = {}
     shared = {"git_commit": git_commit(), "data_md5": data_md5()}
@@ -188,7 +188,11 @@ def write_packages(decision: Decision, table: Mapping[str, Row], folder: Path) -
         for package in PACKAGES[model]:
             target = folder / f"{package}.mlpackage"
             restamp_package(variants.FOLDER / name / target.name, target, facts)
-            written[package] = {"variant": name, "bytes": bytes_on_disk(target)}
+            written[package] = {
+                "variant": name,
+                "bytes": bytes_on_disk(target),
+                "max_difference": table[name]["max_difference"],
+            }
     return written
 
 

@@ -24,6 +24,7 @@ LAYERS = {
         "keras",
         "findings",
         "probing",
+        "variants",
     ),
     1: (
         "geometry",
