@@ -1,21 +1,26 @@
-"""The app's flow on a desk: detect, crop, segment, fit a quad and refine it, for each card.
+"""The app's flow on a desk: detect, crop, segment, fit and refine a quad, and look again.
+
+A second look is the detector's on a square around the fitted quad: it has judged the frame from
+afar, where a block or a tile may pass for a card; close by, at several sizes, it seldom does.
 
 The same function serves `meishi capture` and the evaluation. It takes the two networks as
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from meishi.geometry import crops, quads, refinement
+from meishi.geometry import boxes, crops, quads, refinement
 from meishi.geometry.lines import quad_from_mask
 from meishi.params import CaptureParams
+from meishi.ranking import distinct, joint_score, side_ratio
 from meishi.ssd.postprocess import select
 
 Network = Callable[[np.ndarray], dict[str, np.ndarray]]
-SAME_CARD_IOU = 0.2  # two boxes whose quads overlap more showed one card
+SAME_BOX_IOU = 0.6  # a second look sees the card if a box is this near to the quad's
+MIN_SCORE, MAX_BOXES = 0.02, 30  # in a second look, where any answer counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +28,7 @@ class CapturedCard:
     """A card found in a photo.
 
     Attributes:
-        score: of the detector, in [0, 1].
+        score: of the detector in the frame and in the second looks, joined, in [0, 1].
         agreement: soft IoU of the mask and the quad, in [0, 1].
         quad_px: (4, 2) in pixels of the photo, canonical; may leave it.
         box_xyxy: (4,) the detector's box, relative.
@@ -36,7 +41,7 @@ class CapturedCard:
 
     @property
     def confidence(self) -> float:
-        """Say how sure both networks are, in [0, 1]: what cards are ranked and refused by.
+        """Say how sure both networks are, in [0, 1]: what cards are refused by.
 
         The square: as good as the cube on the validation split, better than the plain product.
         """
@@ -112,7 +117,37 @@ class CardCapture:
         coarse_px = crops.transform(crop_quad_px, image_from_crop)
         mask_pixel = image_from_crop[0, 0] * self.segmenter_px / mask.shape[0]
         quad_px = quads.canonical(refinement.refine(image, coarse_px, mask_pixel))
-        return CapturedCard(float(score), float(fit.agreement), quad_px, box_xyxy)
+        card = CapturedCard(float(score), float(fit.agreement), quad_px, box_xyxy)
+        if card.agreement**2 < self.params.confidence_threshold:  # a second look cannot save it
+            return card
+        views = [self.look(image, quad_px, share) for share in self.params.looks]
+        return replace(card, score=joint_score(np.array([score, *views])))
+
+    def look(self, image: np.ndarray, quad_px: np.ndarray, share: float) -> float:
+        """Look at a quad again, from nearer by or farther off.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            quad_px: (4, 2) in pixels of the photo.
+            share: of the view's side that the quad's longer extent takes.
+
+        Returns:
+            The best score of a box like the quad's, in [0, 1]; 0 without one.
+        """
+        size_px = (image.shape[1], image.shape[0])
+        extent_px = np.stack([quad_px.min(axis=0), quad_px.max(axis=0)])
+        side, margin = self.detector_px, (1 / share - 1) / 2
+        view_from_image = crops.crop_from_image(
+            quads.to_relative(extent_px, size_px).ravel(), size_px, side, margin
+        )
+        rows = self.detector(crops.warp(image, view_from_image, (side, side)))
+        found_xyxy, scores = select(
+            rows["coordinates"], rows["confidence"], MIN_SCORE, self.params.iou_threshold, MAX_BOXES
+        )
+        seen_px = crops.transform(extent_px, view_from_image)
+        expected_xyxy = quads.to_relative(seen_px, (side, side)).reshape(1, 4)
+        alike = boxes.iou_matrix(found_xyxy, expected_xyxy)[:, 0] > SAME_BOX_IOU
+        return float(scores[alike].max(initial=0.0))
 
     def __call__(self, image: np.ndarray) -> list[CapturedCard]:
         """Find the cards of a photo.
@@ -124,9 +159,10 @@ class CardCapture:
             At most `max_cards` cards, the most confident first.
         """
         fits = [self.fit(image, *candidate) for candidate in zip(*self.detect(image), strict=True)]
-        sure = [c for c in fits if c and c.confidence >= self.params.confidence_threshold]
-        found: list[CapturedCard] = []
-        for card in sorted(sure, key=lambda card: -card.confidence):
-            if all(quads.iou(card.quad_px, other.quad_px) < SAME_CARD_IOU for other in found):
-                found.append(card)
-        return found[: self.params.max_cards]
+        sure = [card for card in fits if card and self._is_sure(card)]
+        kept = distinct([card.quad_px for card in sure], [card.confidence for card in sure])
+        return [sure[index] for index in kept[: self.params.max_cards]]
+
+    def _is_sure(self, card: CapturedCard) -> bool:
+        slender = side_ratio(card.quad_px) > self.params.max_side_ratio
+        return card.confidence >= self.params.confidence_threshold and not slender

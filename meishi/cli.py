@@ -175,12 +175,15 @@ def predict(
     resize: Annotated[
         bool, typer.Option("--resize", help="Scale photos to the size of the model.")
     ] = False,
+    function: Annotated[
+        str | None, typer.Option(help="One of a package's several functions; else its default.")
+    ] = None,
 ) -> None:
     """Run a Core ML package on this machine; write its outputs by name."""
     from meishi.coreml.predicting import predict_files, save_outputs
     from meishi.coreml.runtime import Package
 
-    rows = predict_files(Package.load(package, precision), inputs, resize)
+    rows = predict_files(Package.load(package, precision, function), inputs, resize)
     save_outputs(rows, out)
     print(f"{out}: {len(rows)} predictions of {package.name} in {precision}")
 

@@ -74,7 +74,8 @@ def load_capture(models: Path, threads: int = 1) -> CardCapture:
     detector, segmenter = (LiteRtModel(folder / name, threads) for name in (DETECTOR, SEGMENTER))
     try:
         content = json.loads((folder / SETTINGS).read_text())
-        margin, params = float(content["margin"]), CaptureParams(**content["capture"])
+        margin, values = float(content["margin"]), dict(content["capture"])
+        params = CaptureParams(**values | {"looks": tuple(values["looks"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{folder / SETTINGS}: not the settings of our models ({error}); `dvc pull` restores it"

@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 from meishi import paths, schema
 from meishi.errors import InputError
 from meishi.recipe import AugmentParams
+from meishi.variants import read_variants
 
 MAY_BE_ZERO = {
     *("seed", "frozen_blocks", "warmup_steps", "overlays"),
@@ -118,11 +119,9 @@ class TrainUnetParams:
 
 @dataclass(frozen=True)
 class ConvertParams:
-    """The Core ML packages: target, parity gate, metadata."""
+    """What every conversion shares: scenes of the parity gate, metadata."""
 
-    deployment_target: str
     parity_images: int
-    tolerance: float
     author: str
     version: str
 
@@ -136,6 +135,35 @@ class CaptureParams:
     candidates: int
     max_cards: int
     confidence_threshold: float
+    looks: tuple[float, ...]
+    max_side_ratio: float
+
+
+@dataclass(frozen=True)
+class LossParams:
+    """The most that a figure of metrics/evaluate.json may lose; `figure` is its path there."""
+
+    figure: str
+    loss: float
+
+
+@dataclass(frozen=True)
+class ShipParams:
+    """Which variant is shipped: the smallest that runs on `target` and loses no more than allowed.
+
+    `losses` holds a list for each model, of what a variant may lose against the float32 network.
+    """
+
+    target: str
+    ssd: tuple[LossParams, ...]
+    unet: tuple[LossParams, ...]
+
+
+@dataclass(frozen=True)
+class MeasureParams:
+    """On how many scenes of the test split variants are measured."""
+
+    scenes: int
 
 
 @dataclass(frozen=True)
@@ -177,9 +205,12 @@ class Params:
     unet: UnetParams
     train_ssd: TrainSsdParams
     train_unet: TrainUnetParams
+    exports: dict  # by name, a Variant each
     convert: ConvertParams
     capture: CaptureParams
     evaluate: EvaluateParams
+    measure: MeasureParams
+    ship: ShipParams
     gate: GateParams
 
     def __getattr__(self, name: str) -> Any:
@@ -207,12 +238,15 @@ def load_params(*sections: str, path: Path | None = None) -> Params:
         raise ParamsError(f"load_params: no section {unknown}; there are {known}")
     faults: list[schema.Fault] = []
     whole = schema.build(Params, _read(path), faults)
+    variants = read_variants(whole.exports or {}, faults)
     if not faults:
         faults += _range_faults(whole)
     if faults:
         raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
     chosen = object.__new__(Params)
     chosen.__dict__.update({name: getattr(whole, name) for name in sections})
+    if "exports" in sections:
+        chosen.__dict__["exports"] = variants
     return chosen
 
 

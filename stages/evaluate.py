@@ -1,24 +1,26 @@
 """Measure the exported models on the test split: quality, pictures, speed on this host.
 
-Reads   build/prepared/test, models/tflite, models/frozen       Params  evaluate, capture
-Writes  metrics/evaluate.json, metrics/slices.json, metrics/latency.json,
-        plots/precision_recall.csv, plots/capture_iou.csv, plots/corner_error.csv, plots/overlays
-Takes   about a minute on 2 cores
+Reads   build/prepared/test, models/tflite, models/frozen       Params  evaluate, measure, capture
+Writes  metrics/evaluate.json, metrics/float32.json, metrics/slices.json, metrics/latency.json,
+        metrics/devices.json, plots/precision_recall.csv, plots/capture_iou.csv,
+        plots/corner_error.csv, plots/overlays
+Takes   about three minutes on 2 cores
 """
 
-from meishi import paths, reporting
+from meishi import capture_speed, paths, reporting
 from meishi.atomic import replace_folder
+from meishi.coreml.freeze import read_frozen_pb
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
-from meishi.evaluation import latency
+from meishi.evaluation import cost, device_model, latency
 from meishi.litert import load_capture
-from meishi.measuring import measure, write_overlays
+from meishi.measuring import measure, spread, write_overlays
 from meishi.params import load_params
 
 
 def main() -> None:
     """Run the stage."""
-    params = load_params("evaluate", "capture")
+    params = load_params("evaluate", "measure", "capture")
     reader = ShardReader(paths.TEST)
     outcome = measure(load_capture(paths.MODELS), reader)
     with replace_folder(paths.OVERLAYS) as folder:
@@ -29,13 +31,25 @@ def main() -> None:
     reporting.write_metrics(
         paths.METRICS / "evaluate.json", outcome.metrics(params.capture.score_threshold)
     )
+    picks = spread(len(outcome.records), params.measure.scenes)
+    reporting.write_metrics(
+        paths.METRICS / "float32.json", outcome.part(picks).metrics(params.capture.score_threshold)
+    )
     reporting.write_metrics(paths.METRICS / "slices.json", outcome.slices())
     files = {
         name: {"frozen_pb": paths.FROZEN / f"{name}.pb", "tflite": paths.TFLITE / f"{name}.tflite"}
         for name in ("ssd", "unet")
     }
-    times = latency.measure(files, params.evaluate.latency_runs)
+    runs = params.evaluate.latency_runs
+    times = latency.measure(files, runs)
+    frames = capture_speed.full_frames(reader)
+    times["capture"] = capture_speed.measure_capture(paths.MODELS, paths.FROZEN, frames, runs)
     reporting.write_metrics(paths.METRICS / "latency.json", times)
+    macs = {
+        name: cost.macs_by_kind(read_frozen_pb(net["frozen_pb"])) for name, net in files.items()
+    }
+    crops = capture_speed.SEGMENTER_RUNS * params.capture.max_cards
+    reporting.write_metrics(paths.METRICS / "devices.json", device_model.estimate(macs, crops))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from meishi.coreml.ops import CONSTANTS, OPS
+from meishi.coreml.ops import CONSTANTS, CONTROL, OPS, REFUSED
 from meishi.errors import InputError
 
 # A constant in a weight file starts with a record: sentinel, type, size and place of its data
@@ -13,26 +13,36 @@ _RECORD = struct.Struct("<IIQQ")
 _SENTINEL = 0xDEADBEEF
 
 
-def function_name(spec) -> str:
-    """Return the function that runs: the default one of several."""
-    name = spec.description.defaultFunctionName or "main"
+def function_name(spec, wanted: str | None = None, where: str = "") -> str:
+    """Return the function that runs: the wanted one, else the default one of several.
+
+    Raises:
+        InputError: if there is no function of that name.
+    """
     functions = spec.mlProgram.functions
+    if wanted is not None:
+        if wanted not in functions:
+            known = sorted(functions) or "none"
+            raise InputError(f"{where}: there is no function {wanted!r}; its functions: {known}")
+        return wanted
+    name = spec.description.defaultFunctionName or "main"
     return name if name in functions or not functions else next(iter(functions))
 
 
-def description(spec):
-    """Return what holds the inputs and outputs of that function."""
+def description(spec, name: str | None = None):
+    """Return what holds the inputs and outputs of a function, by default of the one that runs."""
+    name = name or function_name(spec)
     for function in spec.description.functions:
-        if function.name == function_name(spec):
+        if function.name == name:
             return function
     return spec.description
 
 
-def operations(spec) -> Iterator:
-    """Yield the operations of every function, those of nested blocks too."""
-    for function in spec.mlProgram.functions.values():
-        if function.opset in function.block_specializations:
-            yield from _of_block(function.block_specializations[function.opset])
+def operations(spec, function: str | None = None) -> Iterator:
+    """Yield the operations of one function or of all, those of nested blocks too."""
+    for name, part in spec.mlProgram.functions.items():
+        if function in (None, name) and part.opset in part.block_specializations:
+            yield from _of_block(part.block_specializations[part.opset])
 
 
 def _of_block(block) -> Iterator:
@@ -42,19 +52,24 @@ def _of_block(block) -> Iterator:
             yield from _of_block(inner)
 
 
-def unknown_operations(spec) -> list[str]:
+def unknown_operations(spec, function: str | None = None) -> list[str]:
     """List the operations that this runtime does not know."""
-    return sorted({operation.type for operation in operations(spec)} - CONSTANTS - set(OPS))
+    named = {operation.type for operation in operations(spec, function)}
+    return sorted(named - CONSTANTS - CONTROL - set(OPS))
 
 
-def check_operations(spec, where: str) -> None:
+def check_operations(spec, where: str, function: str | None = None) -> None:
     """Refuse operations that this runtime does not know; InputError names them."""
-    unknown = unknown_operations(spec)
-    if unknown:
-        raise InputError(
-            f"{where}: operations {unknown} are not implemented by this runtime; it knows "
-            f"{', '.join(sorted(OPS))} and constants. Add a function to meishi/coreml/kernels"
-        )
+    unknown = unknown_operations(spec, function)
+    if not unknown:
+        return
+    reasons = [f"{name}: {REFUSED[name]}" for name in unknown if name in REFUSED]
+    raise InputError(
+        f"{where}: operations {unknown} are not implemented by this runtime"
+        f"{''.join(f' ({reason})' for reason in reasons)}; it knows "
+        f"{', '.join(sorted({*OPS, *CONTROL}))} and constants. "
+        "Add a function to meishi/coreml/kernels"
+    )
 
 
 def check_weights(spec, weights: Path, where: str) -> None:

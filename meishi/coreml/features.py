@@ -52,7 +52,9 @@ class Feature:
         if kind == "imageType":
             return _picture(spec)
         if kind == "multiArrayType":
-            return _array(spec)
+            return _array(spec, spec.type.multiArrayType)
+        if kind == "stateType":
+            return _array(spec, spec.type.stateType.arrayType)
         return cls(
             spec.name, (kind or "nothing").removesuffix("Type"), optional=spec.type.isOptional
         )
@@ -157,8 +159,7 @@ def _picture(spec) -> Feature:
     )
 
 
-def _array(spec) -> Feature:
-    array = spec.type.multiArrayType
+def _array(spec, array) -> Feature:
     kind = _ARRAY.ArrayDataType.Name(array.dataType)
     flexible = array.WhichOneof("ShapeFlexibility")
     default = array.WhichOneof("defaultOptionalValue")

@@ -9,8 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from meishi.coreml import checks
+from meishi.coreml import checks, lint
 from meishi.coreml.features import Feature
+from meishi.coreml.network import inspection as networks
+from meishi.coreml.network.network import KINDS as NETWORKS
 from meishi.coreml.ops import CONSTANTS
 from meishi.coreml.package import read_spec
 from meishi.coreml.runtime import metadata_of, parts, refusal
@@ -24,20 +26,27 @@ def inspect(path: Path | str) -> dict[str, Any]:
     Returns:
         kind, specification_version, inputs, outputs, metadata and models: for each model of a
         pipeline (or the one there is) its kind, why it is refused, operations with their number,
-        the operations unknown here, weights, compression, and macs with the layers it leaves out.
+        the operations unknown here, weights, compression, and macs with the layers it leaves out;
+        and lint: what would leave the Neural Engine (`lint.summary`). With several functions also
+        these, and the one that runs by default; with states, states.
 
     Raises:
         InputError: if it is no package or damaged.
     """
     spec, _ = read_spec(Path(path))
     described = checks.description(spec)
+    functions = sorted(spec.mlProgram.functions)
+    several = {"function": checks.function_name(spec), "functions": functions}
     return {
         "kind": spec.WhichOneof("Type"),
         "specification_version": spec.specificationVersion,
+        **(several if len(functions) > 1 else {}),
         "inputs": [_feature(part) for part in described.input],
         "outputs": [_feature(part) for part in described.output],
+        **({"states": [_feature(part) for part in described.state]} if described.state else {}),
         "metadata": {name: text for name, text in metadata_of(spec).items() if text},
         "models": [_model(part) for part in parts(spec)],
+        "lint": lint.summary(path),
     }
 
 
@@ -53,9 +62,11 @@ def _feature(spec) -> dict[str, Any]:
 
 def _model(spec) -> dict[str, Any]:
     row: dict[str, Any] = {"kind": spec.WhichOneof("Type"), "refused": refusal(spec)}
+    if row["kind"] in NETWORKS:
+        return row | networks.described(spec)
     if row["kind"] != "mlProgram":
         return row
-    operations = list(checks.operations(spec))
+    operations = list(checks.operations(spec, checks.function_name(spec)))
     counts = Counter(operation.type for operation in operations)
     macs, open_layers = _macs(operations)
     return row | {

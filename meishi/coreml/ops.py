@@ -13,6 +13,7 @@ from meishi.coreml.kernels import (
     convolution,
     detection,
     indexing,
+    lists,
     matrices,
     normalisation,
     pooling,
@@ -20,6 +21,7 @@ from meishi.coreml.kernels import (
     reduction,
     resizing,
     sampling,
+    sampling_points,
     shaping,
 )
 from meishi.coreml.kernels.arguments import Kernel
@@ -37,6 +39,7 @@ OPS: dict[str, Kernel] = {
     **reduction.OPS,
     **resizing.OPS,
     **sampling.OPS,
+    **sampling_points.OPS,
     **shaping.OPS,
 }
 
@@ -52,3 +55,14 @@ CONSTANTS = frozenset(
         "constexpr_sparse_to_dense",
     }
 )
+
+# Run by `walking` itself, beside the lists of tensors.
+CONTROL = frozenset({"cond", "read_state", "while_loop", "write_state", *lists.LISTS})
+
+_RANDOM = "its random numbers come from a generator that only Core ML has"
+REFUSED = {
+    "random_bernoulli": _RANDOM,
+    "random_categorical": _RANDOM,
+    "random_normal": _RANDOM,
+    "random_uniform": _RANDOM,
+}

@@ -25,6 +25,8 @@ _GREY_MODES = ("1", "L", "LA", "I", "F")
 def predict_files(package: Package, files: Sequence[Path], resize: bool) -> list[dict[str, Any]]:
     """Predict once for each picture, or for each `.npz` when there is no picture.
 
+    A model's states go on from one prediction to the next; they begin at zero.
+
     Args:
         package: to run.
         files: pictures and `.npz` files; with pictures, the arrays of every `.npz` go with each.
@@ -38,12 +40,13 @@ def predict_files(package: Package, files: Sequence[Path], resize: bool) -> list
     """
     stored = [file for file in files if file.suffix == ".npz"]
     pictures = [file for file in files if file.suffix != ".npz"]
+    states: dict[str, np.ndarray] = {}
     if not pictures:
-        return [package.predict(_arrays(file)) for file in stored]
+        return [package.predict(_arrays(file), states) for file in stored]
     shared = {name: value for file in stored for name, value in _arrays(file).items()}
     feature = _image_input(package)
     return [
-        package.predict({feature.name: read_picture(file, feature, resize)} | shared)
+        package.predict({feature.name: read_picture(file, feature, resize)} | shared, states)
         for file in pictures
     ]
 

@@ -3,25 +3,25 @@
 The MIL operations are read with coremltools' own loader, which also expands compressed weights, and
 each is handed to its function in `ops.OPS`. The walk is traced once for each shape of the inputs
 and predictions run the graph; operations on constants are computed while it is traced. A program
-whose shapes depend on values runs operation by operation instead.
+whose shapes depend on values runs operation by operation instead. The states of a program (iOS 18)
+are arrays that go in and come out beside its inputs and outputs.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from meishi.coreml import checks
-from meishi.coreml.compression import expanded
+from meishi.coreml import checks, execution, walking
 from meishi.coreml.features import Feature
-from meishi.coreml.kernels.arguments import Arguments, NeedsValues
-from meishi.coreml.ops import CONSTANTS, OPS
 from meishi.coreml.toolkit import load_program, only_errors
 from meishi.errors import InputError
 from meishi.keras import tf
 
 PRECISIONS = ("fp32", "fp16")
+States = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -32,24 +32,27 @@ class Program:
     features: dict[str, Feature]  # inputs
     pictures: dict[str, Feature]  # image outputs
     outputs: dict[str, str]  # feature -> variable
-    mil: object  # coremltools' function
+    states: dict[str, tuple[int, ...]]  # shapes
+    mil: Any  # coremltools' function
     labels: dict[str, list]  # a classifier's outputs: the label and the probabilities
     precision: str
     _graphs: dict = field(default_factory=dict, repr=False)
 
     @classmethod
-    def from_spec(cls, spec, weights: Path, where: str, precision: str = "fp32") -> "Program":
+    def from_spec(
+        cls, spec, weights: Path, where: str, precision: str = "fp32", function: str | None = None
+    ) -> "Program":
         """Check and load a program; InputError says why it cannot run."""
-        checks.check_operations(spec, where)
+        name = checks.function_name(spec, function, where)
+        checks.check_operations(spec, where, name)
         checks.check_weights(spec, weights, where)
-        name = checks.function_name(spec)
         try:
             with only_errors():
                 program = load_program(spec, spec.specificationVersion, str(weights))
-        except (ValueError, NotImplementedError, AssertionError, KeyError, TypeError) as error:
-            raise InputError(f"{where}: the program cannot be read: {error}") from error
+        except Exception as error:  # coremltools raises whatever a damaged program leads it to
+            raise InputError(f"{where}: the program cannot be read: {error!r}") from error
         mil = program.functions[name]
-        description = checks.description(spec)
+        description = checks.description(spec, name)
         return cls(
             where=where,
             features={part.name: Feature.from_spec(part) for part in description.input},
@@ -59,13 +62,21 @@ class Program:
                 if part.type.WhichOneof("Type") == "imageType"
             },
             outputs=_output_variables(mil, description),
+            states={
+                part.name: tuple(part.type.stateType.arrayType.shape) for part in description.state
+            },
             mil=mil,
             labels=_labels(mil),
             precision=precision,
         )
 
-    def run(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run on the inputs found in `values`; other names are ignored."""
+    def run(self, values: Mapping[str, np.ndarray], states: States | None = None) -> dict:
+        """Run on the inputs found in `values`; other names are ignored.
+
+        Args:
+            values: by input name.
+            states: by name, changed in place; zeros where there are none.
+        """
         missing = [
             name
             for name, feature in self.features.items()
@@ -73,8 +84,12 @@ class Program:
         ]
         if missing:
             raise InputError(f"{self.where}: missing inputs {sorted(missing)}")
+        states = {} if states is None else states
         tensors = {name: self._tensor(name, values) for name in self.features}
+        for name, shape in self.states.items():
+            tensors[name] = tf.constant(states.get(name, np.zeros(shape, np.float32)))
         results = self._graph(tensors)(**tensors)
+        states.update((name, np.asarray(results[name])) for name in self.states)
         named = {name: self._decoded(name, results[var]) for name, var in self.outputs.items()}
         return {name: value for name, value in named.items() if value is not None}
 
@@ -91,25 +106,14 @@ class Program:
     def _graph(self, tensors: dict[str, tf.Tensor]) -> Callable:
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())
         if key not in self._graphs:
-            self._graphs[key] = self._traced(tensors)
+            self._graphs[key] = execution.traced(self._walk, tensors)
         return self._graphs[key]
 
-    def _traced(self, tensors: dict[str, tf.Tensor]) -> Callable:
-        def walk(**inputs):
-            return _walk(self.mil, inputs, self.precision == "fp16")
-
-        signature = {
-            name: tf.TensorSpec(tensor.shape, tensor.dtype, name=f"in_{place}")
-            for place, (name, tensor) in enumerate(tensors.items())
-        }
-        try:
-            graph = tf.function(
-                lambda *inputs: walk(**dict(zip(tensors, inputs, strict=True))), autograph=False
-            )
-            traced = graph.get_concrete_function(*signature.values())
-            return lambda **inputs: traced(*inputs.values())
-        except NeedsValues:
-            return walk
+    def _walk(self, **inputs) -> dict:
+        known = dict(inputs)
+        outputs = walking.walk(self.mil, known, self.precision == "fp16")
+        named = {v.name: x for v, x in zip(self.mil.outputs, outputs, strict=True)}
+        return named | {name: known[name] for name in self.states}
 
     def _decoded(self, name: str, value):
         variable = self.outputs[name]
@@ -141,68 +145,3 @@ def _labels(mil) -> dict[str, list]:
             names = [getattr(item, "val", item) for item in getattr(classes, "ls", classes)]
             found |= {variable.name: list(names) for variable in operation.outputs}
     return found
-
-
-def _walk(mil, inputs: dict[str, tf.Tensor], rounded: bool) -> dict[str, tf.Tensor]:
-    known = dict(inputs)
-    for operation in mil.operations:
-        if operation.op_type in CONSTANTS:
-            continue  # read where it is used
-        arguments = {
-            name: _value(part, known)
-            for name, part in operation.inputs.items()
-            if operation.op_type != "classify" or name != "classes"
-        }
-        result = _result(operation.op_type, Arguments(**arguments), rounded)
-        results = result if isinstance(result, tuple | list) else (result,)
-        for variable, value in zip(operation.outputs, results, strict=True):
-            known[variable.name] = value
-    return {variable.name: _value(variable, known) for variable in mil.outputs}
-
-
-def _result(kind: str, arguments: Arguments, rounded: bool):
-    """Run an operation; one on constants only gives constants, in a graph too."""
-    if any(_has_tensor(value) for value in vars(arguments).values()):
-        result = OPS[kind](arguments)
-    else:
-        with tf.init_scope():
-            result = _constants(OPS[kind](arguments))
-    if not rounded:
-        return result
-    parts = result if isinstance(result, tuple | list) else (result,)
-    half = tuple(_half(part) for part in parts)
-    return half if isinstance(result, tuple | list) else half[0]
-
-
-def _has_tensor(value) -> bool:
-    if isinstance(value, list | tuple):
-        return any(_has_tensor(item) for item in value)
-    return tf.is_tensor(value)
-
-
-def _constants(result):
-    if isinstance(result, tuple | list):
-        return tuple(_constants(part) for part in result)
-    return result.numpy() if tf.is_tensor(result) else result
-
-
-def _half(value):
-    """Round floats to the nearest float16."""
-    if tf.is_tensor(value):
-        return (
-            tf.cast(tf.cast(value, tf.float16), value.dtype) if value.dtype.is_floating else value
-        )
-    array = np.asarray(value)
-    return array.astype(np.float16).astype(np.float32) if array.dtype.kind == "f" else value
-
-
-def _value(part, known: dict):
-    if isinstance(part, list | tuple):
-        return [_value(item, known) for item in part]
-    if part is None or part.name in known:
-        return None if part is None else known[part.name]
-    constant = expanded(part)
-    if not isinstance(constant, np.ndarray | np.generic):
-        return constant
-    kinds = {"f": np.float32, "i": np.int32, "u": np.int32}
-    return constant.astype(kinds.get(constant.dtype.kind, constant.dtype))

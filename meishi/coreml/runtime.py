@@ -1,10 +1,11 @@
-"""Run a Core ML model without a Mac: walk its MIL program with TensorFlow kernels.
+"""Run a Core ML model without a Mac: walk its operations with TensorFlow kernels.
 
 It proves the package's graph, layout, weights and their rounding, not Apple's arithmetic:
 everything is computed in float32; with the precision "fp16" the result of every operation is then
 rounded to float16 (what happens inside one is not). A model is checked before it runs (its
-operations, its weight files), so that one that cannot be run is refused with a reason. Pipelines of
-programs and a non-maximum suppression work too; the suppression is `geometry.boxes.nms`.
+operations, its weight files), so that one that cannot be run is refused with a reason. ML programs
+and neural networks run, and pipelines of them that may end in non-maximum suppression; the
+suppression is `geometry.boxes.nms`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,13 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from meishi.coreml.checks import description
+from meishi.coreml.checks import description, function_name
 from meishi.coreml.features import Feature
+from meishi.coreml.network.network import KINDS as NETWORKS
+from meishi.coreml.network.network import NeuralNetwork
 from meishi.coreml.package import read_spec
 from meishi.coreml.program import PRECISIONS, Program
 from meishi.coreml.suppression import Suppression
 from meishi.errors import InputError
 
+Stage = Program | NeuralNetwork | Suppression
 PIPELINES = ("pipeline", "pipelineClassifier", "pipelineRegressor")
 APPLE_ONLY = (
     "audioFeaturePrint",
@@ -45,23 +49,28 @@ class Package:
         stages: what runs one after the other.
         features: what is known of each input.
         precision: "fp32", or "fp16" when every operation's result is rounded.
+        function: the function that runs, of an ML program.
     """
 
     path: Path
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     metadata: dict[str, str]
-    stages: tuple[Program | Suppression, ...]
+    stages: tuple[Stage, ...]
     features: dict[str, Feature]
     precision: str = "fp32"
+    function: str = "main"
 
     @classmethod
-    def load(cls, path: Path | str, precision: str = "fp32") -> "Package":
+    def load(
+        cls, path: Path | str, precision: str = "fp32", function: str | None = None
+    ) -> "Package":
         """Load and check a package, or a model in one file.
 
         Args:
             path: an `.mlpackage` folder or an `.mlmodel` file.
             precision: "fp32", or "fp16" to round the result of every operation.
+            function: of a program with several; by default the one it names as its default.
 
         Raises:
             InputError: if it is no package, is damaged, lacks a weight file, or holds an operation
@@ -71,24 +80,30 @@ class Package:
             raise InputError(f"precision: expected one of {PRECISIONS}, got {precision!r}")
         path = Path(path)
         spec, weights = read_spec(path)
-        described = description(spec)
+        name = function_name(spec, function, str(path))
+        described = description(spec, name)
         return cls(
             path=path,
             inputs=tuple(feature.name for feature in described.input),
             outputs=tuple(feature.name for feature in described.output),
             metadata=metadata_of(spec),
-            stages=tuple(_stage(part, weights, path, precision) for part in parts(spec)),
+            stages=tuple(_stage(part, weights, path, precision, function) for part in parts(spec)),
             features={part.name: Feature.from_spec(part) for part in described.input},
             precision=precision,
+            function=name,
         )
 
-    def predict(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    def predict(
+        self, values: Mapping[str, np.ndarray], states: dict[str, np.ndarray] | None = None
+    ) -> dict[str, Any]:
         """Run the package on one example.
 
         Args:
             values: by input name. An image is RGB (H, W, 3), or (H, W) for a grey input, of a size
                 the model takes, 0..255; an array has the model's shape. An optional input may be
                 left out, as `iouThreshold` and `confidenceThreshold` of a pipeline.
+            states: of a model with states, by name: changed in place, so that the same dictionary
+                given again goes on from there. Without it states begin at zero.
 
         Returns:
             The outputs by name: float32 or int32 arrays, pictures as RGB uint8 (H, W, 3), a label
@@ -103,7 +118,7 @@ class Package:
             raise InputError(f"{self.path}: unknown inputs {unknown}; it has {self.inputs}")
         known: dict = dict(values)
         for stage in self.stages:
-            known |= stage.run(known)
+            known |= stage.run(known, states) if isinstance(stage, Program) else stage.run(known)
         return {name: known[name] for name in self.outputs}
 
 
@@ -122,20 +137,23 @@ def parts(spec) -> Iterator:
 def refusal(spec) -> str | None:
     """Say why a model of this kind cannot run; None if its kind is known."""
     kind = spec.WhichOneof("Type")
-    if kind in ("mlProgram", "nonMaximumSuppression"):
+    if kind in ("mlProgram", "nonMaximumSuppression", *NETWORKS):
         return None
     if kind in APPLE_ONLY:
         return f"a model of kind {kind} cannot run here: its weights are part of Apple's systems"
-    known = "only ML programs, pipelines of them, and suppression"
+    known = "only ML programs, neural networks, pipelines of them, and suppression"
     return f"cannot run a model of kind {kind}: {known}"
 
 
-def _stage(spec, weights: Path, path: Path, precision: str) -> Program | Suppression:
+def _stage(spec, weights: Path, path: Path, precision: str, function: str | None) -> Stage:
     reason = refusal(spec)
     if reason:
         raise InputError(f"{path}: {reason}")
-    if spec.WhichOneof("Type") == "mlProgram":
-        return Program.from_spec(spec, weights, str(path), precision)
+    kind = spec.WhichOneof("Type")
+    if kind == "mlProgram":
+        return Program.from_spec(spec, weights, str(path), precision, function)
+    if kind in NETWORKS:
+        return NeuralNetwork.from_spec(spec, str(path), precision)
     return Suppression.from_spec(spec)
 
 

@@ -16,10 +16,18 @@ def count_parameters(model) -> int:
 
 
 def count_macs(graph) -> int:
-    """Count the multiply-accumulates of one run of a graph.
+    """Count the multiply-accumulates of one run of a graph; see `macs_by_kind`."""
+    return sum(macs_by_kind(graph).values())
+
+
+def macs_by_kind(graph) -> dict[str, int]:
+    """Count the multiply-accumulates of one run of a graph, of depthwise convolutions and others.
 
     Args:
         graph: a GraphDef whose shapes are all fixed, such as a frozen graph of one image.
+
+    Returns:
+        {"dense": count, "depthwise": count}.
 
     Raises:
         ValueError: if a shape that counts is not fixed.
@@ -28,11 +36,12 @@ def count_macs(graph) -> int:
 
     with tf.Graph().as_default() as imported:
         tf.import_graph_def(graph, name="")
-    return sum(
-        MACS[operation.type](operation)
-        for operation in imported.get_operations()
-        if operation.type in MACS
-    )
+    counts = {"dense": 0, "depthwise": 0}
+    for operation in imported.get_operations():
+        if operation.type in MACS:
+            kind = "depthwise" if operation.type == DEPTHWISE else "dense"
+            counts[kind] += MACS[operation.type](operation)
+    return counts
 
 
 def bytes_on_disk(path: Path) -> int:
@@ -74,10 +83,11 @@ def _shape(tensor) -> list[int]:
     return tensor.shape.as_list()
 
 
+DEPTHWISE = "DepthwiseConv2dNative"
 MACS: dict[str, Callable] = {
     "BatchMatMulV2": _product("adj_x"),
     "Conv2D": _convolution,
     "Conv2DBackpropInput": _transposed,
-    "DepthwiseConv2dNative": _depthwise,
+    DEPTHWISE: _depthwise,
     "MatMul": _product("transpose_a"),
 }

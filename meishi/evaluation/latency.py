@@ -1,23 +1,15 @@
 """How fast two CPU runtimes run a net: TensorFlow on the frozen `.pb`, LiteRT on the `.tflite`.
 
-TensorFlow's threads belong to the process, whatever a later session asks for: so each runtime and
-number of threads is a process of its own. They are timed in turn (A B A B ...), so that a machine
-that slows down or speeds up meanwhile does so for all. Times are of the model alone, one image:
-no decoding, scaling or suppression.
+Times are of the model alone, one image: no decoding, scaling or suppression.
 """
 
-import multiprocessing
-import os
-import platform
-import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-WARM_UP_RUNS = 5
+from meishi.evaluation.timing import Job, by_runtime, host, measure_jobs, thread_counts
+
 ROUNDS = 5
 FROZEN, TFLITE = "frozen_pb", "tflite"
 
@@ -31,7 +23,8 @@ def measure(models: Mapping[str, Mapping[str, Path]], runs: int) -> dict:
 
     Returns:
         {"host": ..., "runs": ..., name: {runtime: {"one_thread": times, "all_cores": times}}}
-        with times {"p50_ms", "p95_ms", "fps"}; fps is that of the median run.
+        with times {"p50_ms", "p95_ms", "fps", "cpu_s"}; fps is that of the median run, cpu_s the
+        mean.
 
     Raises:
         ValueError: if there is no run to time.
@@ -46,118 +39,51 @@ def measure(models: Mapping[str, Mapping[str, Path]], runs: int) -> dict:
     return result
 
 
-def host() -> dict[str, str | int]:
-    """Name the machine and the runtimes, without which a time means nothing."""
-    return {
-        "cpu": _cpu_model(),
-        "cores": _cores(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "tensorflow": version("tensorflow"),
-        "ai_edge_litert": version("ai-edge-litert"),
-    }
-
-
-def summary(times_ms: list[float]) -> dict[str, float]:
-    """Return the median and the 95th percentile of run times, and frames a second."""
-    median, slow = np.percentile(times_ms, [50, 95])
-    return {
-        "p50_ms": round(float(median), 3),
-        "p95_ms": round(float(slow), 3),
-        "fps": round(1000.0 / float(median), 1),
-    }
-
-
 def _measure_model(files: Mapping[str, Path], per_round: int) -> dict:
-    threads = {"one_thread": 1, "all_cores": _cores()}
-    with ExitStack() as stack:
-        workers = {
-            (runtime, label): stack.enter_context(_Worker(runtime, path, count))
-            for runtime, path in files.items()
-            for label, count in threads.items()
-        }
-        times: dict[tuple[str, str], list[float]] = {key: [] for key in workers}
-        for _ in range(ROUNDS):
-            for key, worker in workers.items():
-                times[key] += worker.time(per_round)
-    return {
-        runtime: {label: summary(times[runtime, label]) for label in threads} for runtime in files
+    unknown = sorted(set(files) - set(LOADERS))
+    if unknown:
+        raise ValueError(f"latency: unknown runtime {unknown[0]!r}; known: {', '.join(LOADERS)}")
+    jobs = {
+        (runtime, label): Job(LOADERS[runtime], (str(path), count), f"{path} in {runtime}", count)
+        for runtime, path in files.items()
+        for label, count in thread_counts().items()
     }
-
-
-class _Worker:
-    """A process that holds one model in one runtime and times it on demand."""
-
-    def __init__(self, runtime: str, path: Path, threads: int) -> None:
-        if runtime not in LOADERS:
-            raise ValueError(f"latency: unknown runtime {runtime!r}; known: {', '.join(LOADERS)}")
-        context = multiprocessing.get_context("spawn")  # a fork would inherit TensorFlow's threads
-        self.what = f"{path} in {runtime}, {threads} thread(s)"
-        self.pipe, far_end = context.Pipe()
-        self.process = context.Process(
-            target=_work, args=(far_end, runtime, str(path), threads), daemon=True
-        )
-        self.process.start()
-        far_end.close()
-
-    def __enter__(self) -> "_Worker":
-        try:
-            self._answer()  # ready and warm
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.pipe.close()
-        self.process.join(timeout=10)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-
-    def time(self, runs: int) -> list[float]:
-        """Return the milliseconds of each of `runs` runs."""
-        self.pipe.send(runs)
-        return self._answer()
-
-    def _answer(self) -> list[float]:
-        try:
-            answer = self.pipe.recv()
-        except EOFError:
-            raise RuntimeError(f"latency: {self.what}: the process died") from None
-        if isinstance(answer, str):
-            raise RuntimeError(f"latency: {self.what}: {answer}")
-        return answer
-
-
-def _work(pipe, runtime: str, path: str, threads: int) -> None:
-    try:
-        run = LOADERS[runtime](path, threads)
-        for _ in range(WARM_UP_RUNS):
-            run()
-    except Exception as error:  # handed to the parent, which raises it with the model's name
-        pipe.send(f"{type(error).__name__}: {error}")
-        return
-    pipe.send([])
-    while True:
-        try:
-            runs = pipe.recv()
-        except EOFError:
-            return  # the parent is done
-        pipe.send([_milliseconds(run) for _ in range(runs)])
-
-
-def _milliseconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return (time.perf_counter() - start) * 1000.0
+    return by_runtime(measure_jobs(jobs, per_round, ROUNDS))
 
 
 def _load_frozen(path: str, threads: int) -> Callable[[], object]:
+    session, image, fetches = _opened(Path(path), threads)
+    call, example = session.make_callable(fetches, [image]), _example(image.shape.as_list())
+    return lambda: call(example)
+
+
+def frozen_session(path: Path, threads: int) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Load a frozen graph into a TensorFlow session.
+
+    Args:
+        path: a `.pb` of one image in, named outputs with a batch axis.
+        threads: of the session; the first session of a process decides for all.
+
+    Returns:
+        A function of (S, S, 3) RGB uint8 that gives the outputs by name, without the batch axis.
+    """
+    session, image, fetches = _opened(path, threads)
+    call = session.make_callable(fetches, [image])
+    names = [tensor.op.name for tensor in fetches]
+
+    def run(picture: np.ndarray) -> dict[str, np.ndarray]:
+        values = call(picture[None].astype(np.float32))
+        return {name: value[0] for name, value in zip(names, values, strict=True)}
+
+    return run
+
+
+def _opened(path: Path, threads: int) -> tuple:
+    """Return a session, its one input and its outputs."""
     from meishi.keras import tf
 
     graph = tf.Graph()
-    definition = tf.compat.v1.GraphDef.FromString(Path(path).read_bytes())
+    definition = tf.compat.v1.GraphDef.FromString(path.read_bytes())
     with graph.as_default():
         tf.import_graph_def(definition, name="")
     operations = graph.get_operations()
@@ -171,9 +97,7 @@ def _load_frozen(path: str, threads: int) -> Callable[[], object]:
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1
     )
-    session = tf.compat.v1.Session(graph=graph, config=config)
-    call, example = session.make_callable(fetches, [image]), _example(image.shape.as_list())
-    return lambda: call(example)
+    return tf.compat.v1.Session(graph=graph, config=config), image, fetches
 
 
 def _load_tflite(path: str, threads: int) -> Callable[[], object]:
@@ -199,21 +123,6 @@ def _load_tflite(path: str, threads: int) -> Callable[[], object]:
 def _example(shape) -> np.ndarray:
     image = np.random.default_rng(0).integers(0, 256, tuple(shape))
     return image.astype(np.float32)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 LOADERS = {FROZEN: _load_frozen, TFLITE: _load_tflite}

@@ -80,7 +80,8 @@ def _charts(snapshots: list[Snapshot]) -> tuple[list[Drawing], list[str]]:
         "plots/capture_iou.csv": charts.histogram(snapshots, "capture_iou"),
         "plots/corner_error.csv": charts.histogram(snapshots, "corner_error"),
         "metrics/slices.json": charts.slices(snapshots),
-        "metrics/convert.json": cost_charts.sizes(snapshots[0]),
+        "metrics/ship.json": cost_charts.sizes(snapshots[0]),
+        "metrics/variants.json": cost_charts.variants(snapshots[0]),
         "metrics/latency.json": cost_charts.speed(snapshots[0]),
         "metrics of any revision": cost_charts.size_and_quality(snapshots),
     }

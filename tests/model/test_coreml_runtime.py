@@ -203,7 +203,7 @@ def test_unknown_and_missing_inputs_are_refused(saved):
         package.predict({})
 
 
-def test_a_neural_network_model_is_refused(path):
+def test_a_model_of_another_kind_is_refused(path):
     spec = ct.proto.Model_pb2.Model(specificationVersion=4)
     spec.description.input.add(name="x").type.doubleType.MergeFromString(b"")
     spec.identity.MergeFromString(b"")

@@ -11,8 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from meishi import cli, litert
-from meishi.coreml.export import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS
-from meishi.coreml.freeze import write_tflite
+from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, write_tflite
 from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.params import CaptureParams, SsdParams, UnetParams
@@ -22,7 +21,7 @@ from meishi.unet import model as unet_model
 SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
 UNET = UnetParams(64, 0.2, 4, 16)
 ROOT = Path(__file__).resolve().parents[2]
-CAPTURE = CaptureParams(0.5, 0.45, 4, 4, 0.3)
+CAPTURE = CaptureParams(0.5, 0.45, 4, 4, 0.3, (0.6,), 4.0)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The app's flow with stand-in networks: which cards, in which order, how exact."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,13 @@ from meishi.params import CaptureParams
 
 SIZE_PX = (480, 360)
 PARAMS = CaptureParams(
-    score_threshold=0.2, iou_threshold=0.9, candidates=12, max_cards=4, confidence_threshold=0.3
+    score_threshold=0.2,
+    iou_threshold=0.9,
+    candidates=12,
+    max_cards=4,
+    confidence_threshold=0.3,
+    looks=(),
+    max_side_ratio=4.0,
 )
 
 
@@ -95,3 +103,61 @@ def test_quads_are_clockwise_from_the_upper_left():
     [found] = capture([(0.9, FIVE[0])])(photo(FIVE[0]))
     assert quads.fault(found.quad_px) is None
     assert found.quad_px[0] == pytest.approx(card_quad_px(*FIVE[0])[0], abs=0.5)
+
+
+def looking(judge, looks=(0.5,)):
+    """Capture with a detector that sees what is bright; `judge` scores what it sees.
+
+    `judge` gets the share of the view's side that the bright box takes.
+    """
+
+    def detect(view):
+        rows, columns = np.nonzero(view[..., 0] > 140)
+        if not len(rows):
+            return {"coordinates": np.zeros((0, 4)), "confidence": np.zeros((0, 1))}
+        seen = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / 64
+        share = max(seen[2:] - seen[:2])
+        return {
+            "coordinates": boxes.cxcywh_from_xyxy(seen[None]),
+            "confidence": np.array([[judge(share)]]),
+        }
+
+    taken = capture([(0.9, FIVE[0])])
+    params = replace(PARAMS, looks=looks, iou_threshold=0.5)
+    return replace(taken, detector=detect, params=params)
+
+
+CARD = (100, 100, 180, 150)
+
+
+def test_a_second_look_shows_the_quad_at_the_wanted_share():
+    shares = []
+    looking(lambda share: shares.append(share) or 0.9, (0.4, 0.8))(photo(CARD))
+    assert shares[1:] == pytest.approx([0.4, 0.8], abs=0.04)  # the first is the frame
+
+
+def test_the_second_looks_scores_are_joined_with_the_frames():
+    [card] = looking(lambda share: 0.9 if share < 0.3 else 0.5)(photo(CARD))
+    assert card.score == pytest.approx(0.75, abs=0.01)  # odds of 9 and 1
+
+
+def test_what_a_second_look_does_not_see_as_a_card_is_refused():
+    assert looking(lambda share: 0.9 if share < 0.3 else 0.0)(photo(CARD)) == []
+
+
+def test_a_box_elsewhere_in_the_second_look_is_no_support():
+    taken = looking(lambda share: 0.9)
+    beside = card_quad_px(200, 100, 280, 150)
+    assert taken.look(photo(CARD), card_quad_px(*CARD), 0.5) == pytest.approx(0.9)
+    assert taken.look(photo(CARD), beside, 0.2) == 0
+
+
+def test_a_second_look_that_sees_nothing_gives_no_score():
+    assert looking(lambda share: 0.9).look(photo(), card_quad_px(*CARD), 0.5) == 0
+
+
+def test_what_is_far_too_slender_is_no_card():
+    stick = (100, 100, 300, 140)
+    found = capture([(0.9, stick)])
+    assert found(photo(stick)) == []
+    assert len(replace(found, params=replace(PARAMS, max_side_ratio=6.0))(photo(stick))) == 1

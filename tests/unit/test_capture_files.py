@@ -14,7 +14,13 @@ from meishi.errors import InputError
 from meishi.params import CaptureParams
 
 PARAMS = CaptureParams(
-    score_threshold=0.5, iou_threshold=0.45, candidates=4, max_cards=4, confidence_threshold=0.3
+    score_threshold=0.5,
+    iou_threshold=0.45,
+    candidates=4,
+    max_cards=4,
+    confidence_threshold=0.3,
+    looks=(),
+    max_side_ratio=4.0,
 )
 
 

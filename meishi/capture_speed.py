@@ -1,0 +1,106 @@
+"""How fast photos become cards, and what that costs: the whole capture, before and after.
+
+Before: the frozen `.pb` graphs in TensorFlow sessions; after: LiteRT. Both run the same code around
+the networks (crops, quads, refinement) on the same frames, so that their difference is that of the
+runtimes, and their processor seconds a frame can be compared as one would on a phone.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import cycle
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from meishi import images
+from meishi.capture import CardCapture
+from meishi.data.shards import ShardReader
+from meishi.evaluation.latency import FROZEN, TFLITE, frozen_session
+from meishi.evaluation.timing import Job, by_runtime, measure_jobs, thread_counts
+from meishi.litert import load_capture
+
+FRAMES = 4
+FRAME_PX = 1920  # longer side of a phone's preview frame
+CARDS = 4  # the most that there are, and what costs most
+ROUNDS = 5
+SEGMENTER_RUNS = 2  # a card: the crop and its mirror image
+NETS = ("ssd", "unet")
+
+
+def measure_capture(models: Path, frozen: Path, frames: Sequence[np.ndarray], runs: int) -> dict:
+    """Time whole captures in both runtimes, on one thread and on all cores.
+
+    Args:
+        models: folder that holds `tflite/` with models and settings.
+        frozen: folder of `ssd.pb` and `unet.pb`.
+        frames: (H, W, 3) RGB uint8; taken in turn.
+        runs: timed captures of each, at least; spread over `ROUNDS` rounds.
+
+    Returns:
+        {"frames", "width_px", "height_px", "cards": found in the mean, runtime: {label: times}},
+        times as `latency.measure` gives them.
+
+    Raises:
+        ValueError: if there is no frame or no run.
+    """
+    if not frames or runs < 1:
+        raise ValueError(f"capture: expected frames and runs, got {len(frames)} and {runs}")
+    capture = load_capture(models)
+    sources: dict[str, tuple[Callable, tuple]] = {
+        FROZEN: (load_frozen_capture, (models, frozen)),
+        TFLITE: (load_litert_capture, (models,)),
+    }
+    jobs = {
+        (runtime, label): Job(load, (*where, frames, count), f"capture in {runtime}", count)
+        for runtime, (load, where) in sources.items()
+        for label, count in thread_counts().items()
+    }
+    height, width = frames[0].shape[:2]
+    return {
+        "frames": len(frames),
+        "width_px": width,
+        "height_px": height,
+        "cards": float(np.mean([len(capture(frame)) for frame in frames])),
+        **by_runtime(measure_jobs(jobs, -(-runs // ROUNDS), ROUNDS)),
+    }
+
+
+def full_frames(reader: ShardReader, count: int = FRAMES, side_px: int = FRAME_PX) -> list:
+    """Return scenes with four cards, enlarged to the size of a preview frame.
+
+    Args:
+        reader: prepared scenes; those with most cards are taken, in their order.
+        count: how many.
+        side_px: longer side of a frame.
+    """
+    scenes = [(len(record.quads), content, record.id) for record, content in reader]
+    scenes.sort(key=lambda scene: -min(scene[0], CARDS))
+    return [_enlarged(images.decode(content, name), side_px) for _, content, name in scenes[:count]]
+
+
+def _enlarged(image: np.ndarray, side_px: int) -> np.ndarray:
+    scale = side_px / max(image.shape[:2])
+    size = [round(side * scale) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+
+
+def load_litert_capture(
+    models: Path, frames: Sequence[np.ndarray], threads: int
+) -> Callable[[], object]:
+    """Load the LiteRT models; what is returned captures the next frame."""
+    return _next_frame(load_capture(models, threads), frames)
+
+
+def load_frozen_capture(
+    models: Path, frozen: Path, frames: Sequence[np.ndarray], threads: int
+) -> Callable[[], object]:
+    """Load the frozen graphs with the settings of the LiteRT models."""
+    detector, segmenter = (frozen_session(frozen / f"{net}.pb", threads) for net in NETS)
+    capture = replace(load_capture(models), detector=detector, segmenter=segmenter)
+    return _next_frame(capture, frames)
+
+
+def _next_frame(capture: CardCapture, frames: Sequence[np.ndarray]) -> Callable[[], object]:
+    endless: Iterator[np.ndarray] = cycle(frames)
+    return lambda: capture(next(endless))

@@ -1,0 +1,75 @@
+"""Running a graph of operations: constants apart, results rounded, the walk traced once.
+
+An operation on constants is computed at once and stays a NumPy array, so that shapes and axes made
+by a model are known while its graph is traced. A model whose shapes depend on values runs
+operation by operation instead.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from meishi.coreml.kernels.arguments import NeedsValues
+from meishi.keras import tf
+
+Walk = Callable[..., dict]
+
+
+def apply(kernel: Callable[[], object], inputs: list, rounded: bool):
+    """Run one operation.
+
+    Args:
+        kernel: computes it.
+        inputs: what it works on; without a tensor among them its results are arrays.
+        rounded: whether floats of the result are rounded to float16.
+
+    Returns:
+        What the kernel gives: one value, or a tuple of them.
+    """
+    if has_tensor(inputs):
+        result = kernel()
+    else:
+        with tf.init_scope():
+            result = _constants(kernel())
+    return _half(result) if rounded else result
+
+
+def has_tensor(value) -> bool:
+    """Whether a value is a tensor, or a list with one."""
+    if isinstance(value, list | tuple):
+        return any(has_tensor(item) for item in value)
+    return tf.is_tensor(value)
+
+
+def traced(walk: Walk, tensors: Mapping[str, tf.Tensor]) -> Walk:
+    """Make a graph of a walk for inputs of these shapes; the walk itself if that cannot be."""
+    signature = [
+        tf.TensorSpec(tensor.shape, tensor.dtype, name=f"in_{place}")
+        for place, tensor in enumerate(tensors.values())
+    ]
+    graph = tf.function(
+        lambda *inputs: walk(**dict(zip(tensors, inputs, strict=True))), autograph=False
+    )
+    try:
+        concrete = graph.get_concrete_function(*signature)
+    except NeedsValues:
+        return walk
+    return lambda **inputs: concrete(*inputs.values())
+
+
+def _constants(result):
+    if isinstance(result, tuple | list):
+        return tuple(_constants(part) for part in result)
+    return result.numpy() if tf.is_tensor(result) else result
+
+
+def _half(value):
+    """Round floats to the nearest float16."""
+    if isinstance(value, tuple | list):
+        return tuple(_half(part) for part in value)
+    if tf.is_tensor(value):
+        return (
+            tf.cast(tf.cast(value, tf.float16), value.dtype) if value.dtype.is_floating else value
+        )
+    array = np.asarray(value)
+    return array.astype(np.float16).astype(np.float32) if array.dtype.kind == "f" else value

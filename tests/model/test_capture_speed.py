@@ -1,0 +1,58 @@
+"""The whole capture timed in both runtimes: structure and agreement, never a speed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from meishi import capture_speed
+from meishi.evaluation.latency import frozen_session
+from meishi.litert import load_capture
+
+pytestmark = pytest.mark.tf
+MODELS = Path(__file__).resolve().parents[2] / "models"
+
+
+def frames(*sizes):
+    rng = np.random.default_rng(2)
+    return [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in sizes]
+
+
+@pytest.fixture
+def models():
+    if not (MODELS / "tflite").is_dir():
+        pytest.skip("models/ is not here: dvc checkout")
+    return MODELS
+
+
+def test_both_runtimes_are_timed_on_the_same_frames(models):
+    found = capture_speed.measure_capture(models, models / "frozen", frames((90, 120)), runs=3)
+    assert (found["frames"], found["width_px"], found["height_px"]) == (1, 120, 90)
+    for runtime in ("frozen_pb", "tflite"):
+        for label in ("one_thread", "all_cores"):
+            times = found[runtime][label]
+            assert 0 < times["p50_ms"] <= times["p95_ms"] and times["cpu_s"] > 0
+
+
+def test_the_two_runtimes_give_the_same_boxes(models):
+    capture = load_capture(models)
+    (frame,) = frames((capture.detector_px, capture.detector_px))
+    before = frozen_session(models / "frozen" / "ssd.pb", 1)(frame)
+    after = capture.detector(frame)
+    assert set(before) == set(after)
+    for name, value in after.items():
+        np.testing.assert_allclose(before[name], value, atol=1e-4)
+
+
+def test_frames_are_taken_in_turn(monkeypatch):
+    seen = []
+    monkeypatch.setattr(capture_speed, "load_capture", lambda *_: lambda frame: seen.append(frame))
+    run = capture_speed.load_litert_capture(Path(), ["a", "b"], 1)
+    for _ in range(3):
+        run()
+    assert seen == ["a", "b", "a"]
+
+
+def test_nothing_to_time_is_refused(models):
+    with pytest.raises(ValueError, match="got 0 and 5"):
+        capture_speed.measure_capture(models, models / "frozen", [], runs=5)

@@ -1,0 +1,72 @@
+"""Which quads are cards, and which of several that show one card is kept."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meishi import ranking
+
+SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=6)
+
+
+def rectangle(left, top, width, height):
+    right, bottom = left + width, top + height
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
+
+
+def test_a_single_view_counts_as_it_is():
+    assert ranking.joint_score(np.array([0.42])) == 0.42
+
+
+def test_the_joint_score_is_the_logistic_of_the_mean_logit():
+    odds = np.sqrt((0.9 / 0.1) * (0.6 / 0.4))
+    assert ranking.joint_score(np.array([0.9, 0.6])) == pytest.approx(odds / (1 + odds))
+
+
+def test_one_view_without_a_card_pulls_three_sure_ones_down():
+    assert ranking.joint_score(np.array([0.9, 0.9, 0.9, 0.0])) < 0.6
+
+
+@given(SCORES)
+def test_the_joint_score_lies_between_its_views_and_knows_no_order(scores):
+    joint = ranking.joint_score(np.array(scores))
+    assert min(scores) - 0.006 <= joint <= max(scores) + 0.006
+    assert joint == pytest.approx(ranking.joint_score(np.array(scores[::-1])))
+
+
+@given(SCORES, st.floats(0.01, 0.3))
+def test_a_surer_view_never_lowers_the_joint_score(scores, more):
+    surer = [min(1.0, scores[0] + more), *scores[1:]]
+    assert ranking.joint_score(np.array(surer)) >= ranking.joint_score(np.array(scores)) - 1e-12
+
+
+@pytest.mark.parametrize(("width", "height", "ratio"), [(90, 30, 3), (30, 90, 3), (50, 50, 1)])
+def test_the_side_ratio_is_of_the_longer_sides(width, height, ratio):
+    assert ranking.side_ratio(rectangle(5, 7, width, height)) == pytest.approx(ratio)
+
+
+def test_the_side_ratio_of_a_trapezium_takes_the_pairs_means():
+    trapezium = np.array([[20, 0], [60, 0], [80, 30], [0, 30]], float)
+    legs = np.hypot(20, 30)
+    assert ranking.side_ratio(trapezium) == pytest.approx((40 + 80) / (2 * legs))
+
+
+def test_of_two_quads_on_one_card_the_surer_is_kept():
+    card, other = rectangle(0, 0, 90, 50), rectangle(3, 2, 90, 50)
+    assert ranking.distinct([other, card], [0.5, 0.8]) == [1]
+
+
+def test_quads_apart_are_all_kept_the_surest_first():
+    apart = [rectangle(100 * place, 0, 90, 50) for place in range(3)]
+    assert ranking.distinct(apart, [0.4, 0.9, 0.6]) == [1, 2, 0]
+
+
+def test_a_quad_that_two_others_agree_with_beats_a_slightly_surer_one_that_stands_alone():
+    halves = rectangle(0, 0, 90, 50), rectangle(1, 0, 90, 50), rectangle(0, 0, 45, 50)
+    assert ranking.distinct(list(halves), [0.6, 0.6, 0.65]) == [0]
+    assert ranking.distinct(list(halves), [0.6, 0.6, 0.95]) == [2]
+
+
+def test_no_quads_are_none():
+    assert ranking.distinct([], []) == []
