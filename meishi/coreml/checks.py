@@ -86,7 +86,7 @@ def _weight_fault(weights: Path, name: str, offset: int) -> str | None:
     file = weights / name.rsplit("/", 1)[-1]
     if not file.is_file():
         return f"{file.name} is missing"
-    if not file.resolve().is_relative_to(weights.resolve().parent):
+    if not file.resolve().is_relative_to(weights.parent.resolve()):
         return f"{file.name} leaves the package"
     with file.open("rb") as stream:
         stream.seek(offset)

@@ -10,27 +10,37 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from meishi.coreml.kernels.arguments import NeedsValues
+from meishi.errors import InputError
 from meishi.keras import tf
 
 Walk = Callable[..., dict]
 
 
-def apply(kernel: Callable[[], object], inputs: list, rounded: bool):
+def apply(kernel: Callable[[], object], inputs: list, rounded: bool, name: str):
     """Run one operation.
 
     Args:
         kernel: computes it.
         inputs: what it works on; without a tensor among them its results are arrays.
         rounded: whether floats of the result are rounded to float16.
+        name: of the operation, for errors.
 
     Returns:
         What the kernel gives: one value, or a tuple of them.
+
+    Raises:
+        InputError: if it cannot be run on these inputs.
     """
-    if has_tensor(inputs):
-        result = kernel()
-    else:
-        with tf.init_scope():
-            result = _constants(kernel())
+    try:
+        if has_tensor(inputs):
+            result = kernel()
+        else:
+            with tf.init_scope():
+                result = _constants(kernel())
+    except NeedsValues:
+        raise
+    except Exception as error:  # a model from elsewhere may lead a kernel to any
+        raise InputError(f"{name} cannot be run: {error}") from error
     return _half(result) if rounded else result
 
 
@@ -54,7 +64,14 @@ def traced(walk: Walk, tensors: Mapping[str, tf.Tensor]) -> Walk:
         concrete = graph.get_concrete_function(*signature)
     except NeedsValues:
         return walk
-    return lambda **inputs: concrete(*inputs.values())
+
+    def run(**inputs):
+        try:
+            return concrete(*inputs.values())
+        except tf.errors.OpError as error:
+            raise InputError(f"an operation cannot be run: {error.message}") from error
+
+    return run
 
 
 def _constants(result):

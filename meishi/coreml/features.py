@@ -102,8 +102,12 @@ class Feature:
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":
             raise InputError(f"{self.name}: expected numbers, got {array.dtype}")
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise InputError(f"{self.name}: {np.isnan(array).sum()} values are NaN")
         if self.kind == "image":
             return self._pixels(array)
+        if self.type.startswith("int") and array.dtype.kind == "f" and (array % 1).any():
+            raise InputError(f"{self.name}: expected integers ({self.type}), got fractions")
         if array.ndim == 0 and self.shape == (1,):
             array = array.reshape(1)  # Core ML has no arrays without axes
         fault = self.fault(array.shape)
@@ -126,6 +130,9 @@ class Feature:
                 wanted = f"{wanted} with (H, W) {self.wanted()}"
             raise InputError(f"{self.name} must be {wanted}, got {array.shape}")
         array = array.astype(np.float32)
+        if self.type != "GRAYSCALE_FLOAT16" and not ((array >= 0) & (array <= 255)).all():
+            span = f"{array.min():g}..{array.max():g}"
+            raise InputError(f"{self.name}: expected pixels of 0..255, got {span}")
         if self.is_grey:
             return array[None, None]
         array = array[..., ::-1] if self.type == "BGR" else array

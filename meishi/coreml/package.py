@@ -71,13 +71,15 @@ def spec_path(path: Path) -> Path:
     if path.is_file():
         kind = "a zip archive: unpack it first" if zipfile.is_zipfile(path) else "a file"
         raise InputError(f"{path}: not a Core ML package, which is a folder, but {kind}")
+    if (path / "coremldata.bin").exists():
+        raise InputError(f"{path}: a compiled model, of which only Core ML knows the format")
     try:
         manifest = json.loads((path / "Manifest.json").read_text(encoding="utf-8"))
         items = {name: item["path"] for name, item in manifest["itemInfoEntries"].items()}
         root = items[manifest["rootModelIdentifier"]]
     except FileNotFoundError:
         raise InputError(f"{path}: not a Core ML package: there is no Manifest.json") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}/Manifest.json: damaged ({error!r}); convert again") from error
     data = (path / "Data").resolve()
     for item in items.values():
@@ -108,6 +110,8 @@ def read_spec(path: Path):
         raise InputError(f"{model_file}: missing from the package; convert again") from None
     except IsADirectoryError:
         raise InputError(f"{model_file}: a folder where the model file should be") from None
+    except OSError as error:
+        raise InputError(f"{model_file}: cannot be read: {error}") from error
     except DecodeError as error:
         raise InputError(f"{model_file}: damaged ({error}); convert again") from error
     if spec.WhichOneof("Type") is None:

@@ -83,7 +83,7 @@ class Program:
             if name not in values and feature.default is None
         ]
         if missing:
-            raise InputError(f"{self.where}: missing inputs {sorted(missing)}")
+            raise InputError(f"missing inputs {sorted(missing)}")
         states = {} if states is None else states
         tensors = {name: self._tensor(name, values) for name in self.features}
         for name, shape in self.states.items():
@@ -98,10 +98,7 @@ class Program:
         value = values.get(name)
         if value is None:
             value = np.full(feature.shape, feature.default)
-        try:
-            return tf.constant(feature.tensor(value))
-        except InputError as error:
-            raise InputError(f"{self.where}: {error}") from None
+        return tf.constant(feature.tensor(value))
 
     def _graph(self, tensors: dict[str, tf.Tensor]) -> Callable:
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())
@@ -142,6 +139,8 @@ def _labels(mil) -> dict[str, list]:
     for operation in mil.operations:
         if operation.op_type == "classify":
             classes = operation.inputs["classes"].val
-            names = [getattr(item, "val", item) for item in getattr(classes, "ls", classes)]
-            found |= {variable.name: list(names) for variable in operation.outputs}
+            names = np.array(
+                [getattr(item, "val", item) for item in getattr(classes, "ls", classes)]
+            )
+            found |= {variable.name: names.tolist() for variable in operation.outputs}
     return found

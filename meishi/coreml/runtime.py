@@ -26,15 +26,18 @@ from meishi.errors import InputError
 
 Stage = Program | NeuralNetwork | Suppression
 PIPELINES = ("pipeline", "pipelineClassifier", "pipelineRegressor")
-APPLE_ONLY = (
-    "audioFeaturePrint",
-    "gazetteer",
-    "soundAnalysisPreprocessing",
-    "textClassifier",
-    "visionFeaturePrint",
-    "wordEmbedding",
-    "wordTagger",
-)
+_APPLE = "its weights are part of Apple's systems, not of the model"
+REASONS = {
+    "audioFeaturePrint": _APPLE,
+    "customModel": "its code is a class of an app, not of the model",
+    "gazetteer": _APPLE,
+    "linkedModel": "it is another file, which it only names",
+    "soundAnalysisPreprocessing": _APPLE,
+    "textClassifier": _APPLE,
+    "visionFeaturePrint": _APPLE,
+    "wordEmbedding": _APPLE,
+    "wordTagger": _APPLE,
+}
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,12 @@ class Package:
         if unknown:
             raise InputError(f"{self.path}: unknown inputs {unknown}; it has {self.inputs}")
         known: dict = dict(values)
-        for stage in self.stages:
-            known |= stage.run(known, states) if isinstance(stage, Program) else stage.run(known)
+        try:
+            for stage in self.stages:
+                given = (known, states) if isinstance(stage, Program) else (known,)
+                known |= stage.run(*given)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from error
         return {name: known[name] for name in self.outputs}
 
 
@@ -139,8 +146,8 @@ def refusal(spec) -> str | None:
     kind = spec.WhichOneof("Type")
     if kind in ("mlProgram", "nonMaximumSuppression", *NETWORKS):
         return None
-    if kind in APPLE_ONLY:
-        return f"a model of kind {kind} cannot run here: its weights are part of Apple's systems"
+    if kind in REASONS:
+        return f"a model of kind {kind} cannot run here: {REASONS[kind]}"
     known = "only ML programs, neural networks, pipelines of them, and suppression"
     return f"cannot run a model of kind {kind}: {known}"
 

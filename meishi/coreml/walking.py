@@ -57,7 +57,8 @@ def _results(operation, known: dict, rounded: bool):
     if kind in LISTS:
         return (LISTS[kind](Arguments(**arguments)),)
     kernel = partial(OPS[kind], Arguments(**arguments))
-    result = execution.apply(kernel, list(arguments.values()), rounded)
+    name = f"operation {kind} of {operation.outputs[0].name}"
+    result = execution.apply(kernel, list(arguments.values()), rounded, name)
     return result if isinstance(result, tuple | list) else (result,)
 
 

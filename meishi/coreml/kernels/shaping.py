@@ -57,6 +57,7 @@ def _flatten2d(o: Arguments):
 def _concat(o: Arguments):
     axis = integer(o.axis)
     values = [tf.convert_to_tensor(value) for value in o.values]
+    values = [value if len(value.shape) else tf.reshape(value, [1]) for value in values]
     if not o.interleave:
         return tf.concat(values, axis=axis)
     sizes = list(shape_of(values[0]))

@@ -97,7 +97,7 @@ class NeuralNetwork:
             if name not in values and feature.default is None and not feature.optional
         ]
         if missing:
-            raise InputError(f"{self.where}: missing inputs {sorted(missing)}")
+            raise InputError(f"missing inputs {sorted(missing)}")
         tensors = {name: tf.constant(self._input(name, values)) for name in self.features}
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())
         if key not in self._graphs:
@@ -143,9 +143,7 @@ class NeuralNetwork:
             values = np.asarray(results[self._probability_blob()]).reshape(-1)
             names = _labels(self.spec.neuralNetworkClassifier) or list(range(len(values)))
             if len(names) != len(values):
-                raise InputError(
-                    f"{self.where}: {len(names)} class labels, but {len(values)} probabilities"
-                )
+                raise InputError(f"{len(names)} class labels, but {len(values)} probabilities")
             yield label, np.array(names[int(values.argmax())])
             if probabilities:
                 yield probabilities, dict(zip(names, map(float, values), strict=True))
@@ -159,13 +157,10 @@ class NeuralNetwork:
         value = values.get(name)
         if value is None:
             value = np.full(feature.shape, feature.default or 0.0)
-        try:
-            if feature.kind == "image":
-                x = feature.tensor(value)
-                return x[None] if pictures else x
-            return _five_axes(feature, value) if arrays else feature.tensor(value)
-        except InputError as error:
-            raise InputError(f"{self.where}: {error}") from None
+        if feature.kind == "image":
+            x = feature.tensor(value)
+            return x[None] if pictures else x
+        return _five_axes(feature, value) if arrays else feature.tensor(value)
 
     def _preprocessed(self, name: str, value):
         """Scale and shift a picture, or subtract a mean picture from it."""

@@ -98,7 +98,7 @@ def _values(spec, shape: Sequence[int], axis: int) -> np.ndarray:
     along[axis] = -1
     scale = np.array(grid.scale, np.float32).reshape(along)
     bias = np.array(grid.bias or [0.0], np.float32).reshape(along)
-    return codes * scale + bias
+    return codes.astype(np.float32) * scale + bias
 
 
 def _unpacked(raw: bytes, bits: int, count: int) -> np.ndarray:

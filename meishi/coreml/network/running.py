@@ -49,7 +49,7 @@ def run(layers, known: dict, rounded: bool, observe: Observer | None = None) -> 
             raise _Continue
         else:
             kernel = partial(LAYERS[kind], Layer(p, inputs))
-            result = execution.apply(kernel, inputs, rounded)
+            result = execution.apply(kernel, inputs, rounded, f"layer {layer.name}, {kind},")
             results = result if isinstance(result, tuple | list) else (result,)
             floats = [_float(value) for value in results[: len(layer.output)]]
             known.update(zip(layer.output, floats, strict=True))
