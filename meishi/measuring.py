@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from meishi import images
 from meishi.capture import CapturedCard, CardCapture, Network
+from meishi.coreml.examples import spread
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.evaluation.captures import capture_metrics, card_results, mask_iou
@@ -110,11 +111,6 @@ def _histogram(name: str, values: list[float], edges: np.ndarray) -> list[dict[s
         {name: float(edge), "cards": int(count)}
         for edge, count in zip(edges[:-1].round(6), counts, strict=True)
     ]
-
-
-def spread(total: int, count: int) -> list[int]:
-    """Choose up to `count` of `total` indices, evenly spread, the first and the last among them."""
-    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
 
 
 def measure(

@@ -9,12 +9,13 @@ Takes   about three minutes on 2 cores
 
 from meishi import capture_speed, paths, reporting
 from meishi.atomic import replace_folder
+from meishi.coreml.examples import spread
 from meishi.coreml.freeze import read_frozen_pb
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
 from meishi.evaluation import cost, device_model, latency
 from meishi.litert import load_capture
-from meishi.measuring import measure, spread, write_overlays
+from meishi.measuring import measure, write_overlays
 from meishi.params import load_params
 
 

@@ -113,6 +113,7 @@ def test_outputs_that_are_missing_are_all_named(workspace, monkeypatch):
     (workspace / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     (workspace / "models" / "ssd").mkdir(parents=True)
     monkeypatch.setattr(smoke, "_run", lambda *_: '{"evaluate": ["changed command"]}')
+    monkeypatch.setattr(smoke, "summary", "\n".join)  # which cuts a list as long as this one
     with pytest.raises(InputError) as error:
         smoke.check_outputs(Path("."))
     for fault in ("models/ssd: declared", "metrics/evaluate.json: declared", "evaluate: out of"):
