@@ -13,6 +13,7 @@ from meishi.capture import CardCapture
 from meishi.errors import InputError, summary
 from meishi.geometry.homography import rectify
 from meishi.overlay import capture_overlay
+from meishi.writable import check_writable
 
 RESULT = "cards.json"
 UNREADABLE = {".heic", ".heif", ".avif", ".dng", ".raw"}  # photos, but none that we can decode
@@ -98,7 +99,7 @@ def capture_photos(
         CaptureError: at the end, if there was any fault; the good photos are done then.
         InputError: if the folder cannot be written, before anything is.
     """
-    _check_writable(out)
+    check_writable(out / RESULT)
     inputs = {os.path.realpath(photo.given) for photo in photos}
     rows, found = [], list(faults)
     for photo in tqdm(photos, unit="photo", desc="capture", disable=len(photos) < 2):
@@ -151,14 +152,3 @@ def _listed_crops(out: Path) -> set[str]:
     except (OSError, ValueError, KeyError, TypeError):
         return set()
     return {name for name in names if isinstance(name, str) and name == Path(name).name}
-
-
-def _check_writable(out: Path) -> None:
-    """Fail before the work rather than after it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".meishi-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another") from error

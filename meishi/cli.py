@@ -55,7 +55,7 @@ def preview(
         Path | None, typer.Option(help="True quads of a rendered video, to measure against.")
     ] = None,
     fps: Annotated[
-        float | None, typer.Option(help="Of the video, instead of what it states.")
+        float | None, typer.Option(help="Frames a second of the video, if it states wrong ones.")
     ] = None,
     models: Annotated[
         Path, typer.Option(help="Folder with tflite/, as `convert` writes it.")
@@ -104,8 +104,8 @@ def render(
     video: Annotated[
         Path | None, typer.Option(help="Instead of a data set, an .mp4; its quads go into .json.")
     ] = None,
-    cards: Annotated[int, typer.Option(help="Of the video: cards, 0 to 4.")] = 4,
-    frames: Annotated[int, typer.Option(help="Of the video: frames, 30 a second.")] = 300,
+    cards: Annotated[int, typer.Option(help="Of the video: how many cards, 0 to 4.")] = 4,
+    frames: Annotated[int, typer.Option(help="Of the video: how many frames, 30 a second.")] = 300,
     motion: Annotated[str, typer.Option(help="Of the video's camera: hand or still.")] = "hand",
 ) -> None:
     """Render labelled scenes into a data set, or a video. Needs requirements-render.txt."""

@@ -34,7 +34,9 @@ def check_ref(
 
 @app.command("model-card")
 def model_card(
-    out: Annotated[Path, typer.Option(help="The Markdown file.")] = Path("MODEL_CARD.md"),
+    out: Annotated[Path, typer.Option(help="The Markdown file to write, or to compare.")] = Path(
+        "MODEL_CARD.md"
+    ),
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if the file is out of step.")
     ] = False,

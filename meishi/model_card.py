@@ -110,7 +110,7 @@ def _settings(params: Params) -> dict[str, object]:
     return {
         "seed": params.seed,
         "max_cards": params.capture.max_cards,
-        "thresholds": _table((f"`{key}`", f"{value:g}") for key, value in chosen.items()),
+        "thresholds": _table((f"`{key}`", _setting(value)) for key, value in chosen.items()),
         "ssd_px": params.ssd.input_px,
         "unet_px": params.unet.input_px,
         "unet_blocks": params.unet.blocks,
@@ -120,6 +120,10 @@ def _settings(params: Params) -> dict[str, object]:
         "val_percent": f"{100 * params.preprocess.val_fraction:g}",
         "test_percent": f"{100 * params.preprocess.test_fraction:g}",
     }
+
+
+def _setting(value: float | tuple[float, ...]) -> str:
+    return ", ".join(f"{part:g}" for part in (value if isinstance(value, tuple) else (value,)))
 
 
 def _data(root: Path, params: Params) -> dict[str, str]:

@@ -5,6 +5,7 @@ The whole file is checked on every load, so that a slip in a late stage's sectio
 first stage. YAML 1.2 (ruamel), as DVC reads it: under YAML 1.1 `1e-3` would be a string.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -218,24 +219,21 @@ class Params:
         raise AttributeError(f"params section '{name}' was not asked for in load_params(...)")
 
 
-def load_params(*sections: str, path: Path | None = None) -> Params:
-    """Read the named sections of params.yaml, having checked all of it.
+def load_params(*names: str, path: Path | None = None) -> Params:
+    """Read the named sections of params.yaml, or keys of them, having checked all of it.
 
     Args:
-        sections: top-level keys, for a stage exactly its `params` in dvc.yaml.
+        names: "SECTION" or "SECTION.KEY"; for a stage exactly its `params` in dvc.yaml.
         path: the file; params.yaml in the working directory when None.
 
     Returns:
-        An object with exactly these attributes.
+        An object with exactly these attributes; a section with exactly the keys that are named.
 
     Raises:
         ParamsError: if the file cannot be read, or a key is unknown, missing or of the wrong
             type; all faults in one message.
     """
     path = paths.PARAMS if path is None else path
-    known = [field.name for field in fields(Params)]
-    if unknown := [name for name in sections if name not in known]:
-        raise ParamsError(f"load_params: no section {unknown}; there are {known}")
     faults: list[schema.Fault] = []
     whole = schema.build(Params, _read(path), faults)
     variants = read_variants(whole.exports or {}, faults)
@@ -243,10 +241,22 @@ def load_params(*sections: str, path: Path | None = None) -> Params:
         faults += _range_faults(whole)
     if faults:
         raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
-    chosen = object.__new__(Params)
-    chosen.__dict__.update({name: getattr(whole, name) for name in sections})
-    if "exports" in sections:
+    chosen = _only(whole, names)
+    if "exports" in names:
         chosen.__dict__["exports"] = variants
+    return chosen
+
+
+def _only(whole: Any, names: Sequence[str]) -> Any:
+    """Copy a dataclass with some of its fields alone; another is an AttributeError."""
+    known = [field.name for field in fields(whole)]
+    chosen = object.__new__(type(whole))
+    for name in dict.fromkeys(name.split(".")[0] for name in names):
+        if name not in known:
+            raise ParamsError(f"load_params: no {name!r}; there are {known}")
+        keys = [other.partition(".")[2] for other in names if other.split(".")[0] == name]
+        inner = getattr(whole, name)
+        chosen.__dict__[name] = inner if "" in keys else _only(inner, keys)
     return chosen
 
 

@@ -118,9 +118,22 @@ class SwapParams:
 
 
 @dataclass(frozen=True)
+class SceneParams:
+    """Which training scenes are augmented: what an ablation leaves out.
+
+    `sources` are names of fetch.sources, () for all; without `hard_negatives` scenes that hold
+    things which look like cards are left out, with and without cards.
+    """
+
+    sources: tuple[str, ...]
+    hard_negatives: bool
+
+
+@dataclass(frozen=True)
 class AugmentParams:
     """How many augmented samples, and the recipes."""
 
+    scenes: SceneParams
     frames_per_scene: int
     crops_per_card: int
     crops_per_empty_scene: int

@@ -18,6 +18,7 @@ from meishi.scenes.placement import SIZE_PX
 from meishi.scenes.video import Clip, shots
 from meishi.tracing import render as tracing
 from meishi.tracing.light import panoramas
+from meishi.writable import check_writable
 
 LICENCE = "CC-BY-4.0 for the compositions; the pictures in them as listed in sources"
 WEIGHTS = WeightsEntry(
@@ -126,7 +127,7 @@ def render_video(clip: Clip, out: Path) -> Path:
     """
     listing = out.with_suffix(".json")
     videos.check_target(out)
-    videos.check_writable(listing)
+    check_writable(listing)
     quads_px: list[list[list[list[float]]]] = []
     with videos.written(out, clip.fps) as add:
         for shot in tqdm(shots(clip), total=clip.frames, unit="frame", desc="render"):

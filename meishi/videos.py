@@ -4,8 +4,6 @@ A frame is RGB uint8 (height, width, 3), upright. Written videos are MPEG-4 Part
 .mp4, the one codec of .mp4 that each build of OpenCV's wheels encodes quickly; it is lossy.
 """
 
-import errno
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import numpy as np
 from meishi import atomic
 from meishi.errors import InputError
 from meishi.quiet import without_startup_notes
+from meishi.writable import check_writable
 
 SUFFIX, CODEC = ".mp4", "mp4v"
 MIN_SIDE_PX = 16
@@ -139,19 +138,6 @@ def check_target(target: Path) -> None:
     if target.suffix.lower() != SUFFIX:
         raise InputError(f"{target}: videos are written as {SUFFIX}; name one")
     check_writable(target)
-
-
-def check_writable(target: Path) -> None:
-    """Raise an `InputError` if a file of that name cannot be made."""
-    try:
-        if target.is_dir():
-            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        probe = target.with_name(f".meishi-{os.getpid()}.partial")
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror})") from error
 
 
 @contextmanager

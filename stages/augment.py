@@ -1,6 +1,6 @@
 """Turn training scenes into samples: frames for the detector, crops for the segmenter.
 
-Reads   build/prepared/train        Params  seed, augment, ssd, unet
+Reads   build/prepared/train        Params  seed, augment, ssd.input_px, unet.input_px, unet.margin
 Writes  build/augmented, plots/augmented.jpg
 Takes   about 3 minutes on 2 cores
 """
@@ -14,6 +14,7 @@ from meishi.atomic import atomic_write_bytes, replace_folder
 from meishi.contact_sheet import AugmentedSheet
 from meishi.data.augment import Augmenter
 from meishi.data.augment_scenes import augment_scenes
+from meishi.data.choosing import keep_chosen
 from meishi.data.samples import CROPS, FRAMES, SampleWriter
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
@@ -22,8 +23,9 @@ from meishi.params import load_params
 
 def main() -> None:
     """Run the stage."""
-    params = load_params("seed", "augment", "ssd", "unet")
+    params = load_params("seed", "augment", "ssd.input_px", "unet.input_px", "unet.margin")
     reader = ShardReader(paths.TRAIN)
+    keep_chosen(reader, params.augment.scenes)
     augmenter = Augmenter(
         params.augment, params.ssd.input_px, params.unet.input_px, params.unet.margin
     )

@@ -20,6 +20,11 @@ from meishi.errors import InputError, summary
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 MAX_FILES = 1000
+# Shorter than what file systems take, so that a name is refused and does not fail to be written: a
+# part of a path has 255 bytes, the whole 1024 on iOS, and we write beside the name, in a folder.
+MAX_PART = 200
+MAX_NAME = 400
+MAX_DEPTH = 16
 CHUNK_BYTES = 1 << 16
 # What zipfile raises of bytes that are no sound zip.
 DAMAGE = (
@@ -70,8 +75,11 @@ def package_files(package: Path) -> dict[str, Path]:
     if odd:
         raise InputError(f"{package}: only files and folders can be published, not {odd}")
     files = {p.relative_to(package).as_posix(): p for p in found if p.is_file()}
+    faults = [fault for name in files if (fault := _name_fault(name))]
     if len(files) > MAX_FILES:
-        raise InputError(f"{package}: {len(files)} files; a package has at most {MAX_FILES}")
+        faults.append(f"{len(files)} files; a package has at most {MAX_FILES}")
+    if faults:
+        raise InputError(f"{package}: no device would take it: {summary(faults)}")
     return dict(sorted(files.items()))
 
 
@@ -150,18 +158,31 @@ def _checked(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
 def _fault(info: zipfile.ZipInfo) -> str | None:
     # orig_filename: zipfile cuts names at a NUL and turns the system's separators into slashes.
     name = info.orig_filename
-    parts = name.split("/")
     mode = info.external_attr >> 16
-    if name.startswith("/") or "\\" in name or "\0" in name or ":" in parts[0]:
-        return f"{name!r} is no relative path"
-    if any(part in ("", ".", "..") for part in parts):
-        return f"{name!r} leaves its folder or names one"
+    if fault := _name_fault(name):
+        return fault
+    if name != info.filename:
+        return f"{name!r} has two names"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         return f"{name!r} is a link or a special file"
     if info.flag_bits & 1:
         return f"{name!r} is encrypted"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return f"{name!r} is compressed in a way that is not allowed"
+    return None
+
+
+def _name_fault(name: str) -> str | None:
+    parts = name.split("/")
+    if name.startswith("/") or "\\" in name or "\0" in name or ":" in parts[0]:
+        return f"{name!r} is no relative path"
+    if any(part in ("", ".", "..") for part in parts):
+        return f"{name!r} leaves its folder or names one"
+    if len(name) > MAX_NAME or len(parts) > MAX_DEPTH or max(map(len, parts)) > MAX_PART:
+        return f"{name[:20] + '...'!r} is too long, or too deep"
+    # File systems differ in which spellings of other letters they take for the same.
+    if not (name.isascii() and name.isprintable()):
+        return f"{name!r} has other letters than printable ASCII"
     return None
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meishi.collections import cli_devices
+from meishi.collections.cli_options import Address, Lock
+from meishi.collections.layout import CONFIG
 from meishi.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,16 +18,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Model collections: testers first, then everyone.", no_args_is_help=True)
 app.add_typer(cli_devices.app)  # its commands beside these
 
-Address = Annotated[
-    str, typer.Option("--at", help="Published folder, or any fsspec address, as s3://BUCKET/PATH.")
-]
 Keys = Annotated[list[Path], typer.Option("--keys", help="Folder with private keys; repeatable.")]
-Root = Annotated[
+RootOrKeys = Annotated[
     Path | None, typer.Option(help="Trusted root.json; that of the first --keys if not given.")
-]
-Lock = Annotated[
-    Path | None,
-    typer.Option(help="File that all publishers share, for stores without conditional writes."),
 ]
 Config = Annotated[Path, typer.Option(help="Floors, contracts and packages of the models.")]
 Model = Annotated[str, typer.Argument(help="Name of the model.", metavar="MODEL")]
@@ -58,7 +53,9 @@ def publish(
     at: Address,
     keys: Keys,
     to: Annotated[str, typer.Option(help="staging or release.")] = "staging",
-    min_os: Annotated[str, typer.Option(help="Oldest system, as 15.0.")] = "15.0",
+    min_os: Annotated[
+        str, typer.Option(help="Oldest system, as 17.4; that of the package if not given.")
+    ] = "",
     min_app: Annotated[str, typer.Option(help="Oldest app.")] = "1.0",
     max_app: Annotated[str, typer.Option(help="Newest app; any if not given.")] = "",
     variant: Annotated[str, typer.Option(help="Name of this build, if there are several.")] = "",
@@ -69,25 +66,26 @@ def publish(
     metrics: Annotated[
         list[Path] | None, typer.Option(help="Of an .mlpackage: metrics files; repeatable.")
     ] = None,
-    config: Config = Path("collections.yaml"),
-    root: Root = None,
+    config: Config = CONFIG,
+    root: RootOrKeys = None,
     lock: Lock = None,
 ) -> None:
     """Put a package through the quality gate and into a collection."""
     import tempfile
 
     from meishi.collections import gate, layout, publishing, registry
-    from meishi.collections.contract import contract_of
+    from meishi.collections.contract import contract_of, system_of
 
     collection = layout.checked_collection(to)
     wanted = gate.read_config(config)
-    terms = publishing.Terms(min_os, min_app, max_app, variant, rollout, notes)
     tag = registry.parse_tag(artefact)
     with tempfile.TemporaryDirectory(prefix="meishi-publish-") as scratch:
         if tag:
             candidate = publishing.from_tag(Path.cwd(), tag, wanted, Path(scratch))
         else:
             candidate = publishing.from_folder(Path(artefact), model, version, metrics or [])
+        system = gate.check_system(min_os, system_of(candidate.package))
+        terms = publishing.Terms(system, min_app, max_app, variant, rollout, notes)
         repository = _repository(at, keys, root, lock)
         entry = publishing.publish(repository, collection, candidate, terms, wanted, contract_of)
     print(f"{collection}: {entry.model} {entry.version}, contract {entry.contract[:12]}")
@@ -103,7 +101,7 @@ def promote(
     to: Annotated[str, typer.Option(help="Collection it goes to.")] = "release",
     rollout: Rollout = 100,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where `halt` stopped.")] = False,
-    root: Root = None,
+    root: RootOrKeys = None,
     lock: Lock = None,
 ) -> None:
     """List the same bytes in another collection, or raise their share there."""
@@ -125,7 +123,7 @@ def rollback(
     keys: Keys,
     within: Collection = "release",
     to: Annotated[str, typer.Option(help="Version to go back to; the one before if none.")] = "",
-    root: Root = None,
+    root: RootOrKeys = None,
     lock: Lock = None,
 ) -> None:
     """Withdraw the newest version, or all that are newer than another."""
@@ -149,7 +147,7 @@ def withdraw(
     at: Address,
     keys: Keys,
     within: Collection = "release",
-    root: Root = None,
+    root: RootOrKeys = None,
     lock: Lock = None,
 ) -> None:
     """Send every device that has a version back to the one before."""
@@ -165,7 +163,7 @@ def halt(
     at: Address,
     keys: Keys,
     within: Collection = "release",
-    root: Root = None,
+    root: RootOrKeys = None,
     lock: Lock = None,
 ) -> None:
     """Stop a rollout where it is: who has the version keeps it, no one else gets it."""
@@ -181,7 +179,7 @@ def refresh(
     roles: Annotated[
         list[str] | None, typer.Option(help="Further roles to sign anew; repeatable.")
     ] = None,
-    root: Root = None,
+    root: RootOrKeys = None,
     lock: Lock = None,
 ) -> None:
     """Sign timestamp and snapshot anew before they expire: once a day, by a timer."""
@@ -198,7 +196,7 @@ def rotate(
     into: Annotated[Path, typer.Option(help="Folder for the new private key.")],
     at: Address,
     keys: Keys,
-    root: Root = None,
+    root: RootOrKeys = None,
     lock: Lock = None,
 ) -> None:
     """Replace a key of a role."""
@@ -215,7 +213,7 @@ def gc(
     at: Address,
     keys: Keys,
     days: Annotated[float, typer.Option(help="Keep what is younger.", min=0)] = 7,
-    root: Root = None,
+    root: RootOrKeys = None,
     lock: Lock = None,
 ) -> None:
     """Remove archives and old metadata that nothing refers to."""

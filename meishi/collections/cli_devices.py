@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
+from meishi.collections.cli_options import Address, Lock, Root
+from meishi.collections.installed import QUOTA_BYTES
 from meishi.errors import InputError, summary
 
 app = typer.Typer()
-
-Address = Annotated[str, typer.Option("--at", help="Published folder, or any fsspec address.")]
-Root = Annotated[Path, typer.Option(help="Trusted root.json, as the app embeds it.")]
-Lock = Annotated[Path | None, typer.Option(help="File that all publishers share.")]
 
 
 @app.command()
@@ -66,7 +64,9 @@ def client(
     device: Annotated[str, typer.Option(help="Id of the device; random in an app.")] = "device",
     os: Annotated[str, typer.Option(help="Version of its system.")] = "17.0",
     app_version: Annotated[str, typer.Option("--app", help="Version of its app.")] = "1.0",
-    quota_mb: Annotated[int, typer.Option(help="For packages and archives.", min=1)] = 60,
+    quota: Annotated[
+        int, typer.Option(help="Bytes for packages and archives.", min=1)
+    ] = QUOTA_BYTES,
 ) -> None:
     """Be a device once: poll, download, verify, try, swap; print what runs then."""
     from meishi.collections.client import Client
@@ -83,7 +83,7 @@ def client(
         Device(device, os, app_version, checked_collection(collection), contracts),
         packages,
         probe_package,
-        quota=quota_mb * 1_000_000,
+        quota=quota,
     )
     for outcome in one.update():
         reason = f" ({outcome.reason})" if outcome.reason else ""

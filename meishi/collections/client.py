@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
-from tuf.ngclient import Updater
 
 from meishi.collections import layout
 from meishi.collections.archive import ArchiveError, tree_sha256, unpack
@@ -20,12 +19,11 @@ from meishi.collections.disk import Disk
 from meishi.collections.downloads import fetch_archive
 from meishi.collections.entries import Offer
 from meishi.collections.http import Http
-from meishi.collections.installed import Installed, ModelState, Shelf
-from meishi.collections.polling import MetadataPoll
+from meishi.collections.installed import QUOTA_BYTES, Installed, ModelState, Shelf
+from meishi.collections.polling import MetadataPoll, Verified
 from meishi.collections.selection import Device, choose, refusal
-from meishi.collections.trust import REFUSALS, archive_url, read_offers, verified_targets
+from meishi.collections.trust import REFUSALS, archive_url, read_offers
 
-QUOTA_BYTES = 60_000_000
 TRIALS = 2  # one may have been cut short by the user or the battery
 Probe = Callable[[str, Path], None]  # model, package; raises ProbeError
 
@@ -98,10 +96,11 @@ class Client:
             An outcome a model; nothing that the server sends raises.
         """
         try:
-            offers, updater, faults = self._poll()
+            verified = self._poll()
         except (*REFUSALS, OSError) as error:
             return [self._outcome(model, "failed", _words(error)) for model in self.embedded]
-        return [self._update(model, offers, updater, faults) for model in self.embedded]
+        offers, faults = read_offers(verified.targets, self.device.collection)
+        return [self._updated(model, offers, verified, faults) for model in self.embedded]
 
     def package(self, model: str) -> Path:
         """Return the package to run: current, previous or embedded, the first that is intact."""
@@ -120,24 +119,28 @@ class Client:
         self._give_up(model, current.sha256)
         return self._outcome(model, "went back", f"{current.version} failed in use")
 
-    def _poll(self) -> tuple[list[Offer], Updater, list[str]]:
+    def _poll(self) -> Verified:
         metadata = self.folder / "metadata"
         poll = MetadataPoll(metadata, self.base, self.root, self.http, self.disk)
-        collection = self.device.collection
-        updater = poll.refresh(collection, self.clock())
-        targets = verified_targets(updater, metadata, collection)
-        offers, faults = read_offers(targets.signed, collection)
-        return offers, updater, faults
+        return poll.refresh(self.device.collection, self.clock())
+
+    def _updated(
+        self, model: str, offers: list[Offer], verified: Verified, faults: list[str]
+    ) -> Outcome:
+        try:
+            return self._update(model, offers, verified, faults)
+        except OSError as error:  # of the client's own files; the other models go on
+            return self._outcome(model, "failed", _words(error))
 
     def _update(
-        self, model: str, offers: list[Offer], updater: Updater, faults: list[str]
+        self, model: str, offers: list[Offer], verified: Verified, faults: list[str]
     ) -> Outcome:
         state = self._mended(model)
         reason = "; ".join(faults)
         offer = choose(model, offers, self.device, state.holds(), set(state.failed))
         allowed = {o.sha256 for o in offers if refusal(o.entry, self.device) is None}
         try:
-            new = self._install(state, offer, updater) if offer else None
+            new = self._install(state, offer, verified) if offer else None
         except (ArchiveError, ProbeError) as error:
             assert offer is not None
             self._give_up(model, offer.sha256)
@@ -151,12 +154,12 @@ class Client:
             self.shelf.clear()
         return self._outcome(model, _status(state.current, new), reason)
 
-    def _install(self, state: ModelState, offer: Offer, updater: Updater) -> Installed:
+    def _install(self, state: ModelState, offer: Offer, verified: Verified) -> Installed:
         for kept in (state.current, state.previous):
             if kept and kept.sha256 == offer.sha256:
                 return kept  # verified and tried before: going back costs nothing
         # What tuf itself says of the name; the list was only read to choose from it.
-        target = updater.get_targetinfo(offer.target.path)
+        target = verified.find(offer.target.path)
         if target is None or target != offer.target:
             raise RepositoryError(f"{offer.target.path}: the list is not what was verified")
         self._make_room(state, offer)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from meishi.errors import InputError
+
 # Keys of the free metadata that an app reads; others (tools, sources, dates) are for people.
 READ_BY_APPS = (
     "classes",
@@ -71,3 +73,23 @@ def contract_of(package: Path) -> str:
     from meishi.coreml.inspection import inspect
 
     return make_contract(inspect(package)).sha256
+
+
+def system_of(package: Path) -> str:
+    """Return the oldest iOS that reads a package, as 16.0: its specification version says so.
+
+    Raises:
+        InputError: if it is no Core ML package or damaged.
+    """
+    from meishi.coreml.package import read_spec
+    from meishi.coreml.toolkit import ct
+
+    spec, _ = read_spec(package)
+    version = spec.specificationVersion
+    try:
+        target = ct.target(max(version, ct.target.iOS13))
+    except ValueError:
+        raise InputError(
+            f"{package}: specification version {version} is of no system known here"
+        ) from None
+    return f"{target.name.removeprefix('iOS')}.0"

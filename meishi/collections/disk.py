@@ -1,7 +1,8 @@
 """Every change that a client makes to its folder, so that a power cut can be put at each.
 
 A file is written beside its name, flushed to the medium and renamed; the rename is flushed too.
-What is not yet renamed has a name that is cleared away at the next start.
+What is not yet renamed has a name that is cleared away at the next start. A publisher writes to a
+folder in the same way.
 """
 
 import os

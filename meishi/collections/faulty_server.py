@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 
 DRIP_BYTES = 1024
+AGAIN, AGAIN_S = 200, 0.05
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Twist:
         cut: bytes of the body after which the connection ends.
         drop: no answer at all.
         raw: bytes in place of the answer, status line and headers too.
+        again: bytes that follow `raw` until the client hangs up, or for some seconds.
         drip_s: pause after each KiB.
         wait_s: before the answer.
     """
@@ -37,6 +40,7 @@ class Twist:
     cut: int | None = None
     drop: bool = False
     raw: bytes | None = None
+    again: bytes = b""
     drip_s: float = 0.0
     wait_s: float = 0.0
 
@@ -86,10 +90,18 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: clients that hang up are what this server is for."""
 
 
+def _send_raw(stream: BufferedIOBase, twist: Twist) -> None:
+    stream.write(twist.raw or b"")
+    for _ in range(AGAIN if twist.again else 0):
+        stream.write(twist.again)
+        time.sleep(AGAIN_S)
+
+
 def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 60
+        disable_nagle_algorithm = True  # headers and body are two writes
 
         def do_GET(self) -> None:  # noqa: N802
             path = self.path.lstrip("/")
@@ -98,7 +110,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             time.sleep(twist.wait_s)
             if twist.drop or twist.raw is not None:
                 self.close_connection = True
-                self.wfile.write(twist.raw or b"")
+                _send_raw(self.wfile, twist)
                 return
             status, headers, body = self._plain(path)
             if twist.body is not None:

@@ -15,8 +15,6 @@ from meishi import schema
 from meishi.collections import layout
 from meishi.errors import InputError, summary
 
-CONFIG = Path("collections.yaml")  # in the repository
-
 
 class GateError(InputError):
     """A package may not be published; the message lists every reason."""
@@ -188,8 +186,21 @@ def check_contract(model: Model, contract: str, min_app: str, max_app: str) -> N
     if faults:
         raise GateError(
             f"{model.name}: contract {contract[:12]} breaks apps that it claims to serve: "
-            f"{summary(faults)}; narrow --min-app and --max-app, or publish for a new app"
+            f"{summary(faults)}; narrow --min-app and --max-app, or publish for a new app; if the "
+            f"apps do read it, {layout.CONFIG} takes what this prints: meishi collections contract "
+            f"{model.package}"
         )
+
+
+def check_system(min_os: str, own: str) -> str:
+    """Return the oldest system that a package is offered to: `min_os`, or its own if that is "".
+
+    Raises:
+        GateError: if the package needs a newer one than `min_os`.
+    """
+    if min_os and layout.number(min_os) < layout.number(own):
+        raise GateError(f"--min-os {min_os}: the package needs system {own}")
+    return min_os or own
 
 
 def _lookup(metrics: dict[str, Any], name: str) -> Any:

@@ -4,7 +4,6 @@ Bodies are taken as they travel. A server that compresses although it was asked 
 for what it unpacks to is bounded by nothing. Nothing here is trusted; TUF checks what comes.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,10 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 from tuf.api.exceptions import DownloadError, DownloadLengthMismatchError, SlowRetrievalError
 
+from meishi.collections.connections import Deadline, make_pool, within
+
 CHUNK_BYTES = 1 << 16
+DIGITS = 18  # of a length
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -24,9 +26,8 @@ class Limits:
     Attributes:
         connect_s: for a connection.
         read_s: for the next bytes.
-        total_s: for the body of one answer, from the request on, so that a server that drips does
-            not hold the client. It does not end the headers: a server may take `read_s` for each
-            byte of them.
+        total_s: for one answer, headers and body, so that a server that drips does not hold the
+            client.
         redirects: in a row.
     """
 
@@ -59,17 +60,13 @@ class Reply:
     chunks: Iterator[bytes]
 
 
-def _pool() -> urllib3.PoolManager:
-    return urllib3.PoolManager(num_pools=2, maxsize=1)
-
-
 @dataclass
 class Http:
     """One client's connections and counters."""
 
     limits: Limits = Limits()
     traffic: Traffic = field(default_factory=Traffic)
-    pool: urllib3.PoolManager = field(default_factory=_pool)
+    pool: urllib3.PoolManager = field(default_factory=make_pool)
 
     @contextmanager
     def get(self, url: str, max_bytes: int, headers: dict[str, str] | None = None):
@@ -86,24 +83,31 @@ class Http:
         Raises:
             DownloadError: if there is no answer, or one that no limit allows.
         """
-        deadline = time.monotonic() + self.limits.total_s
-        try:
-            response = self._follow(url, {"Accept-Encoding": "identity", **(headers or {})})
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise DownloadError(f"{url}: no answer: {error}") from error
-        named = {name.lower(): value for name, value in response.headers.items()}
-        whole = False
-        try:
-            yield Reply(
-                response.status, named, self._body(response, named, url, max_bytes, deadline)
-            )
-            whole = True
-        finally:
-            if not whole or response.length_remaining:
-                response.close()  # the rest would come before the next answer
-            response.release_conn()
+        with within(self.limits.total_s) as deadline:
+            try:
+                sent = {"Accept-Encoding": "identity", **(headers or {})}
+                response = self._follow(url, sent, deadline)
+            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                raise self._no_answer(url, deadline, error) from error
+            named = {name.lower(): value for name, value in response.headers.items()}
+            whole = False
+            try:
+                body = self._body(response, named, url, max_bytes, deadline)
+                yield Reply(response.status, named, body)
+                whole = True
+            finally:
+                if not whole or response.length_remaining:
+                    response.close()  # the rest would come before the next answer
+                response.release_conn()
 
-    def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _no_answer(self, url: str, deadline: Deadline, error: Exception) -> DownloadError:
+        if deadline.over:
+            return SlowRetrievalError(f"{url}: not done after {self.limits.total_s:g} s")
+        return DownloadError(f"{url}: no answer: {error}")
+
+    def _follow(
+        self, url: str, headers: dict[str, str], deadline: Deadline
+    ) -> urllib3.BaseHTTPResponse:
         for _ in range(self.limits.redirects + 1):
             try:
                 response = self._ask(url, headers)
@@ -111,6 +115,8 @@ class Http:
                 # A server may close a kept connection just as it is used again: RFC 9112, 9.3.1
                 # allows to repeat a GET. On the new connection the same is a fault.
                 self.pool.clear()
+                if deadline.over:
+                    raise
                 response = self._ask(url, headers)
             if response.status not in REDIRECTS:
                 return response
@@ -140,12 +146,14 @@ class Http:
         headers: dict[str, str],
         url: str,
         max_bytes: int,
-        deadline: float,
+        deadline: Deadline,
     ) -> Iterator[bytes]:
         if headers.get("content-encoding", "identity") != "identity":
             raise DownloadError(f"{url}: compressed in transfer, which was not asked for")
         stated = headers.get("content-length", "0")
-        if not stated.isdecimal() or int(stated) > max_bytes:
+        # Python refuses to read numbers of thousands of digits.
+        if not stated.isdecimal() or len(stated) > DIGITS or int(stated) > max_bytes:
+            stated = stated[:DIGITS]
             raise DownloadLengthMismatchError(f"{url}: {stated} bytes; at most {max_bytes} allowed")
         got = 0
         try:
@@ -154,10 +162,12 @@ class Http:
                 self.traffic.received += len(chunk)
                 if got > max_bytes:
                     raise DownloadLengthMismatchError(f"{url}: more than {max_bytes} bytes")
-                if time.monotonic() > deadline:
-                    raise SlowRetrievalError(f"{url}: not done after {self.limits.total_s:g} s")
                 yield chunk
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if deadline.over:
+                raise self._no_answer(url, deadline, error) from error
             raise DownloadError(f"{url}: broke off after {got} bytes: {error}") from error
+        if deadline.over:
+            raise SlowRetrievalError(f"{url}: not done after {self.limits.total_s:g} s")
         if "content-length" in headers and got != int(stated):
             raise DownloadError(f"{url}: {got} bytes of the {stated} that were stated")

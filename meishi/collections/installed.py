@@ -18,6 +18,8 @@ from meishi import schema
 from meishi.collections.archive import tree_sha256
 from meishi.collections.disk import Disk
 
+QUOTA_BYTES = 60_000_000  # for packages and archives
+
 
 @dataclass(frozen=True)
 class Installed:

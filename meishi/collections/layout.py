@@ -10,12 +10,14 @@ sha256, so a promotion moves none.
 """
 
 import re
+from pathlib import Path
 
 from meishi.errors import InputError
 
 STAGING, RELEASE = "staging", "release"
 COLLECTIONS = (STAGING, RELEASE)
 TIMESTAMP = "metadata/timestamp.json"
+CONFIG = Path("collections.yaml")  # in the repository: floors and contracts, see gate.py
 
 # Role: (number of keys, threshold) that `init` makes.
 KEYS = {

@@ -1,26 +1,57 @@
 """The client's metadata over HTTP: an unchanged poll is one conditional request without a body.
 
-The timestamp is asked for first, with the ETag of the last. If the server says it is unchanged,
-TUF goes through the files that are here, their signatures and expiry included, and asks nobody:
-a new root always comes with a new timestamp. Whatever does not hold then is asked for in full. A
-server that says "unchanged" for ever is believed until the timestamp expires.
+The timestamp is asked for first, with the ETag of the last. A note says of which files TUF verified
+the chain, from which embedded root, and until when all of it holds. If the timestamp is unchanged,
+the files are those of the note and none has expired, nothing is asked for or verified again: a new
+root always comes with a new timestamp. Otherwise TUF goes through all of it. A server that says
+"unchanged" for ever is believed until the timestamp expires.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError
+from tuf.api.metadata import Metadata, TargetFile, Targets
 from tuf.ngclient import FetcherInterface, Updater
 
+from meishi import schema
 from meishi.collections.disk import Disk
 from meishi.collections.http import Http
-from meishi.collections.trust import CONFIG, REFUSALS, make_updater, verified_targets
+from meishi.collections.trust import CONFIG, expiry, make_updater, verified_targets
 
-NOTE = "poll.json"  # which ETag stands for which timestamp
+NOTE = "poll.json"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was verified last; the files lie beside it.
+
+    Attributes:
+        etag: of the timestamp; "" if the server gives none.
+        chain: sha256 over the collection's name, the embedded root, and every file of the chain.
+        until: POSIX time in seconds at which the first of them expires.
+    """
+
+    etag: str
+    chain: str
+    until: int
+
+
+class Verified:
+    """A collection whose metadata were verified."""
+
+    def __init__(self, targets: Targets, load: Callable[[], Updater]) -> None:
+        """Hold what it lists; `load` gives the TUF client that verified it."""
+        self.targets = targets
+        self._load = load
+
+    def find(self, path: str) -> TargetFile | None:
+        """Return what TUF itself says of a name."""
+        return self._load().get_targetinfo(path)
 
 
 class MetadataPoll:
@@ -34,53 +65,59 @@ class MetadataPoll:
         self.http = http
         self.disk = disk
 
-    def refresh(self, collection: str, now: datetime) -> Updater:
+    def refresh(self, collection: str, now: datetime) -> Verified:
         """Bring all that a collection needs up to date and verify it.
 
         Raises:
             RepositoryError: if the server's metadata are refused.
             DownloadError: if they cannot be had.
         """
-        tag = self._tag()
-        if tag:
-            first = Answer.ask(self.http, self.base, tag)
+        here = self._read("timestamp.json")
+        note = self._noted(collection)
+        first = Answer.ask(self.http, self.base, note.etag if note else "")
+        if note and (first.unchanged or first.content == here):
+            if now.timestamp() < note.until:
+                listed = Metadata[Targets].from_bytes(self._read(f"{collection}.json"))
+                return Verified(
+                    listed.signed, lambda: self._loaded(collection, now, Offline(here))[0]
+                )
             if first.unchanged:
-                try:
-                    return self._load(collection, now, Offline(self._timestamp()))
-                except REFUSALS:
-                    pass  # expired, or damaged here: the server may have better
-                first = Answer.ask(self.http, self.base, "")
-        else:
-            first = Answer.ask(self.http, self.base, "")
-        updater = self._load(collection, now, Online(self.http, first))
-        self._note(first)
-        return updater
+                first = Answer.ask(self.http, self.base, "")  # expired: is there really no other?
+        updater, targets = self._loaded(collection, now, Online(self.http, first))
+        self._note(collection, first, expiry(updater))
+        return Verified(targets, lambda: updater)
 
-    def _load(self, collection: str, now: datetime, fetcher: FetcherInterface) -> Updater:
+    def _loaded(
+        self, collection: str, now: datetime, fetcher: FetcherInterface
+    ) -> tuple[Updater, Targets]:
         updater = make_updater(self.folder, self.base, fetcher, self.root, now)
-        verified_targets(updater, self.folder, collection)
-        return updater
+        return updater, verified_targets(updater, collection)
 
-    def _timestamp(self) -> bytes:
+    def _read(self, name: str) -> bytes:
         try:
-            return (self.folder / "timestamp.json").read_bytes()
+            return (self.folder / name).read_bytes()
         except OSError:
             return b""
 
-    def _tag(self) -> str:
-        """Return the ETag of the timestamp that is here; "" if there is none."""
-        try:
-            note = json.loads((self.folder / NOTE).read_text(encoding="utf-8"))
-            same = note["sha256"] == hashlib.sha256(self._timestamp()).hexdigest()
-            return str(note["etag"]) if same else ""
-        except (OSError, ValueError, TypeError, KeyError):
-            return ""
+    def _chain(self, collection: str) -> str:
+        names = ("root", "timestamp", "snapshot", "targets", collection)
+        files = [self.root, *(self._read(f"{name}.json") for name in names)]
+        digests = [hashlib.sha256(content).hexdigest() for content in files]
+        return hashlib.sha256(" ".join([collection, *digests]).encode()).hexdigest()
 
-    def _note(self, answer: "Answer") -> None:
-        if answer.etag and answer.content == self._timestamp():
-            digest = hashlib.sha256(answer.content).hexdigest()
-            text = json.dumps({"etag": answer.etag, "sha256": digest})
-            self.disk.write(self.folder / NOTE, text.encode())
+    def _noted(self, collection: str) -> Note | None:
+        """Return the note, if it is of the files that are here."""
+        faults: list[schema.Fault] = []
+        try:
+            note = schema.build(Note, json.loads(self._read(NOTE)), faults)
+        except ValueError:
+            return None
+        return note if not faults and note.chain == self._chain(collection) else None
+
+    def _note(self, collection: str, answer: "Answer", until: datetime) -> None:
+        if answer.content == self._read("timestamp.json"):
+            note = Note(answer.etag, self._chain(collection), int(until.timestamp()))
+            self.disk.write(self.folder / NOTE, json.dumps(asdict(note)).encode())
 
 
 @dataclass(frozen=True)

@@ -149,9 +149,8 @@ class Repository:
             folder = Path(scratch)
             try:
                 updater = make_updater(folder, STORE_BASE, fetcher, self.root, now)
-                collections = {
-                    name: verified_targets(updater, folder, name) for name in layout.COLLECTIONS
-                }
+                for name in layout.COLLECTIONS:
+                    verified_targets(updater, name)
             except REFUSALS as error:
                 raise StateError(f"{self.store.address}: refused: {error}") from error
             return State(
@@ -159,6 +158,9 @@ class Repository:
                 Metadata[Timestamp].from_file(str(folder / "timestamp.json")),
                 Metadata[Snapshot].from_file(str(folder / "snapshot.json")),
                 Metadata[Targets].from_file(str(folder / "targets.json")),
-                collections,
+                {
+                    name: Metadata[Targets].from_file(str(folder / f"{name}.json"))
+                    for name in layout.COLLECTIONS
+                },
                 raw,
             )

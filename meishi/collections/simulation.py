@@ -21,6 +21,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from meishi.atomic import atomic_write_text
 from meishi.collections import edits, founding, gate, publishing
 from meishi.collections.archive import tree_sha256
@@ -129,7 +131,9 @@ def simulate(devices: int, seed: int, workers: int, steps: Iterable[Step] = STEP
             trees = frozenset({tree_sha256(app)})
             world = World(site.url, repository.root, folder, trees, seed, False)
             run = _Run(repository, world, pool, devices)
-            rows = [run.step(i, step) for i, step in enumerate(steps)]
+            steps = list(steps)
+            progress = tqdm(steps, unit="step", desc="simulate")
+            rows = [run.step(i, step) for i, step in enumerate(progress)]
             idle = run.idle_poll()
     return run.report(rows, idle, network.counts, seed)
 

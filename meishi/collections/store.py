@@ -8,7 +8,6 @@ conditional writes (S3: If-None-Match, If-Match); `check` proves that the server
 it does not, or with other file systems, the publishers have to share a lock file.
 """
 
-import os
 import posixpath
 import secrets
 import threading
@@ -21,6 +20,7 @@ from typing import Any
 import filelock
 import fsspec
 
+from meishi.collections.disk import Disk
 from meishi.errors import InputError
 
 LOCK_SECONDS = 60
@@ -187,13 +187,7 @@ class Store:
             self.fs.pipe_file(full, content)
             return
         # Under the lock: no one else writes beside this name.
-        partial = Path(full).with_name(f".{posixpath.basename(full)}.partial")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, full)
+        Disk().write(Path(full), content)
 
     def _create_object(self, full: str, content: bytes) -> None:
         try:

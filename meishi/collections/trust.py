@@ -6,9 +6,10 @@ Nothing of signatures, versions, expiry or delegations is ours; it is all in `tu
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
-from tuf.api.metadata import Metadata, Targets
+from tuf.api.metadata import Targets
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from meishi.collections import layout
@@ -54,7 +55,7 @@ def make_updater(
     return updater
 
 
-def verified_targets(updater: Updater, folder: Path, collection: str) -> Metadata[Targets]:
+def verified_targets(updater: Updater, collection: str) -> Targets:
     """Bring the metadata up to date and return that of a collection.
 
     Raises:
@@ -63,8 +64,15 @@ def verified_targets(updater: Updater, folder: Path, collection: str) -> Metadat
     """
     # The name of no target: to look for it, tuf loads and verifies the collection's role ...
     updater.get_targetinfo(f"{collection}/-/-")
-    # ... and keeps what it verified.
-    return Metadata[Targets].from_file(str(folder / f"{collection}.json"))
+    # ... and keeps what it verified; there is no public way to list it.
+    if not updater._trusted_set.contains(collection, Targets.type):
+        raise RepositoryError(f"{collection}: targets names nobody who signs for it")
+    return cast(Targets, updater._trusted_set[collection])
+
+
+def expiry(updater: Updater) -> datetime:
+    """Return when the first of the metadata that were verified expires."""
+    return min(signed.expires for signed in updater._trusted_set)
 
 
 def read_offers(targets: Targets, collection: str) -> tuple[list[Offer], list[str]]:

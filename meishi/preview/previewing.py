@@ -19,6 +19,7 @@ from meishi.capture import CardCapture
 from meishi.errors import InputError, summary
 from meishi.preview.drawing import drawn
 from meishi.preview.tracking import TrackedCard, Tracker
+from meishi.writable import check_writable
 
 RECENT = 30  # frames whose time the drawn speed is of
 DECIMALS = 3  # of a pixel, in the JSON
@@ -43,7 +44,7 @@ class Outputs:
             raise InputError(f"{source}: input and outputs must be different files")
         videos.check_target(self.video)
         for file in files:
-            videos.check_writable(file)
+            check_writable(file)
 
 
 @dataclass(frozen=True, eq=False)

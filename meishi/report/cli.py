@@ -63,13 +63,16 @@ def pr_report(
 
 @app.command("pr-comment")
 def pr_comment(
-    body: Annotated[Path, typer.Argument(help="What `meishi pr-report` wrote.")],
-    number: Annotated[int, typer.Option(envvar="PR_NUMBER", help="Of the pull request.")],
-    repository: Annotated[str, typer.Option(envvar="GITHUB_REPOSITORY", help="OWNER/NAME.")],
-    api: Annotated[str, typer.Option(envvar="GITHUB_API_URL", help="Of GitHub's API.")],
-    token: Annotated[str, typer.Option(envvar="GH_TOKEN", help="Nothing is written if empty.")] = (
-        ""
-    ),
+    body: Annotated[Path, typer.Argument(help="What `meishi pr-report` wrote.", metavar="REPORT")],
+    number: Annotated[int, typer.Option(envvar="PR_NUMBER", help="Number of the pull request.")],
+    repository: Annotated[
+        str, typer.Option(envvar="GITHUB_REPOSITORY", help="The repository, OWNER/NAME.")
+    ],
+    api: Annotated[str, typer.Option(envvar="GITHUB_API_URL", help="Address of GitHub's API.")],
+    token: Annotated[
+        str,
+        typer.Option(envvar="GH_TOKEN", help="Token that may write; nothing is written if empty."),
+    ] = (""),
 ) -> None:
     """Write a pull request's comment, or bring the one that is there up to date."""
     from meishi.report.comment import put_comment

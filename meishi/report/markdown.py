@@ -48,7 +48,7 @@ def pull_request_report(
         f"## Meishi: {head.name} against {base.name}",
         _data_note(head, base),
         _gate(judge(gate, head, base)),
-        _headline(rows, base),
+        _headline(rows, head, base),
         f"Curves, slices and pictures side by side: [report]({link})" if link else "",
         *(_curve(head, base, name, title) for name, title in CURVES),
         _difference("params", base, head),
@@ -76,8 +76,8 @@ def _gate(verdict: Verdict) -> str:
     return "\n".join([head, "", *lines]).strip()
 
 
-def _headline(rows: Sequence[Compared], base: Snapshot) -> str:
-    lines = [f"| figure | {base.name} | now | change |", "|---|---:|---:|---:|"]
+def _headline(rows: Sequence[Compared], head: Snapshot, base: Snapshot) -> str:
+    lines = [f"| figure | {base.name} | {head.name} | change |", "|---|---:|---:|---:|"]
     for row in rows:
         before = "none" if row.base is None else row.figure.text(row.base)
         change = f"{row.change} **{row.verdict}**" if row.verdict else row.change
@@ -142,7 +142,7 @@ def _difference(kind: str, base: Snapshot, head: Snapshot) -> str:
     title = f"{kind.capitalize()} that differ: {len(lines)}"
     if sum(map(len, lines)) > MOST_CHARACTERS_OF_A_DIFF:
         return f"{title}, too many to show here; `{' '.join(command)}` lists them."
-    table = "\n".join([f"| {kind} | {base.name} | now |", "|---|---:|---:|", *lines])
+    table = "\n".join([f"| {kind} | {base.name} | {head.name} |", "|---|---:|---:|", *lines])
     opened = " open" if len(lines) <= FEW else ""
     return f"<details{opened}><summary>{title}</summary>\n\n{table}\n\n</details>"
 

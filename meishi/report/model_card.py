@@ -14,16 +14,22 @@ def card_html(folder: Path) -> str:
 
     Args:
         folder: the report's. Pictures with a relative address are copied to its card/; other
-            relative links lead out of the report, so only their text is kept.
+            relative links lead out of the report, so only their text is kept. Comments and
+            other HTML are left out.
     """
     if not CARD.is_file():
         return ""
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = parser.parse(CARD.read_text(encoding="utf-8"))
+    parser = MarkdownIt("commonmark").enable("table")
+    tokens = _without_html(parser.parse(CARD.read_text(encoding="utf-8")))
     for token in tokens:
-        for inner in token.children or []:
+        token.children = _without_html(token.children or [])
+        for inner in token.children:
             _localise(inner, folder)
     return parser.renderer.render(tokens, parser.options, {})
+
+
+def _without_html(tokens: list[Token]) -> list[Token]:
+    return [token for token in tokens if token.type not in ("html_block", "html_inline")]
 
 
 def _localise(token: Token, folder: Path) -> None:

@@ -58,6 +58,7 @@ def write_report(out: Path, base_rev: str | None = None) -> list[str]:
             missing.append(f"{paths.OVERLAYS}: no pictures; `make repro` restores them")
         (folder / SCRIPTS).write_text(vl_convert.javascript_bundle(SNIPPET, VEGA_LITE))
         content = {
+            "head": head,
             "base": base,
             "other_data": base is not None and not same_test_data(head, base),
             "compared": compared,

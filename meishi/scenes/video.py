@@ -16,6 +16,7 @@ from meishi.scenes.camera import Camera, look_at
 from meishi.scenes.canvas import Canvas
 from meishi.scenes.compose import lay
 from meishi.scenes.placement import SIZE_PX, Placed, arrange, fit_distance, readable, visible
+from meishi.videos import MAX_FPS
 
 MAX_CARDS = 4
 ATTEMPTS = 200
@@ -43,8 +44,8 @@ class Clip:
             raise InputError(f"frames: expected 1 at least, got {self.frames}")
         if self.motion not in MOTIONS:
             raise InputError(f"motion: expected {' or '.join(MOTIONS)}, got {self.motion!r}")
-        if not 0 < self.fps <= 1000:
-            raise InputError(f"fps: expected more than 0 and 1000 at most, got {self.fps}")
+        if not 0 < self.fps <= MAX_FPS:
+            raise InputError(f"fps: expected more than 0 and {MAX_FPS:g} at most, got {self.fps}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,7 @@ def test_the_rates_of_the_simulation_are_those_of_the_code():
 
 
 def test_the_configuration_names_metrics_that_exist():
-    config = gate.read_config(ROOT / gate.CONFIG)
+    config = gate.read_config(ROOT / layout.CONFIG)
     for model in config.models:
         names = {bound.metric.split(":")[0] for bound in model.bounds}
         files = {name: (ROOT / "metrics" / f"{name}.json").read_bytes() for name in names}
@@ -87,7 +87,7 @@ def test_the_configuration_names_metrics_that_exist():
 
 def test_the_configuration_names_packages_that_are_converted():
     convert = (ROOT / "metrics" / "ship.json").read_text(encoding="utf-8")
-    for model in gate.read_config(ROOT / gate.CONFIG).models:
+    for model in gate.read_config(ROOT / layout.CONFIG).models:
         folder, _, name = model.package.rpartition("/")
         assert folder == "models/coreml" and f'"{name.removesuffix(".mlpackage")}"' in convert
 

@@ -21,6 +21,7 @@ LAYERS = {
         "images",
         "quiet",
         "videos",
+        "writable",
         "keras",
         "findings",
         "probing",

@@ -162,6 +162,22 @@ def test_params_yaml_has_no_key_that_is_never_read():
     assert sorted(set(keys(params)) - entries - used) == []
 
 
+@each_stage
+def test_a_stage_reads_each_key_of_the_params_it_declares(name):
+    read = {
+        node.attr
+        for file in closure(script(name))
+        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    params = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for declared in DOCUMENT[name]["params"]:
+        section, _, key = declared.partition(".")
+        assert sorted({key or section, *([] if key else keys(params[section]))} - read) == [], (
+            f"{declared}: declare the keys that are read alone"
+        )
+
+
 def keys(value) -> list[str]:
     if isinstance(value, dict):
         return [*value, *(key for inner in value.values() for key in keys(inner))]

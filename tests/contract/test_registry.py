@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8")
 ARTIFACTS = PIPELINE["artifacts"]
 STAGES = YAML(typ="safe").load((ROOT / ".gto").read_text(encoding="utf-8"))["stages"]
 PACKAGES = ["CardDetector", "CardDetectorRaw", "CardSegmenter"]
+WORKFLOW = YAML(typ="safe").load(
+    (ROOT / ".github" / "workflows" / "registry.yaml").read_text(encoding="utf-8")
+)
 each_artifact = pytest.mark.parametrize("name", list(ARTIFACTS))
 
 
@@ -170,6 +174,28 @@ def test_gto_takes_an_undeclared_name_and_the_check_refuses_it(registry, tmp_pat
     run(tmp_path / "clone", "gto", "register", "nosuch", "--version", "v0.1.0")
     with pytest.raises(RegistryError, match="no artifact 'nosuch'"):
         check_refs(["nosuch@v0.1.0"], tmp_path / "clone")
+
+
+def check_as_the_workflow_does(folder, tag, fails=False):
+    if not any(fnmatchcase(tag, pattern) for pattern in WORKFLOW["on"]["push"]["tags"]):
+        return "not looked at"
+    step = WORKFLOW["jobs"]["check-ref"]["steps"][-1]
+    return run(
+        folder, "env", f"GITHUB_REF=refs/tags/{tag}", "bash", "-e", "-c", step["run"], fails=fails
+    )
+
+
+def test_the_workflow_takes_every_tag_that_gto_writes(registry):
+    for tag in run(registry, "git", "tag").split():
+        assert check_as_the_workflow_does(registry, tag).startswith(f"{tag}: ")
+
+
+@pytest.mark.parametrize("tag", ["nosuch@v0.1.0", "nosuch#release#1", "card-detector#production#9"])
+def test_the_workflow_fails_for_what_is_not_declared(registry, tmp_path, tag):
+    run(tmp_path, "git", "clone", "-q", str(registry), "clone")
+    run(tmp_path / "clone", "git", "tag", tag)
+    said = check_as_the_workflow_does(tmp_path / "clone", tag, fails=True)
+    assert re.search(r"no (artifact 'nosuch'|stage 'production')", said)
 
 
 def test_a_tag_is_held_to_what_its_own_commit_declares(registry, tmp_path):

@@ -81,6 +81,9 @@ def test_a_grid_runs_every_combination(desk):
 def test_the_table_of_experiments_is_sorted_and_has_them_all(desk):
     [table] = [shown for command, shown in desk.shown.items() if command.startswith("dvc exp show")]
     assert all(name in table for name in ("short", "strict", "grid-1", "grid-4"))
+    heading = table.strip().splitlines()[0]
+    assert "capture.score_threshold" in heading and "train_unet.epochs" in heading
+    assert "train_unet.batch" not in heading, "the same in all experiments"
 
 
 def test_a_worse_experiment_is_seen_as_such(desk):

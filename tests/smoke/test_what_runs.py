@@ -10,8 +10,17 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.smoke
 
-SECTIONS = list(YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8")))
+PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+# Sections of which a stage declares some keys alone: these are changed one by one.
+BY_KEY = {
+    name.split(".")[0] for stage in STAGES.values() for name in stage["params"] if "." in name
+}
+KEYS = [
+    (section, key)
+    for section, values in PARAMS.items()
+    for key in (values if section in BY_KEY else [None])
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +50,17 @@ def other(value):
     return not value if isinstance(value, bool) else f"{value}9"
 
 
-@pytest.mark.parametrize("section", SECTIONS)
-def test_a_section_that_changes_makes_its_readers_run_and_no_other(toy, status, section):
-    readers = {name for name, stage in STAGES.items() if section in stage["params"]}
+@pytest.mark.parametrize(("section", "key"), KEYS)
+def test_a_key_that_changes_makes_its_readers_run_and_no_other(toy, status, section, key):
+    names = {section, f"{section}.{key}"}
+    readers = {name for name, stage in STAGES.items() if names & set(stage["params"])}
     file = toy / "params.yaml"
     before = file.read_text()
     assert status() == set()
     params = YAML(typ="safe").load(before)
-    changed = params | {section: other(params[section])}
+    value = params[section]
+    value = other(value) if key is None else value | {key: other(value[key])}
+    changed = params | {section: value}
     with file.open("w") as stream:
         YAML(typ="safe").dump(changed, stream)
     try:

@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from meishi import cli, litert
 from meishi.capture import CardCapture
 from meishi.capture_files import CaptureError, capture_photos, find_photos
 from meishi.errors import InputError
@@ -70,6 +72,14 @@ def run(capture, out, *given):
     return json.loads((out / "cards.json").read_text())
 
 
+def test_the_command_captures(capture, photo, out, monkeypatch):
+    monkeypatch.setattr(litert, "load_capture", lambda models, threads: capture)
+    result = CliRunner().invoke(cli.app, ["capture", str(photo), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads((out / "cards.json").read_text())
+    assert (out / row["cards"][0]["crop"]).is_file() and (out / "card-overlay.jpg").is_file()
+
+
 def names(out, *given):
     return [Path(photo.given).name for photo in find_photos([str(g) for g in given], out)[0]]
 
@@ -127,6 +137,13 @@ def test_an_output_that_cannot_be_written_is_a_fault_and_the_rest_is_done(captur
         run(capture, out, photo.parent)
     rows = json.loads((out / "cards.json").read_text())
     assert [Path(row["file"]).name for row in rows] == ["good.png"]
+
+
+def test_a_list_that_cannot_be_written_is_told_before_the_work(capture, photo, out):
+    (out / "cards.json").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"cards\.json: cannot be written"):
+        run(capture, out, photo)
+    assert [path.name for path in out.iterdir()] == ["cards.json"]
 
 
 def test_no_photo_is_overwritten(capture, photo):

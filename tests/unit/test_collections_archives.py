@@ -101,6 +101,15 @@ ARCHIVES = {
         None,
         "no relative path",
     ),
+    "name longer than a file system takes": (zipped(("Data/" + "w" * 300, b"x")), None, "too long"),
+    "path longer than a file system takes": (
+        zipped(("/".join(["w" * 150] * 7), b"x")),
+        None,
+        "too long",
+    ),
+    "folders without end": (zipped(("a/" * 199 + "w", b"x")), None, "too deep"),
+    "name in other letters": (zipped(("Data/w\u0456ght", b"x")), None, "printable ASCII"),
+    "name with a line feed": (zipped(("Data/w\nx", b"x")), None, "printable ASCII"),
     "symbolic link": (zipped(link("Data/w", "/etc/hosts")), None, "a link or a special"),
     "link and a file through it": (
         zipped(link("Data", "/tmp"), ("Data/evil", b"x")),
@@ -296,6 +305,30 @@ def test_full_disk_keeps_what_runs(scene):
     scene.phone.disk.left = 10**9
     assert scene.attacked().version == "1.1.0"
     assert runs(scene.phone) == NEW
+
+
+class FailingDisk(QuickDisk):
+    """A disk that takes nothing any more from a number of writes on."""
+
+    def __init__(self, left):
+        self.left = left
+
+    def write(self, path, content):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.EIO, "Input/output error")
+        super().write(path, content)
+
+
+def test_a_disk_that_fails_at_any_write_keeps_what_runs(scene):
+    for writes in range(10):
+        phone = scene.world.client(scene.site, disk=FailingDisk(writes))
+        outcome = phone.update()[0]
+        if outcome.status != "failed":
+            break
+        assert "Input/output error" in outcome.reason
+        assert runs(scene.world.client(scene.site)) == OLD
+    assert outcome.version == "1.1.0" and writes > 3
 
 
 def test_quota_keeps_what_runs(scene):

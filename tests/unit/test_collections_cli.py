@@ -30,6 +30,7 @@ def desk(tmp_path, monkeypatch):
     """A working directory with a configuration, metrics and a package; no TensorFlow."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(contract, "contract_of", lambda package: CONTRACT)
+    monkeypatch.setattr(contract, "system_of", lambda package: "16.0")
     monkeypatch.setattr(probing, "probe_package", probe)
     (tmp_path / "collections.yaml").write_text(CONFIG)
     (tmp_path / "evaluate.json").write_text('{"detection": {"ap50": 0.95}}')
@@ -88,6 +89,18 @@ def test_from_keys_to_a_rollback(desk):
     assert "card-detector 1.2.0: halted, 100 %" in shown
     assert "timestamp: expires in 7.0 days" in shown
     assert "what was signed" in run("verify --at public --root keys/root.json")
+
+
+def test_a_package_is_for_the_systems_that_read_it(desk):
+    run("init --at public --keys keys")
+    package = write_package(desk / "x.mlpackage", b"x")
+    words = f"publish {package} --model {DETECTOR} --metrics {desk / 'evaluate.json'} {AT}"
+    refused = run(words, "--version 1.0.0 --min-os 15.4", fails=True)
+    assert "--min-os 15.4: the package needs system 16.0" in refused
+    run(words, "--version 1.0.0")
+    run(words, "--version 1.0.1 --min-os 17.1")
+    shown = run("status --at public --root keys/root.json")
+    assert "system 16.0 on" in shown and "system 17.1 on" in shown
 
 
 def test_keeping_it_in_order(desk):

@@ -25,11 +25,11 @@ def test_an_unchanged_poll_of_a_restarted_app_is_one_request(scene):
     assert runs(again) == NEW
 
 
-def test_a_server_without_etags_costs_two_requests(scene):
+def test_a_server_without_etags_costs_a_timestamp(scene):
     scene.twists["metadata/timestamp"] = Twist(headers={"ETag": ""})
     scene.attacked()
     asked, _ = cost(scene)
-    assert asked == ["metadata/timestamp.json", "metadata/2.root.json"]
+    assert asked == ["metadata/timestamp.json"]
 
 
 def test_a_change_in_staging_costs_a_user_no_list_and_no_archive(scene):
@@ -159,3 +159,21 @@ def test_a_clock_that_is_behind_changes_nothing(scene):
 
     scene.phone.clock = lambda: days(-3000)
     assert scene.attacked().version == "1.1.0"
+
+
+def test_a_note_counts_for_its_collection_and_its_embedded_root_alone(scene):
+    scene.attacked()
+    tester = scene.world.client(scene.site, collection="staging")
+    assert any(path.endswith(".staging.json") for path in cost(scene, tester)[0])
+    again = scene.world.client(scene.site)
+    again.root += b"\n"  # another file of the same content: a new app may trust another one
+    assert len(cost(scene, again)[0]) > 1
+
+
+def test_metadata_that_were_changed_on_the_device_are_not_believed(scene):
+    scene.attacked()
+    listed = scene.phone.folder / "metadata" / "release.json"
+    listed.write_bytes(listed.read_bytes().replace(b'"1.1.0"', b'"9.9.9"'))
+    asked, _ = cost(scene)
+    assert any(path.endswith(".release.json") for path in asked)
+    assert runs(scene.phone) == NEW

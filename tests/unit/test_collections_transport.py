@@ -26,6 +26,24 @@ ATTACKS = {
     "server that hangs": (TIMESTAMP, Twist(wait_s=2, drop=True), "no answer"),
     "server that hangs up": (TIMESTAMP, Twist(drop=True), "no answer"),
     "dripping archive": (ARCHIVE, Twist(drip_s=0.3), "not done after|broke off"),
+    "headers that drip": (
+        TIMESTAMP,
+        Twist(raw=b"HTTP/1.1 200 OK\r\nX: ", again=b"x"),
+        "not done after",
+    ),
+    "interim answers without end": (
+        TIMESTAMP,
+        Twist(raw=b"", again=b"HTTP/1.1 100 Continue\r\n\r\n"),
+        "not done after",
+    ),
+    "trailers without end": (
+        TIMESTAMP,
+        Twist(
+            raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n",
+            again=b"x: y\r\n",
+        ),
+        "not done after",
+    ),
     "redirect loop": (ARCHIVE, Twist(302, headers={"Location": "/archives/x"}), "redirects"),
     "redirect to a file": (ARCHIVE, Twist(302, headers={"Location": "file:///etc/hosts"}), "safe"),
     "redirect to ftp": (ARCHIVE, Twist(302, headers={"Location": "ftp://127.0.0.1/x"}), "safe"),
@@ -45,6 +63,11 @@ ATTACKS = {
         TIMESTAMP,
         Twist(headers={"Content-Length": "7000"}, cut=100),
         "broke off",
+    ),
+    "content length of thousands of digits": (
+        ARCHIVE,
+        Twist(headers={"Content-Length": "9" * 5000}),
+        "at most",
     ),
     "content length that is none": (
         ARCHIVE,

@@ -28,14 +28,30 @@ def test_the_asked_sections_and_no_other_are_there(workspace):
         _ = params.unet
 
 
+def test_the_asked_keys_of_a_section_and_no_other_are_there(workspace):
+    params = load_params("ssd.input_px", "unet.input_px", "unet.margin")
+    whole = load_params("ssd", "unet")
+    assert params.ssd.input_px == whole.ssd.input_px
+    assert (params.unet.input_px, params.unet.margin) == (whole.unet.input_px, whole.unet.margin)
+    with pytest.raises(AttributeError, match="levels"):
+        _ = params.ssd.levels
+    with pytest.raises(AttributeError, match="blocks"):
+        _ = params.unet.blocks
+
+
+def test_a_section_that_is_asked_for_as_a_whole_is_whole(workspace):
+    assert load_params("ssd.input_px", "ssd").ssd == load_params("ssd").ssd
+
+
+@pytest.mark.parametrize("name", ["nosuch", "ssd.nosuch"])
+def test_an_unknown_name_is_refused_with_those_there_are(workspace, name):
+    with pytest.raises(ParamsError, match="no 'nosuch'; there are .*(preprocess|levels)"):
+        load_params(name)
+
+
 def test_params_cannot_be_changed(workspace):
     with pytest.raises(FrozenInstanceError):
         load_params("ssd").ssd.input_px = 1
-
-
-def test_an_unknown_section_is_refused(workspace):
-    with pytest.raises(ParamsError, match=r"no section \['sdd'\]"):
-        load_params("sdd")
 
 
 def test_an_int_is_taken_for_a_float(workspace):

@@ -1,0 +1,35 @@
+"""Which training scenes are augmented: all of them, or the part that an experiment is about."""
+
+from meishi.data.records import Record
+from meishi.data.shards import ShardReader
+from meishi.errors import InputError
+from meishi.recipe import SceneParams
+
+
+def keep_chosen(reader: ShardReader, params: SceneParams) -> None:
+    """Drop the records of a reader that the params leave out.
+
+    Args:
+        reader: of the training scenes; those that stay keep their order.
+        params: which sources, and whether scenes with things that look like cards.
+
+    Raises:
+        InputError: for a source that no scene is of, or if no scene stays.
+    """
+    known = sorted({str(record.attributes.get("source")) for record in reader.records})
+    if unknown := sorted(set(params.sources) - set(known)):
+        raise InputError(
+            f"augment.scenes.sources: no training scene is of {', '.join(unknown)}; there are "
+            f"scenes of {', '.join(known)}"
+        )
+    reader.records = [record for record in reader.records if _is_chosen(record, params)]
+    if not reader.records:
+        raise InputError(
+            "augment.scenes: no training scene stays; all of them hold things that look like cards"
+        )
+
+
+def _is_chosen(record: Record, params: SceneParams) -> bool:
+    if params.sources and record.attributes.get("source") not in params.sources:
+        return False
+    return params.hard_negatives or not record.attributes.get("clutter")
