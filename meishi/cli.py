@@ -200,6 +200,36 @@ def inspect(
     print(json.dumps(describe(package), indent=2))
 
 
+@app.command("benchmark")
+def benchmark_peer(
+    models: Annotated[Path, typer.Option(help="Folder of the exported models.")] = Path("models"),
+    scenes: Annotated[Path, typer.Option(help="Prepared scenes, for frames.")] = Path(
+        "build/prepared/test"
+    ),
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds of five runs.", min=1)] = 20,
+) -> None:
+    """Time our detector against MobileNetV2-SSDLite 300 on this host, in one run."""
+    import json
+
+    from meishi.peer import benchmark
+
+    print(json.dumps(benchmark(models, scenes, rounds), indent=2))
+
+
+@app.command("bench-coreml")
+def bench_coreml(
+    packages: Annotated[list[Path], typer.Argument(help=".mlpackage folders.", metavar="PACKAGE")],
+    out: Annotated[Path, typer.Option(help="The .json file to write.")],
+    runs: Annotated[int, typer.Option(help="Timed predictions of each.", min=1)] = 100,
+) -> None:
+    """Time Core ML packages by Core ML itself, on a Mac and on iPhones plugged into it."""
+    from meishi.coreml.device_benchmark import benchmark
+    from meishi.reporting import write_metrics
+
+    write_metrics(out, {package.stem: benchmark(package, runs) for package in packages})
+    print(f"{out}: {len(packages)} packages, measured by Core ML")
+
+
 @app.command("weights")
 def convert_weights(
     wheel: Annotated[

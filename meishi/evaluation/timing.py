@@ -15,12 +15,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 WARM_UP_RUNS = 5
 
 Key = tuple[str, str]  # runtime, label of the number of threads
+K = TypeVar("K")
 Run = tuple[float, float]  # milliseconds; seconds of processor, over all threads
 
 
@@ -48,13 +50,19 @@ class Job:
 
 def measure_jobs(jobs: Mapping[Key, Job], per_round: int, rounds: int) -> dict[Key, dict]:
     """Run jobs in turn, each in a process of its own; return the times of each."""
+    found = rounds_of(jobs, per_round, rounds)
+    return {key: _times([run for part in parts for run in part]) for key, parts in found.items()}
+
+
+def rounds_of(jobs: Mapping[K, Job], per_round: int, rounds: int) -> dict[K, list[list[Run]]]:
+    """Run jobs in turn, each in a process of its own; return the runs of each round."""
     with ExitStack() as stack:
         workers = {key: stack.enter_context(_Worker(job)) for key, job in jobs.items()}
-        runs: dict[Key, list[Run]] = {key: [] for key in jobs}
+        found: dict[K, list[list[Run]]] = {key: [] for key in jobs}
         for _ in range(rounds):
             for key, worker in workers.items():
-                runs[key] += worker.time(per_round)
-    return {key: _times(found) for key, found in runs.items()}
+                found[key].append(worker.time(per_round))
+    return found
 
 
 def by_runtime(times: Mapping[tuple[str, str], dict]) -> dict:

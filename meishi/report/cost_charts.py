@@ -11,6 +11,7 @@ from meishi.report.figures import FIGURES, Figure, value_of
 from meishi.report.revisions import RevisionError, Snapshot, history
 
 COMMITS = 30
+KINDS = ("isolated", "single_image", "live")  # of modelled times
 BAR_PX = 20
 BEFORE, AFTER = "frozen .pb, TensorFlow", "LiteRT"
 QUALITY = ("capture.iou_mean", "detection.ap50_95", "segmentation.mask_iou")
@@ -68,7 +69,7 @@ def variants(snapshot: Snapshot) -> Drawing | None:
 
 
 def speed(snapshot: Snapshot) -> Drawing:
-    """Draw frames a second of the frozen graphs and of LiteRT."""
+    """Draw frames a second of the frozen graphs and of LiteRT: each net, and whole captures."""
     measured = snapshot.metrics("latency")
     rows = [
         {
@@ -76,17 +77,73 @@ def speed(snapshot: Snapshot) -> Drawing:
             "run": f"{name}, {threads.replace('_', ' ')}",
             "FPS": measured[net][key][threads]["fps"],
         }
-        for label, net in (("SSD", "ssd"), ("U-Net", "unet"))
+        for label, net in _timed(measured)
         for key, name in (("frozen_pb", BEFORE), ("tflite", AFTER))
         for threads in ("one_thread", "all_cores")
     ]
-    host = measured["host"]
+    chart = _bars(pd.DataFrame(rows), "run", "FPS", "calls a second")
+    return Drawing("speed", "Speed before and after, this host", _measured_on(measured), chart)
+
+
+def processor(snapshot: Snapshot) -> Drawing | None:
+    """Draw the processor seconds of a frame before and after; None where they were not counted."""
+    measured = snapshot.metrics("latency")
+    rows = [
+        {"network": label, "run": name, "ms": 1000 * measured[net][key]["one_thread"]["cpu_s"]}
+        for label, net in _timed(measured)
+        for key, name in (("frozen_pb", BEFORE), ("tflite", AFTER))
+        if "cpu_s" in measured[net][key]["one_thread"]
+    ]
+    if not rows:
+        return None
+    title = "processor ms a frame, all threads together"
+    chart = _bars(pd.DataFrame(rows), "run", "ms", title)
+    return Drawing("processor", "Processor load, this host", _measured_on(measured), chart)
+
+
+def devices(snapshot: Snapshot) -> Drawing | None:
+    """Draw the modelled times on Apple's chips; None where there are none."""
+    if not snapshot.text(paths.METRICS / "devices.json"):
+        return None
+    modelled = snapshot.metrics("devices")
+    errors = modelled["error_pct"]
+    rows = [
+        {"chip": chip, "part": label, "time": kind.replace("_", " "), "ms": parts[net][kind]["ms"]}
+        for chip, parts in modelled["chips"].items()
+        for label, net in (("SSD", "ssd"), ("U-Net", "unet"), ("capture, four cards", "capture"))
+        for kind in KINDS
+    ]
+    chart = (
+        alt.Chart(pd.DataFrame(rows))
+        .mark_line(point={"size": 60})
+        .encode(
+            alt.X("chip:N", sort=list(modelled["chips"]), title=None),
+            alt.Y("ms:Q", scale=alt.Scale(type="log"), title="ms, modelled"),
+            alt.Color("time:N", title=None, legend=alt.Legend(orient="bottom"), sort=None),
+            alt.Shape("part:N", title=None, legend=alt.Legend(orient="bottom"), sort=None),
+            detail="part:N",
+            tooltip=["chip:N", "part:N", "time:N", alt.Tooltip("ms:Q", format=".2f")],
+        )
+    )
+    worth = ", ".join(f"{kind.replace('_', ' ')} {errors[kind]['mean']:.0f} %" for kind in KINDS)
     caption = (
+        "Modelled from multiply-accumulates and published times of other nets; nothing here was "
+        f"measured. Mean error on nets held out of the fit: {worth}."
+    )
+    return Drawing("devices", "Apple's chips, modelled", caption, chart)
+
+
+def _timed(measured: dict) -> list[tuple[str, str]]:
+    names = (("SSD", "ssd"), ("U-Net", "unet"), ("capture, four cards", "capture"))
+    return [(label, net) for label, net in names if net in measured]
+
+
+def _measured_on(measured: dict) -> str:
+    host = measured["host"]
+    return (
         f"Measured: {host['cpu']}, {host['cores']} cores, TensorFlow {host['tensorflow']}, one "
         "call an image. A server's processor; no figure here is a phone's."
     )
-    chart = _bars(pd.DataFrame(rows), "run", "FPS", "calls a second")
-    return Drawing("speed", "Speed before and after", caption, chart)
 
 
 def size_and_quality(snapshots: Sequence[Snapshot]) -> Drawing | None:

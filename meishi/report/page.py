@@ -84,6 +84,8 @@ def _charts(snapshots: list[Snapshot]) -> tuple[list[Drawing], list[str]]:
         "metrics/ship.json": cost_charts.sizes(snapshots[0]),
         "metrics/variants.json": cost_charts.variants(snapshots[0]),
         "metrics/latency.json": cost_charts.speed(snapshots[0]),
+        "metrics/latency.json: cpu_s": cost_charts.processor(snapshots[0]),
+        "metrics/devices.json": cost_charts.devices(snapshots[0]),
         "metrics of any revision": cost_charts.size_and_quality(snapshots),
     }
     drawn = [chart for chart in wanted.values() if chart]

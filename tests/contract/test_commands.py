@@ -29,6 +29,8 @@ RUN_BY = {
     ".venv/bin/meishi preview": ("tests/unit/test_preview.py", '"preview", "a.mp4"'),
     "meishi preview": ("tests/unit/test_preview.py", '"preview", "a.mp4"'),
     "meishi render --video": ("tests/unit/test_scene_video.py", '"render", "--video"'),
+    "meishi bench-coreml": ("tests/model/test_device_benchmark.py", '"bench-coreml", str(package)'),
+    "meishi benchmark": ("tests/model/test_peer.py", '"benchmark", "--rounds"'),
     "meishi collections": ("tests/unit/test_collections_cli.py", '["collections", *arguments]'),
     "git switch -c desk-photos": (OWN_PHOTOS, "for command in commands()"),
     "make push": (OWN_PHOTOS, "for command in commands()"),

@@ -57,6 +57,7 @@ LAYERS = {
     4: (
         "litert",
         "capture_speed",
+        "peer",
         "measuring",
         "variant_capture",
         "shipping",
@@ -80,6 +81,8 @@ NEIGHBOURS = {
     ("evaluation.captures", "geometry"),
     ("evaluation.latency", "evaluation.timing"),
     ("capture_speed", "litert"),
+    ("peer", "capture_speed"),
+    ("coreml", "evaluation.timing"),
     ("evaluation.device_model", "evaluation.device_figures"),
     ("tracing", "scenes"),
     ("ssd", "backbone"),

@@ -8,6 +8,7 @@ import pytest
 
 from meishi import litert
 from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, write_tflite
+from meishi.coreml.runtime import Package
 from meishi.geometry.lines import quad_from_mask
 from meishi.keras import keras
 from meishi.params import SsdParams, UnetParams, load_params
@@ -84,3 +85,23 @@ def test_the_tracks_of_five_equal_frames_do_not_move(models):
         shown.append(tracker.update([fit.quad], [1.0], 1 / 30))
     places = {cards[0].quad_px.tobytes() for cards in shown[2:]}
     assert len(places) == 1
+
+
+@pytest.mark.parametrize("name", ["CardDetector", "CardDetectorRaw", "CardSegmenter"])
+def test_a_package_gives_a_frame_five_bit_equal_answers(name):
+    path = ROOT / "models" / "coreml" / f"{name}.mlpackage"
+    if not path.is_dir():
+        pytest.skip("models/coreml is not here: dvc checkout")
+    package = Package.load(path)
+    side = package.features["image"].shape[0]
+
+    def bits(seed):
+        image = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        found = package.predict({"image": image})
+        return b"".join(np.ascontiguousarray(found[key]).tobytes() for key in package.outputs)
+
+    answers = set()
+    for number in range(TIMES):
+        answers.add(bits(1))
+        bits(10 + number)
+    assert len(answers) == 1

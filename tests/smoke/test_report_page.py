@@ -26,6 +26,8 @@ CHARTS = {
     "slices",
     "sizes",
     "speed",
+    "processor",
+    "devices",
     "size_quality",
 }
 CARD = """# Detector

@@ -80,3 +80,11 @@ def test_a_newer_chip_is_never_slower():
 def test_every_figure_names_its_source():
     for row in (*ISOLATED, *SINGLE_IMAGE, *LIVE):
         assert row.source.startswith("https://")
+
+
+def test_the_document_tells_the_errors_of_this_model(root):
+    text = (root / "docs" / "speed.md").read_text(encoding="utf-8")
+    table = text.split("<!-- errors -->")[1].split("<!-- /errors -->")[0]
+    for kind, error in held_out_errors().items():
+        row = f"| {kind.replace('_', ' ')} | {error['mean']} % | {error['largest']} % |"
+        assert row in table

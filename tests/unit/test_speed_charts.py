@@ -1,0 +1,59 @@
+"""The charts of speed: measured and modelled apart, and none without figures."""
+
+import pytest
+
+from meishi.evaluation.device_model import estimate
+from meishi.report import cost_charts
+
+TIMES = {"fps": 10.0, "p50_ms": 100.0, "p95_ms": 110.0}
+HOST = {"cpu": "Some CPU", "cores": 2, "tensorflow": "2"}
+
+
+class Metrics:
+    """A snapshot of metrics/."""
+
+    def __init__(self, **files):
+        self.files = files
+
+    def metrics(self, name):
+        return self.files[name]
+
+    def text(self, path):
+        return "there" if path.stem in self.files else ""
+
+
+def measured(*parts, **extra):
+    both = {label: TIMES | extra for label in ("one_thread", "all_cores")}
+    return {"host": HOST} | {part: {"frozen_pb": both, "tflite": both} for part in parts}
+
+
+def rows(drawing):
+    (data,) = drawing.chart.to_dict()["datasets"].values()
+    return data
+
+
+def test_whole_captures_are_drawn_where_they_were_timed():
+    alone = cost_charts.speed(Metrics(latency=measured("ssd", "unet")))
+    whole = cost_charts.speed(Metrics(latency=measured("ssd", "unet", "capture")))
+    assert {row["network"] for row in rows(alone)} == {"SSD", "U-Net"}
+    assert {row["network"] for row in rows(whole)} == {"SSD", "U-Net", "capture, four cards"}
+    assert whole.caption.startswith("Measured: Some CPU") and "no figure" in whole.caption
+
+
+def test_processor_time_is_drawn_in_milliseconds_or_not_at_all():
+    assert cost_charts.processor(Metrics(latency=measured("ssd", "unet"))) is None
+    drawing = cost_charts.processor(Metrics(latency=measured("ssd", "unet", cpu_s=0.25)))
+    assert [row["ms"] for row in rows(drawing)] == [250.0] * 4
+
+
+def test_modelled_times_say_so_and_carry_their_error():
+    assert cost_charts.devices(Metrics()) is None
+    nets = {name: {"dense": 1e8, "depthwise": 1e6} for name in ("ssd", "unet")}
+    modelled = estimate(nets, crops=8)
+    drawing = cost_charts.devices(Metrics(devices=modelled))
+    assert "modelled" in drawing.title and "nothing here was measured" in drawing.caption
+    assert f"live {modelled['error_pct']['live']['mean']:.0f} %" in drawing.caption
+    found = {(row["chip"], row["part"], row["time"]): row["ms"] for row in rows(drawing)}
+    assert len(found) == 7 * 3 * 3
+    expected = modelled["chips"]["A14"]["ssd"]["single_image"]["ms"]
+    assert found["A14", "SSD", "single image"] == pytest.approx(expected)
