@@ -1,21 +1,22 @@
-"""Keep the README's figures in step with metrics/: `python docs/results.py --write`.
+"""Keep the figures of README and docs in step with metrics/: `python docs/results.py --write`.
 
-Whatever stands between `<!-- results -->` and `<!-- /results -->` comes from here; a test compares.
+Whatever stands between `<!-- NAME -->` and `<!-- /NAME -->` comes from here; a test compares.
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from meishi.report.figures import compare
 from meishi.report.revisions import Snapshot
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
+README, EXPORTS = ROOT / "README.md", ROOT / "docs" / "exports.md"
 
 
-def table() -> str:
-    """Lay out the results as Markdown."""
+def results() -> str:
+    """Lay out the headline figures as Markdown."""
     lines = ["| figure | value | metric |", "|---|---|---|"]
     for row in compare(Snapshot(), None):
         figure = row.figure
@@ -27,18 +28,73 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def updated(text: str) -> str:
-    """Return the README's text with the results of metrics/."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
+def variants() -> str:
+    """Lay out the variants as Markdown, those that ship in bold."""
+    shipped = {row.get("variant") for row in Snapshot().metrics("ship").values()}
+    lines = [
+        "| variant | from | bytes | compression | AP50:95 | mask IoU | quad IoU | exact count "
+        "| corner error, % | parity | lint |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in Snapshot().metrics("variants").items():
+        shown = f"**{name}**" if name in shipped else name
+        cells = [
+            *(shown, row["target"], f"{row['bytes']:,}", f"{row['compression']:.2f}"),
+            *(_cell(row, "detection", "ap50_95"), _cell(row, "segmentation", "mask_iou")),
+            *(_cell(row, "capture", "iou_mean"), _cell(row, "capture", "exact_count")),
+            _cell(row, "capture", "corner_error_mean_pct", ".2f"),
+            *(f"{row['max_difference']:.4f}", str(row["findings"])),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def short_variants() -> str:
+    """Lay out variants as the README shows them: what it costs to be smaller."""
+    shipped = {row.get("variant") for row in Snapshot().metrics("ship").values()}
+    lines = ["| variant | from | bytes | quad IoU | parity |", "|---|---|---|---|---|"]
+    for name, row in Snapshot().metrics("variants").items():
+        shown = f"**{name}**" if name in shipped else name
+        cells = (shown, row["target"], f"{row['bytes']:,}", _cell(row, "capture", "iou_mean"))
+        lines.append(f"| {' | '.join(cells)} | {row['max_difference']:.4f} |")
+    return "\n".join(lines)
+
+
+def refused() -> str:
+    """Lay out why the others are not shipped."""
+    reasons = Snapshot().metrics("ship")["refused"]
+    rows = [f"| {name} | {reason} |" for name, reason in reasons.items()]
+    return "\n".join(["| variant | why it is not shipped |", "|---|---|", *rows])
+
+
+TABLES: dict[Path, dict[str, Callable[[], str]]] = {
+    README: {"results": results, "variants": short_variants},
+    EXPORTS: {"variants": variants, "refused": refused},
+}
+
+
+def updated(text: str, tables: Mapping[str, Callable[[], str]]) -> str:
+    """Return a document's text with the tables of metrics/."""
+    for name, table in tables.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+def _cell(row: Mapping[str, Any], part: str, key: str, form: str = ".3f") -> str:
+    value = row.get(part, {}).get(key)
+    return "" if value is None else format(value, form)
 
 
 def main() -> None:
-    """Print the table, or write it into the README."""
-    if "--write" in sys.argv:
-        README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(table())
+    """Print the tables, or write them into the documents."""
+    for file, tables in TABLES.items():
+        if "--write" in sys.argv:
+            text = updated(file.read_text(encoding="utf-8"), tables)
+            file.write_text(text, encoding="utf-8")
+        else:
+            print(*(table() for table in tables.values()), sep="\n\n")
 
 
 if __name__ == "__main__":

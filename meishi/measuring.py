@@ -1,14 +1,15 @@
 """Measuring the exported models on prepared scenes: detection, segmentation, capture, pictures."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from meishi import images
-from meishi.capture import CapturedCard, CardCapture
+from meishi.capture import CapturedCard, CardCapture, Network
+from meishi.coreml.examples import spread
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.evaluation.captures import capture_metrics, card_results, mask_iou
@@ -38,6 +39,16 @@ class Outcome:
     detections: list[Detections] = field(default_factory=list)
     cards: list[list[CapturedCard]] = field(default_factory=list)
     mask_ious: list[float] = field(default_factory=list)
+
+    def part(self, picks: list[int]) -> "Outcome":
+        """Return what was found on some of the scenes, by their index."""
+        starts = np.cumsum([0, *(len(record.cards) for record in self.records)])
+        return Outcome(
+            records=[self.records[i] for i in picks],
+            detections=[self.detections[i] for i in picks],
+            cards=[self.cards[i] for i in picks],
+            mask_ious=[iou for i in picks for iou in self.mask_ious[starts[i] : starts[i + 1]]],
+        )
 
     def gt_quads_px(self) -> list[list[np.ndarray]]:
         """Return the true quads of each scene in pixels."""
@@ -81,14 +92,17 @@ class Outcome:
     def metrics(self, score_threshold: float) -> dict[str, dict]:
         """Reduce to the headline figures: detection, segmentation, capture.
 
-        Counts are left to capture: the detector alone proposes more boxes than there are cards.
+        Counts are left to capture: the detector alone proposes more boxes than there are cards. A
+        network that was not measured by itself has no figures.
         """
-        detection = detection_metrics(self.detections, self.gt_boxes(), score_threshold)
-        return {
-            "detection": {key: detection[key] for key in DETECTION_FIGURES},
-            "segmentation": {"mask_iou": float(np.mean(self.mask_ious))},
-            "capture": capture_metrics(self.found_quads_px(), self.gt_quads_px()),
-        }
+        found: dict[str, dict] = {}
+        if self.detections:
+            detection = detection_metrics(self.detections, self.gt_boxes(), score_threshold)
+            found["detection"] = {key: detection[key] for key in DETECTION_FIGURES}
+        if self.mask_ious:
+            found["segmentation"] = {"mask_iou": float(np.mean(self.mask_ious))}
+        capture = capture_metrics(self.found_quads_px(), self.gt_quads_px())
+        return found | {"capture": capture}
 
 
 def _histogram(name: str, values: list[float], edges: np.ndarray) -> list[dict[str, float]]:
@@ -99,24 +113,46 @@ def _histogram(name: str, values: list[float], edges: np.ndarray) -> list[dict[s
     ]
 
 
-def measure(capture: CardCapture, reader: ShardReader) -> Outcome:
-    """Run the models on every scene of a split.
+def measure(
+    capture: CardCapture, reader: ShardReader, only: str = "", scenes: int | None = None
+) -> Outcome:
+    """Run the models on scenes of a split.
 
     Args:
         capture: the exported models.
         reader: prepared scenes.
+        only: "ssd" or "unet" to leave out what tells of the other network alone; capture, for
+            which both are needed, is always measured.
+        scenes: how many, evenly spread; all when None.
 
     Returns:
         What they found; masks are measured in the crops around the true boxes.
     """
     outcome = Outcome()
-    for record, content in tqdm(reader, total=len(reader), unit="scene", desc="evaluate"):
+    capture = replace(capture, detector=_remembering(capture.detector))
+    picks = spread(len(reader), scenes or len(reader))
+    chosen = reader.scenes(reader.records[index] for index in picks)
+    for record, content in tqdm(chosen, total=len(picks), unit="scene", desc="evaluate"):
         image = images.decode(content, record.id)
         outcome.records.append(record)
-        outcome.detections.append(Detections(*capture.detect(image, CURVE_SCORE, CURVE_BOXES)))
+        if only != "unet":
+            outcome.detections.append(Detections(*capture.detect(image, CURVE_SCORE, CURVE_BOXES)))
         outcome.cards.append(capture(image))
-        outcome.mask_ious += list(_mask_ious(capture, image, record))
+        if only != "ssd":
+            outcome.mask_ious += list(_mask_ious(capture, image, record))
     return outcome
+
+
+def _remembering(network: Network) -> Network:
+    """Let a network answer at once if it is asked for the same picture again."""
+    last: list[tuple[np.ndarray, dict[str, np.ndarray]]] = []
+
+    def answer(image: np.ndarray) -> dict[str, np.ndarray]:
+        if not last or not np.array_equal(last[0][0], image):
+            last[:] = [(image, network(image))]
+        return last[0][1]
+
+    return answer
 
 
 def _mask_ious(capture: CardCapture, image: np.ndarray, record: Record) -> Iterator[float]:

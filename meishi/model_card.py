@@ -27,13 +27,14 @@ TEMPLATE = Path(__file__).with_suffix(".md")
 OWN_FORMAT = "meishi"
 MIN_CARDS, WORST = 30, 8  # a slice of fewer cards says little; how many of the worst are listed
 COMMAND = "meishi model-card"
+FILES = ("evaluate", "slices", "freeze", "ship", "latency")
 
 # Names and formats: of the headline figures, then of others; the rest is shown under its own keys.
 LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
     "detection.recall": ("detection: cards proposed", "{:.1%}"),
     "capture.recall50": ("capture: cards found", "{:.1%}"),
     "capture.false_cards_per_image": ("capture: false cards a scene", "{:.3f}"),
-    "CardDetectorRaw.bytes": ("SSD: Core ML package without NMS, fp16, bytes", "{:,}"),
+    "CardDetectorRaw.bytes": ("SSD: Core ML package without NMS, bytes", "{:,}"),
     "ssd.pb_bytes": ("SSD: frozen `.pb`, bytes", "{:,}"),
     "ssd.tflite_bytes": ("SSD: LiteRT, bytes", "{:,}"),
     "unet.pb_bytes": ("U-Net: frozen `.pb`, bytes", "{:,}"),
@@ -79,7 +80,7 @@ def card(root: Path) -> str:
         *("seed", "fetch", "preprocess", "ssd", "unet", "train_ssd", "train_unet", "capture"),
         path=root / paths.PARAMS,
     )
-    figures = {name: _metrics(root, name) for name in ("evaluate", "slices", "convert", "latency")}
+    figures = {name: _metrics(root, name) for name in FILES}
     words = {
         **_about(root),
         **_settings(params),
@@ -109,7 +110,7 @@ def _settings(params: Params) -> dict[str, object]:
     return {
         "seed": params.seed,
         "max_cards": params.capture.max_cards,
-        "thresholds": _table((f"`{key}`", f"{value:g}") for key, value in chosen.items()),
+        "thresholds": _table((f"`{key}`", _setting(value)) for key, value in chosen.items()),
         "ssd_px": params.ssd.input_px,
         "unet_px": params.unet.input_px,
         "unet_blocks": params.unet.blocks,
@@ -119,6 +120,10 @@ def _settings(params: Params) -> dict[str, object]:
         "val_percent": f"{100 * params.preprocess.val_fraction:g}",
         "test_percent": f"{100 * params.preprocess.test_fraction:g}",
     }
+
+
+def _setting(value: float | tuple[float, ...]) -> str:
+    return ", ".join(f"{part:g}" for part in (value if isinstance(value, tuple) else (value,)))
 
 
 def _data(root: Path, params: Params) -> dict[str, str]:
@@ -160,7 +165,7 @@ def _measured(figures: Mapping[str, Any]) -> dict[str, str]:
             "missed": f"{1 - capture['recall50']:.1%}",
             "iou_p05": f"{capture['iou_p05']:.3f}",
             "quality": _table(_labelled(figures["evaluate"])),
-            "cost": _table(_labelled(figures["convert"])),
+            "cost": _table(_labelled(figures["freeze"] | figures["ship"])),
             "slices": _table(_slice_row(name, slices[name]) for name in sorted(slices)),
             "worst": _table(_slice_row(name, slices[name]) for name in worst),
             "speed": _table(_timings(figures["latency"])),

@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from meishi import paths, schema
 from meishi.errors import InputError
 from meishi.recipe import AugmentParams
+from meishi.variants import read_variants
 
 MAY_BE_ZERO = {
     *("seed", "frozen_blocks", "warmup_steps", "overlays"),
@@ -119,11 +120,9 @@ class TrainUnetParams:
 
 @dataclass(frozen=True)
 class ConvertParams:
-    """The Core ML packages: target, parity gate, metadata."""
+    """What every conversion shares: scenes of the parity gate, metadata."""
 
-    deployment_target: str
     parity_images: int
-    tolerance: float
     author: str
     version: str
 
@@ -139,6 +138,33 @@ class CaptureParams:
     confidence_threshold: float
     looks: tuple[float, ...]
     max_side_ratio: float
+
+
+@dataclass(frozen=True)
+class LossParams:
+    """The most that a figure of metrics/evaluate.json may lose; `figure` is its path there."""
+
+    figure: str
+    loss: float
+
+
+@dataclass(frozen=True)
+class ShipParams:
+    """Which variant is shipped: the smallest that runs on `target` and loses no more than allowed.
+
+    `losses` holds a list for each model, of what a variant may lose against the float32 network.
+    """
+
+    target: str
+    ssd: tuple[LossParams, ...]
+    unet: tuple[LossParams, ...]
+
+
+@dataclass(frozen=True)
+class MeasureParams:
+    """On how many scenes of the test split variants are measured."""
+
+    scenes: int
 
 
 @dataclass(frozen=True)
@@ -180,9 +206,12 @@ class Params:
     unet: UnetParams
     train_ssd: TrainSsdParams
     train_unet: TrainUnetParams
+    exports: dict  # by name, a Variant each
     convert: ConvertParams
     capture: CaptureParams
     evaluate: EvaluateParams
+    measure: MeasureParams
+    ship: ShipParams
     gate: GateParams
 
     def __getattr__(self, name: str) -> Any:
@@ -207,11 +236,15 @@ def load_params(*names: str, path: Path | None = None) -> Params:
     path = paths.PARAMS if path is None else path
     faults: list[schema.Fault] = []
     whole = schema.build(Params, _read(path), faults)
+    variants = read_variants(whole.exports or {}, faults)
     if not faults:
         faults += _range_faults(whole)
     if faults:
         raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
-    return _only(whole, names)
+    chosen = _only(whole, names)
+    if "exports" in names:
+        chosen.__dict__["exports"] = variants
+    return chosen
 
 
 def _only(whole: Any, names: Sequence[str]) -> Any:

@@ -8,6 +8,7 @@ build/ that it reads are made first, and then `dvc repro --allow-missing` runs i
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from meishi.errors import InputError, clean_exit
 
 PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
+PARAMS = "params.yaml"
+TEMPLATE = re.compile(r"\$\{([\w.]+)\}")
 # What the store leaves out.
 BUILD = "build"
 
@@ -36,15 +39,49 @@ class Stage:
 
 
 def read_stages(file: Path = PIPELINE) -> dict[str, Stage]:
-    """Read the stages of dvc.yaml, in its order."""
-    stages = YAML(typ="safe").load(file.read_text(encoding="utf-8"))["stages"]
+    """Read the stages of dvc.yaml, in its order; one of a foreach is called NAME@KEY, as by DVC.
+
+    The entries of a foreach are those of params.yaml beside the file.
+    """
     return {
         name: Stage(
             tuple(stage.get("deps", [])),
             tuple(_path(out) for key in ("outs", "metrics", "plots") for out in stage.get(key, [])),
         )
-        for name, stage in stages.items()
+        for name, stage in read_documents(file).items()
     }
+
+
+def read_documents(file: Path = PIPELINE) -> dict[str, dict[str, Any]]:
+    """Read the stages of dvc.yaml as they stand there, one for each entry of a foreach."""
+    found = {}
+    for name, stage in _load(file)["stages"].items():
+        if "foreach" not in stage:
+            found[name] = stage
+            continue
+        entries = _load(file.with_name(PARAMS))[stage["foreach"].strip("${}")]
+        for key, item in entries.items():
+            found[f"{name}@{key}"] = _filled(stage["do"], {"key": key, **_dotted(item)})
+    return found
+
+
+def _load(file: Path) -> Any:
+    return YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+
+
+def _dotted(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"item.{name}": value for name, value in item.items()}
+
+
+def _filled(node: Any, values: Mapping[str, Any]) -> Any:
+    """Put values into the templates `${...}` of a stage."""
+    if isinstance(node, dict):
+        return {_filled(key, values): _filled(inner, values) for key, inner in node.items()}
+    if isinstance(node, list):
+        return [_filled(inner, values) for inner in node]
+    if not isinstance(node, str):
+        return node
+    return TEMPLATE.sub(lambda found: str(values[found[1]]), node)
 
 
 def downstream(stages: dict[str, Stage], names: Iterable[str]) -> set[str]:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,8 +24,9 @@ from meishi.data.manifest import read_manifest, write_source
 from meishi.data.shards import ShardReader
 from meishi.data.sources import OWN_FORMAT
 from meishi.errors import InputError, clean_exit, summary
-from meishi.params import SourceParams, load_params
+from meishi.params import Params, SourceParams, load_params
 from meishi.reproduce import read_stages
+from meishi.variants import find
 
 OVERRIDES = Path("experiments/smoke.yaml")
 NAME = "smoke"
@@ -35,10 +37,11 @@ WHO = ("-c", "user.name=smoke", "-c", "user.email=smoke@localhost")
 
 @dataclass(frozen=True)
 class Smoke:
-    """What to run: scenes of each source, and params by section."""
+    """What to run: scenes of each source, params by section, and which variants."""
 
     scenes_per_source: int
     params: dict
+    variants: tuple[str, ...]
 
 
 def main() -> None:
@@ -58,7 +61,8 @@ def main() -> None:
         _run(copy, "git", "add", "-A")
         _run(copy, "git", *WHO, "commit", "-qm", NAME)
         begin = time.monotonic()
-        _run(copy, "dvc", "exp", "run", "--name", NAME, *overrides(wanted.params))
+        options = [*overrides(wanted.params), *thinned(wanted.variants, load_params("exports"))]
+        _run(copy, "dvc", "exp", "run", "--name", NAME, *options)
         took = time.monotonic() - begin
         check_outputs(copy)
         begin = time.monotonic()
@@ -88,6 +92,19 @@ def overrides(params: dict) -> list[str]:
         for key, value in values.items()
         for option in ("-S", f"{section}.{key}={json.dumps(value)}")
     ]
+
+
+def thinned(kept: Sequence[str], params: Params) -> list[str]:
+    """Leave out other variants than these, and let these, of networks barely trained, lose all.
+
+    Raises:
+        InputError: if one is no entry of `exports`.
+    """
+    for name in kept:
+        find(params.exports, name)
+    dropped = [f"~exports.{name}" for name in params.exports if name not in kept]
+    loose = [f"exports.{name}.{key}=100" for name in kept for key in ("tolerance", "loss")]
+    return [option for change in (*dropped, *loose) for option in ("-S", change)]
 
 
 def copy_repository(target: Path) -> None:

@@ -1,7 +1,7 @@
 """Measure the exported models on the test split: quality, pictures, speed on this host.
 
-Reads   build/prepared/test, models/tflite, models/frozen       Params  evaluate, capture
-Writes  metrics/evaluate.json, metrics/slices.json, metrics/latency.json,
+Reads   build/prepared/test, models/tflite, models/frozen       Params  evaluate, measure, capture
+Writes  metrics/evaluate.json, metrics/float32.json, metrics/slices.json, metrics/latency.json,
         metrics/devices.json, plots/precision_recall.csv, plots/capture_iou.csv,
         plots/corner_error.csv, plots/overlays
 Takes   about three minutes on 2 cores
@@ -9,6 +9,7 @@ Takes   about three minutes on 2 cores
 
 from meishi import capture_speed, paths, reporting
 from meishi.atomic import replace_folder
+from meishi.coreml.examples import spread
 from meishi.coreml.freeze import read_frozen_pb
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
@@ -20,7 +21,7 @@ from meishi.params import load_params
 
 def main() -> None:
     """Run the stage."""
-    params = load_params("evaluate", "capture")
+    params = load_params("evaluate", "measure", "capture")
     reader = ShardReader(paths.TEST)
     outcome = measure(load_capture(paths.MODELS), reader)
     with replace_folder(paths.OVERLAYS) as folder:
@@ -30,6 +31,10 @@ def main() -> None:
         reporting.write_csv(paths.PLOTS / f"{name}.csv", rows)
     reporting.write_metrics(
         paths.METRICS / "evaluate.json", outcome.metrics(params.capture.score_threshold)
+    )
+    picks = spread(len(outcome.records), params.measure.scenes)
+    reporting.write_metrics(
+        paths.METRICS / "float32.json", outcome.part(picks).metrics(params.capture.score_threshold)
     )
     reporting.write_metrics(paths.METRICS / "slices.json", outcome.slices())
     files = {

@@ -1,11 +1,11 @@
-"""From a frozen graph to Core ML: an ML program, and a detector pipeline on top of it.
+"""From a frozen graph to Core ML: a program or network, and a detector pipeline on top of it.
 
-The program takes an RGB image of 0..255 (its preprocessing is part of the graph), computes in
-float16 and gives float32 outputs without a batch axis. The pipeline adds Core ML's own
+It takes an RGB image of 0..255 (its preprocessing is part of the graph), computes in the precision
+of its variant and gives float32 outputs without a batch axis. The pipeline adds Core ML's own
 non-maximum suppression: with inputs `image`, `iouThreshold`, `confidenceThreshold` and outputs
 `confidence` (boxes, labels) and `coordinates` (boxes, [x, y, width, height] of the centre form,
-relative, origin top left) Vision returns `VNRecognizedObjectObservation`. No Xcode preview type is
-set: the documented ones expect class indices or poses; Xcode knows a detector by its suppression.
+relative, origin top left) Vision returns `VNRecognizedObjectObservation`. The suppression is added
+to weights already compressed, and is not padded to more classes than there are.
 """
 
 from dataclasses import dataclass, field
@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from meishi.coreml.freeze import IMAGE, output_names
+from meishi.coreml.storage import stored
 from meishi.coreml.toolkit import ct, only_errors
-from meishi.errors import InputError
+from meishi.variants import ML_PROGRAM, Variant
 
 LICENCE = "Apache-2.0"
 CONFIDENCE = "confidence"
 COORDINATES = "coordinates"
+_PRECISIONS = {"fp16": ct.precision.FLOAT16, "fp32": ct.precision.FLOAT32}
 
 
 @dataclass(frozen=True)
@@ -33,32 +35,38 @@ class Metadata:
     user: dict[str, str] = field(default_factory=dict)  # free keys an app can read
 
 
-def convert_program(frozen, deployment_target: str, metadata: Metadata) -> "ct.models.MLModel":
-    """Convert a frozen function to a float16 ML program.
+def convert_program(frozen, variant: Variant, metadata: Metadata) -> "ct.models.MLModel":
+    """Convert a frozen function to the format and precision of a variant, with plain weights.
 
     Args:
         frozen: from `freeze.freeze`; the program's outputs keep its names and shapes.
-        deployment_target: the oldest system to run it, such as "iOS15".
+        variant: a checked entry of `exports`.
         metadata: what Xcode is to show.
-
-    Raises:
-        InputError: for an unknown deployment target.
     """
     shape = frozen.inputs[0].shape.as_list()
     image = ct.ImageType(name=IMAGE, shape=shape, color_layout=ct.colorlayout.RGB)
     converted_names = [tensor.op.name for tensor in frozen.outputs]
+    program = variant.format == ML_PROGRAM
+    outputs = [
+        ct.TensorType(name=name, **({"dtype": np.float32} if program else {}))
+        for name in converted_names
+    ]
+    precision = {"compute_precision": _PRECISIONS[variant.precision]} if program else {}
     with only_errors():
         model = ct.convert(
             [frozen],
             source="tensorflow",
-            convert_to="mlprogram",
+            convert_to=variant.format,
             inputs=[image],
-            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in converted_names],
-            minimum_deployment_target=_target(deployment_target),
-            compute_precision=ct.precision.FLOAT16,
+            outputs=outputs,
+            minimum_deployment_target=ct.target[variant.target],
             skip_model_load=True,
+            **precision,
         )
+        model = stored(model, variant)
         model = _renamed(model, dict(zip(converted_names, output_names(frozen), strict=True)))
+        if not program:
+            model = _shaped(model, frozen)
     return _described(model, metadata)
 
 
@@ -148,8 +156,22 @@ def _add_rows_output(spec, name: str, columns: int) -> None:
 def _renamed(model: "ct.models.MLModel", names: dict[str, str]) -> "ct.models.MLModel":
     spec = model.get_spec()
     for old, new in names.items():
-        ct.utils.rename_feature(spec, old, new, rename_inputs=False)
+        # In a neural network coremltools renames a layer's outputs along with its inputs only.
+        ct.utils.rename_feature(spec, old, new, rename_inputs=True)
     return ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
+
+
+def _shaped(model: "ct.models.MLModel", frozen) -> "ct.models.MLModel":
+    """Declare the outputs of a neural network, whose shapes the converter leaves open."""
+    spec = model.get_spec()
+    shapes = dict(
+        zip(output_names(frozen), (t.shape.as_list() for t in frozen.outputs), strict=True)
+    )
+    for output in spec.description.output:
+        array = output.type.multiArrayType
+        array.dataType = ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32
+        array.shape[:] = shapes[output.name]
+    return ct.models.MLModel(spec, skip_model_load=True)
 
 
 def _described(
@@ -165,10 +187,3 @@ def _described(
         model.output_description[name] = text
     model.user_defined_metadata.update((user or {}) | metadata.user)
     return model
-
-
-def _target(name: str) -> "ct.target":
-    if name not in ct.target.__members__:
-        known = ", ".join(known for known in ct.target.__members__ if known.startswith("iOS"))
-        raise InputError(f"unknown deployment target {name!r}; known: {known}")
-    return ct.target[name]

@@ -13,11 +13,15 @@ from meishi.geometry import boxes, crops
 Scene = tuple[Record, np.ndarray]
 
 
+def spread(total: int, count: int) -> list[int]:
+    """Choose up to `count` of `total` indices, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
+
+
 def read_scenes(folder: Path, count: int) -> list[Scene]:
     """Read up to `count` scenes of a prepared split, spread evenly over it."""
     reader = ShardReader(folder)
-    picks = np.unique(np.linspace(0, len(reader) - 1, min(count, len(reader))).round().astype(int))
-    chosen = reader.scenes(reader.records[pick] for pick in picks)
+    chosen = reader.scenes(reader.records[pick] for pick in spread(len(reader), count))
     return [(record, images.decode(content, record.image)) for record, content in chosen]
 
 

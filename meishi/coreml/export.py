@@ -1,72 +1,74 @@
-"""The files an app takes: three Core ML packages, and the two nets as `.pb` and `.tflite`.
+"""The files of a variant: the packages an app takes, and what their metadata tells it.
 
 CardDetector is for Vision: thresholds and suppression inside. CardDetectorRaw gives every anchor,
 for apps that suppress themselves. CardSegmenter draws the mask of one card in a square crop.
 """
 
+import json
 from pathlib import Path
 
 from meishi.coreml.convert import Metadata, convert_program, detector_pipeline
-from meishi.coreml.freeze import freeze, write_frozen_pb, write_tflite
-from meishi.coreml.package import save_package
+from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, freeze
+from meishi.coreml.package import save_model
 from meishi.keras import keras
 from meishi.params import CaptureParams, ConvertParams
+from meishi.variants import Variant
 
 DETECTOR, RAW_DETECTOR, SEGMENTER = "CardDetector", "CardDetectorRaw", "CardSegmenter"
-DETECTOR_OUTPUTS = ["coordinates", "confidence"]
-SEGMENTER_OUTPUTS = ["mask"]
+PACKAGES = {"ssd": (RAW_DETECTOR, DETECTOR), "unet": (SEGMENTER,)}
 LABELS = ["card"]
 
+# Xcode's keys (coremltools guide, "Xcode Model Preview Types"). The guide lists no detector: the
+# type is what others set, and Xcode knows a detector by its suppression.
+PREVIEW_TYPE = "com.apple.coreml.model.preview.type"
+PREVIEW_PARAMS = "com.apple.coreml.model.preview.params"
 _BOXES = "rows of centre x, centre y, width, height, relative to the image, origin at the top left"
 
 
 def export_detector(
-    model: keras.Model, folder: Path, params: ConvertParams, capture: CaptureParams
+    model: keras.Model,
+    variant: Variant,
+    folder: Path,
+    params: ConvertParams,
+    capture: CaptureParams,
 ) -> None:
     """Write the raw detector and the detector with suppression into `folder`.
 
     Args:
         model: gives `coordinates` (B, A, 4) and `confidence` (B, A, 1).
+        variant: how it is stored.
         folder: where the packages go; packages of the same names are replaced.
-        params: target and metadata.
+        params: author and version.
         capture: default thresholds of the suppression.
     """
     frozen = freeze(model, DETECTOR_OUTPUTS, keep_batch=False)
-    raw = convert_program(frozen, params.deployment_target, _raw_metadata(params, capture))
-    save_package(raw, folder / f"{RAW_DETECTOR}.mlpackage")
+    side_px = model.input_shape[1]
+    raw = convert_program(frozen, variant, _raw_metadata(params, capture, side_px))
+    save_model(raw, folder / f"{RAW_DETECTOR}{variant.suffix}")
     thresholds = capture.score_threshold, capture.iou_threshold, capture.candidates
-    pipeline = detector_pipeline(raw, LABELS, *thresholds, _detector_metadata(params))
-    save_package(pipeline, folder / f"{DETECTOR}.mlpackage")
+    pipeline = detector_pipeline(raw, LABELS, *thresholds, _detector_metadata(params, side_px))
+    save_model(pipeline, folder / f"{DETECTOR}{variant.suffix}")
 
 
 def export_segmenter(
-    model: keras.Model, folder: Path, params: ConvertParams, margin: float
+    model: keras.Model, variant: Variant, folder: Path, params: ConvertParams, margin: float
 ) -> None:
     """Write the segmenter into `folder`.
 
     Args:
         model: gives `mask` (B, h, w, 1).
+        variant: how it is stored.
         folder: where the package goes.
-        params: target and metadata.
+        params: author and version.
         margin: around the box, of its longer side; told to the app in the metadata.
     """
     frozen = freeze(model, SEGMENTER_OUTPUTS, keep_batch=False)
-    metadata = _segmenter_metadata(params, margin)
-    program = convert_program(frozen, params.deployment_target, metadata)
-    save_package(program, folder / f"{SEGMENTER}.mlpackage")
+    metadata = _segmenter_metadata(params, margin, model.input_shape[1])
+    program = convert_program(frozen, variant, metadata)
+    save_model(program, folder / f"{SEGMENTER}{variant.suffix}")
 
 
-def export_baselines(
-    model: keras.Model, names: list[str], stem: str, frozen: Path, tflite: Path
-) -> tuple[Path, Path]:
-    """Write a model's frozen graph and its TFLite file into two folders, and return their paths."""
-    files = frozen / f"{stem}.pb", tflite / f"{stem}.tflite"
-    write_frozen_pb(freeze(model, names), files[0])
-    write_tflite(model, names, files[1])
-    return files
-
-
-def _raw_metadata(params: ConvertParams, capture: CaptureParams) -> Metadata:
+def _raw_metadata(params: ConvertParams, capture: CaptureParams, side_px: int) -> Metadata:
     return Metadata(
         author=params.author,
         version=params.version,
@@ -81,11 +83,12 @@ def _raw_metadata(params: ConvertParams, capture: CaptureParams) -> Metadata:
             "confidence_threshold": str(capture.score_threshold),
             "iou_threshold": str(capture.iou_threshold),
             "max_boxes": str(capture.candidates),
+            "input_contract": _contract(side_px, "the whole photo, stretched to the square"),
         },
     )
 
 
-def _detector_metadata(params: ConvertParams) -> Metadata:
+def _detector_metadata(params: ConvertParams, side_px: int) -> Metadata:
     return Metadata(
         author=params.author,
         version=params.version,
@@ -99,15 +102,32 @@ def _detector_metadata(params: ConvertParams) -> Metadata:
             "confidence": "Each kept box's score, a column for each label",
             "coordinates": f"The kept boxes: {_BOXES}",
         },
+        user={
+            "input_contract": _contract(
+                side_px, "the whole photo, stretched to the square (Vision: scaleFill)"
+            ),
+            PREVIEW_TYPE: "objectDetector",
+        },
     )
 
 
-def _segmenter_metadata(params: ConvertParams, margin: float) -> Metadata:
+def _segmenter_metadata(params: ConvertParams, margin: float, side_px: int) -> Metadata:
+    crop = f"the square around a box's centre, {1 + 2 * margin:g} times its longer side"
     return Metadata(
         author=params.author,
         version=params.version,
         description="Draws the mask of the business card in a square crop around its box (U-Net).",
         inputs={"image": "A square around the box, scaled to the input's size"},
         outputs={"mask": "Share of each pixel that is card, 0...1 (rows, columns, 1)"},
-        user={"classes": ",".join(LABELS), "crop_margin": str(margin)},
+        user={
+            "classes": ",".join(LABELS),
+            "crop_margin": str(margin),
+            "input_contract": _contract(side_px, crop),
+            PREVIEW_TYPE: "imageSegmenter",
+            PREVIEW_PARAMS: json.dumps({"labels": ["background", *LABELS]}),
+        },
     )
+
+
+def _contract(side_px: int, content: str) -> str:
+    return f"image: {side_px}x{side_px} px, RGB, 0...255, upright; {content}"

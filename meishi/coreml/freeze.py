@@ -15,6 +15,9 @@ from meishi.keras import convert_variables_to_constants_v2, keras, tf
 from meishi.quiet import without_startup_notes
 
 IMAGE = "image"
+DETECTOR_OUTPUTS = ["coordinates", "confidence"]
+SEGMENTER_OUTPUTS = ["mask"]
+OUTPUTS = {"ssd": DETECTOR_OUTPUTS, "unet": SEGMENTER_OUTPUTS}
 
 
 def trace(model: keras.Model, names: list[str], keep_batch: bool = True):

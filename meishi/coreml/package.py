@@ -7,13 +7,14 @@ content (DVC's) knows an unchanged model.
 """
 
 import json
+import shutil
 import uuid
 import zipfile
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from meishi.atomic import replace_folder
+from meishi.atomic import atomic_write_bytes, replace_folder
 from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
 
@@ -38,6 +39,26 @@ def save_package(model: "ct.models.MLModel", path: Path) -> None:
         for entry in sorted(inside.iterdir()):
             entry.rename(partial / entry.name)
         inside.rmdir()
+
+
+def save_model(model: "ct.models.MLModel", path: Path) -> None:
+    """Save a model byte-stable: an `.mlpackage`, or a neural network as one `.mlmodel` file."""
+    path = Path(path)
+    if path.suffix != ".mlmodel":
+        save_package(model, path)
+        return
+    spec = model.get_spec()
+    _drop_dates(spec)
+    atomic_write_bytes(path, spec.SerializeToString(deterministic=True))
+
+
+def restamp_package(source: Path, target: Path, facts: dict[str, str]) -> None:
+    """Copy a package to `target`, replacing it whole, with free keys added to its metadata."""
+    with replace_folder(target) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True)
+        spec, _ = read_spec(partial)
+        spec.description.metadata.userDefined.update(facts)
+        spec_path(partial).write_bytes(spec.SerializeToString(deterministic=True))
 
 
 def spec_path(path: Path) -> Path:
@@ -107,9 +128,7 @@ def _stabilise(package: Path) -> None:
     model_file = spec_path(package)
     spec = ct.proto.Model_pb2.Model()
     spec.ParseFromString(model_file.read_bytes())
-    spec.description.metadata.userDefined.pop(_DATE, None)
-    for part in spec.pipeline.models:
-        part.description.metadata.userDefined.pop(_DATE, None)
+    _drop_dates(spec)
     model_file.write_bytes(spec.SerializeToString(deterministic=True))
 
     manifest_file = package / "Manifest.json"
@@ -121,6 +140,11 @@ def _stabilise(package: Path) -> None:
     manifest["rootModelIdentifier"] = names[manifest["rootModelIdentifier"]]
     text = json.dumps(manifest, indent=4, sort_keys=True) + "\n"
     manifest_file.write_text(text, encoding="utf-8")
+
+
+def _drop_dates(spec) -> None:
+    for part in (spec, *(spec.pipeline.models if spec.WhichOneof("Type") == "pipeline" else ())):
+        part.description.metadata.userDefined.pop(_DATE, None)
 
 
 def _identifier(path_in_package: str) -> str:

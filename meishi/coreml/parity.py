@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi.coreml import examples, export
-from meishi.coreml.freeze import by_name
+from meishi.coreml import export
+from meishi.coreml.freeze import OUTPUTS, by_name
 from meishi.coreml.runtime import Package
 from meishi.errors import InputError
 from meishi.geometry.boxes import nms, xyxy_from_cxcywh
 from meishi.keras import keras
+from meishi.variants import Variant
 
 CANDIDATES = 50  # anchors that the check of the suppression lets through
 
@@ -19,38 +20,33 @@ class ParityError(InputError):
     """A converted model differs from its source by more than is allowed."""
 
 
-def package_differences(
-    ssd: keras.Model,
-    unet: keras.Model,
+def differences(
+    variant: Variant,
+    model: keras.Model,
     folder: Path,
-    scenes: Sequence[examples.Scene],
-    margin: float,
+    images: Sequence[np.ndarray],
     iou_threshold: float,
 ) -> dict[str, dict[str, float]]:
-    """Compare each package that `export` writes with what it was made from.
+    """Compare each package of a variant with what it was made from.
 
     Args:
-        ssd: the Keras detector.
-        unet: the Keras segmenter.
-        folder: holds the three packages.
-        scenes: prepared scenes.
-        margin: of the segmenter's crop.
+        variant: whose packages these are.
+        model: the Keras network.
+        folder: holds the packages.
+        images: RGB (S, S, 3) uint8 of the network's size.
         iou_threshold: of the suppression.
 
     Returns:
-        By package and output, the largest absolute difference over the scenes.
+        By package and output, the largest absolute difference over the images.
     """
-    raw, pipeline, segmenter = (
-        Package.load(folder / f"{name}.mlpackage")
-        for name in (export.RAW_DETECTOR, export.DETECTOR, export.SEGMENTER)
+    program, *pipeline = (
+        Package.load(folder / f"{name}{variant.suffix}") for name in export.PACKAGES[variant.model]
     )
-    frames = examples.detector_images(scenes, ssd.input_shape[1])
-    crops = examples.segmenter_images(scenes, unet.input_shape[1], margin)
-    return {
-        export.RAW_DETECTOR: program_differences(ssd, export.DETECTOR_OUTPUTS, raw, frames),
-        export.DETECTOR: pipeline_differences(raw, pipeline, frames, iou_threshold),
-        export.SEGMENTER: program_differences(unet, export.SEGMENTER_OUTPUTS, segmenter, crops),
-    }
+    names = export.PACKAGES[variant.model]
+    found = {names[0]: program_differences(model, OUTPUTS[variant.model], program, images)}
+    for package in pipeline:
+        found[names[1]] = pipeline_differences(program, package, images, iou_threshold)
+    return found
 
 
 def program_differences(
@@ -114,12 +110,13 @@ def max_difference(
     return {name: _difference(name, expected[name], actual[name]) for name in sorted(expected)}
 
 
-def require(differences: Mapping[str, Mapping[str, float]], tolerance: float) -> None:
+def require(differences: Mapping[str, Mapping[str, float]], tolerance: float, param: str) -> None:
     """Refuse models that differ by more than `tolerance`.
 
     Args:
         differences: by model, by output.
         tolerance: the largest difference allowed, of any output.
+        param: where params.yaml states it, for the message.
 
     Raises:
         ParityError: naming each output that is beyond it.
@@ -131,7 +128,7 @@ def require(differences: Mapping[str, Mapping[str, float]], tolerance: float) ->
         if value > tolerance
     ]
     if faults:
-        raise ParityError("\n".join([*faults, "nothing is written (params: convert.tolerance)"]))
+        raise ParityError("\n".join([*faults, f"nothing is written (params: {param})"]))
 
 
 def _largest(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:

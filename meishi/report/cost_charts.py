@@ -11,6 +11,7 @@ from meishi.report.figures import FIGURES, Figure, value_of
 from meishi.report.revisions import RevisionError, Snapshot, history
 
 COMMITS = 30
+TOLD = 0.01  # of quad IoU: a variant that loses more is named in its chart
 KINDS = ("isolated", "single_image", "live")  # of modelled times
 BAR_PX = 20
 BEFORE, AFTER = "frozen .pb, TensorFlow", "LiteRT"
@@ -20,17 +21,56 @@ PACKAGES = ("CardDetector", "CardSegmenter")
 
 def sizes(snapshot: Snapshot) -> Drawing:
     """Draw the size of each network in each format."""
-    measured = snapshot.metrics("convert")
+    measured, shipped = snapshot.metrics("freeze"), snapshot.metrics("ship")
     rows = []
     for label, net, package in (("SSD", "ssd", PACKAGES[0]), ("U-Net", "unet", PACKAGES[1])):
         for form, size in (
             ("frozen .pb, float32", measured[net]["pb_bytes"]),
             ("LiteRT, float32", measured[net]["tflite_bytes"]),
-            ("Core ML, float16", measured[package]["bytes"]),
+            ("Core ML, as shipped", shipped[package]["bytes"]),
         ):
             rows.append({"network": label, "format": form, "MB": size / 1e6})
     chart = _bars(pd.DataFrame(rows), "format", "MB", "MB")
     return Drawing("sizes", "Size of a network", "The file, or the whole package.", chart)
+
+
+def variants(snapshot: Snapshot) -> Drawing | None:
+    """Draw the variants' sizes against what capture makes of them, a chart for each network."""
+    measured = snapshot.metrics("variants")
+    shipped = {row.get("variant") for row in snapshot.metrics("ship").values()}
+    rows = [
+        {
+            "variant": name,
+            "network": {"ssd": "SSD", "unet": "U-Net"}[row["model"]],
+            "MB": row["bytes"] / 1e6,
+            "quad IoU": row["capture"]["iou_mean"],
+            "state": "shipped" if name in shipped else f"not shipped, runs on {row['target']}",
+        }
+        for name, row in measured.items()
+    ]
+    if not rows:
+        return None
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        alt.X("MB:Q", title="package, MB", scale=alt.Scale(zero=False, padding=30)),
+        alt.Y("quad IoU:Q", title="capture: quad IoU, mean", scale=alt.Scale(zero=False)),
+        tooltip=["variant:N", "MB:Q", "quad IoU:Q", "state:N"],
+    )
+    legend = alt.Legend(orient="bottom", columns=1, labelLimit=300)
+    points = base.mark_point(filled=True, size=80, opacity=0.9).encode(
+        alt.Color("state:N", title=None, legend=legend),
+        alt.Shape("network:N", title=None, legend=legend),
+    )
+    # Names of those that ship or lose much; the others lie too near each other to be read.
+    best = max(row["quad IoU"] for row in rows)
+    told = f"datum.state == 'shipped' || datum['quad IoU'] < {best - TOLD:.4f}"
+    names = base.transform_filter(told).mark_text(align="left", dx=8, dy=12)
+    names = names.encode(text="variant:N")
+    caption = (
+        "Each variant as the package that it is, run on Linux, in place of one network; the other "
+        "is the float32 one. Rendered scenes, the same for all."
+    )
+    chart = alt.LayerChart(layer=[points, names])
+    return Drawing("variants", "The variants of both networks", caption, chart)
 
 
 def speed(snapshot: Snapshot) -> Drawing:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ("meishi", "stages")
 # What these give a stage is tracked by value, as its params: a key added for one stage, or a
 # clearer message, is no reason to train again.
-BY_VALUE = ("meishi/params.py", "meishi/recipe.py")
+BY_VALUE = ("meishi/params.py", "meishi/recipe.py", "meishi/variants.py")
 
 
 def closure(file: Path) -> list[str]:
@@ -65,6 +65,15 @@ def loaded_params(file: Path) -> list[str]:
     ]
 
 
+def declared_params(name: str, stage: dict) -> list[str]:
+    """List the params that dvc.yaml has for a stage: of a foreach, only the item's own entry."""
+    loaded = loaded_params(ROOT / "stages" / f"{name}.py")
+    if "foreach" not in stage:
+        return loaded
+    section = stage["foreach"].removeprefix("${").removesuffix("}")
+    return [f"{section}.${{key}}" if param == section else param for param in loaded]
+
+
 def main() -> None:
     """Print, or write into dvc.yaml, what each stage needs."""
     yaml = YAML()
@@ -76,10 +85,11 @@ def main() -> None:
         if not script.exists():
             print(f"{name}: no {script.relative_to(ROOT)} yet")
             continue
-        files, params = closure(script), loaded_params(script)
+        files, params = closure(script), declared_params(name, stage)
         print(f"{name}: params {params}", *files, sep="\n  ")
-        stage["deps"] = [dep for dep in stage["deps"] if not dep.endswith(".py")] + files
-        stage["params"] = params
+        body = stage.get("do", stage)
+        body["deps"] = [dep for dep in body["deps"] if not dep.endswith(".py")] + files
+        body["params"] = params
     if "--write" in sys.argv:
         with (ROOT / "dvc.yaml").open("w", encoding="utf-8") as stream:
             yaml.dump(document, stream)

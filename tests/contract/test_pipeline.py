@@ -11,15 +11,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from meishi.params import load_params
-from meishi.reproduce import out_of_date, read_stages
-from tests.contract.imports import ROOT, closure, loaded_params
+from meishi.reproduce import out_of_date, read_documents, read_stages
+from tests.contract.imports import ROOT, closure, declared_params
 
 DOCUMENT = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+# As DVC sees them: a stage for each entry of a foreach, NAME@KEY.
 STAGES = read_stages(ROOT / "dvc.yaml")
+# What a foreach repeats stands under `do`.
+BODIES = {name: stage.get("do", stage) for name, stage in DOCUMENT.items()}
 # DVC keeps these in the embedded store; build/ is made again.
 STORED = ("data", "models/", "plots/")
 
-each_stage = pytest.mark.parametrize("name", list(STAGES))
+each_stage = pytest.mark.parametrize("name", list(DOCUMENT))
 
 
 def script(name: str) -> Path:
@@ -38,21 +41,33 @@ def header(name: str) -> dict[str, set[str]]:
 
 
 def python_deps(name: str) -> list[str]:
-    return sorted(dep for dep in STAGES[name].deps if dep.endswith(".py"))
+    return sorted(dep for dep in BODIES[name]["deps"] if dep.endswith(".py"))
+
+
+def outs(name: str) -> set[str]:
+    body = BODIES[name]
+    listed = [out for kind in ("outs", "metrics", "plots") for out in body.get(kind, [])]
+    return {out if isinstance(out, str) else next(iter(out)) for out in listed}
 
 
 def test_each_script_is_a_stage_and_each_stage_a_script():
-    assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(STAGES)
+    assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(DOCUMENT)
+
+
+def test_the_stages_are_those_that_dvc_lists():
+    listed = dvc("stage", "list", "--name-only").split()
+    assert listed == list(STAGES)
 
 
 @each_stage
 def test_a_stage_runs_its_script(name):
-    assert DOCUMENT[name]["cmd"] == f"python stages/{name}.py"
+    key = " ${key}" if "foreach" in DOCUMENT[name] else ""
+    assert BODIES[name]["cmd"] == f"python stages/{name}.py{key}"
 
 
 @each_stage
 def test_a_stage_is_described(name):
-    assert DOCUMENT[name]["desc"]
+    assert BODIES[name]["desc"]
 
 
 @each_stage
@@ -62,49 +77,67 @@ def test_a_stage_depends_on_all_it_imports_and_no_more(name):
 
 @each_stage
 def test_a_stage_loads_the_params_it_declares(name):
-    assert DOCUMENT[name]["params"] == loaded_params(script(name)), "`make deps` mends it"
+    assert BODIES[name]["params"] == declared_params(name, DOCUMENT[name]), "`make deps` mends it"
 
 
 def data_deps(name):
     """What a stage reads beside code; a file in another stage's folder counts as the folder."""
-    outs = {out for stage in STAGES.values() for out in stage.outs}
-    read = set(STAGES[name].deps) - set(python_deps(name))
-    return {next((out for out in outs if path.startswith(f"{out}/")), path) for path in read}
+    written = {out for other in DOCUMENT for out in outs(other)}
+    read = set(BODIES[name]["deps"]) - set(python_deps(name))
+    return {next((out for out in written if path.startswith(f"{out}/")), path) for path in read}
 
 
 @each_stage
 def test_a_stages_docstring_says_what_dvc_yaml_says(name):
     assert header(name) == {
         "Reads": data_deps(name),
-        "Params": set(DOCUMENT[name]["params"]),
-        "Writes": set(STAGES[name].outs),
+        "Params": set(BODIES[name]["params"]),
+        "Writes": outs(name),
     }
 
 
 @each_stage
 def test_a_stage_reads_what_an_earlier_one_writes(name):
-    names = list(STAGES)
-    earlier = {out for other in names[: names.index(name)] for out in STAGES[other].outs}
-    assert data_deps(name) <= earlier | {"data"}
+    names = [stage for stage in STAGES if stage.split("@")[0] == name]
+    before = list(STAGES)[: list(STAGES).index(names[0])]
+    earlier = {Path(out) for other in before for out in STAGES[other].outs} | {Path("data")}
+    for stage in names:
+        read = {Path(dep) for dep in STAGES[stage].deps if not dep.endswith(".py")}
+        # A stage may read a folder in which earlier ones have written their own parts.
+        found = {path for path in read for out in earlier if out in (path, *path.parents)}
+        found |= {path for path in read for out in earlier if path in out.parents}
+        assert found == read
 
 
 @each_stage
 def test_metrics_are_kept_in_git(name):
-    for metric in DOCUMENT[name].get("metrics", []):
+    for metric in BODIES[name].get("metrics", []):
         [(path, options)] = metric.items()
         assert path.startswith("metrics/") and options["cache"] is False
 
 
 def test_a_stage_is_no_longer_than_a_page():
-    lengths = {name: len(script(name).read_text().splitlines()) for name in STAGES}
+    lengths = {name: len(script(name).read_text().splitlines()) for name in DOCUMENT}
     assert {name: length for name, length in lengths.items() if length > 80} == {}
 
 
 def test_no_stage_imports_another():
-    for name in STAGES:
+    for name in DOCUMENT:
         assert [file for file in closure(script(name)) if file.startswith("stages/")] == [
             f"stages/{name}.py"
         ]
+
+
+@pytest.mark.parametrize("name", [name for name in DOCUMENT if "foreach" in DOCUMENT[name]])
+def test_a_variant_reads_its_own_entry_and_network_only(name):
+    """Otherwise an entry that is added would convert and measure the others again."""
+    exports = load_params("exports", path=ROOT / "params.yaml").exports
+    for key, variant in exports.items():
+        stage = read_documents(ROOT / "dvc.yaml")[f"{name}@{key}"]
+        assert [p for p in stage["params"] if p.startswith("exports")] == [f"exports.{key}"]
+        models = {dep for dep in stage["deps"] if dep.startswith("models/")} - {"models/tflite"}
+        assert models in ({f"models/{variant.model}"}, {f"models/variants/{key}"})
+        assert all(key in Path(out).stem for out in STAGES[f"{name}@{key}"].outs)
 
 
 def test_fetch_depends_on_each_configured_source():
@@ -125,7 +158,8 @@ def test_params_yaml_has_no_key_that_is_never_read():
         if isinstance(node, ast.Attribute)
     }
     params = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    assert sorted(set(keys(params)) - used) == []
+    entries = set(params["exports"])  # names of our own choice
+    assert sorted(set(keys(params)) - entries - used) == []
 
 
 @each_stage

@@ -31,8 +31,8 @@ def test_an_artifact_is_a_model_with_a_description_and_labels(name):
 
 
 @each_artifact
-def test_an_artifact_is_part_of_what_convert_writes(name):
-    outs = PIPELINE["stages"]["convert"]["outs"]
+def test_an_artifact_is_part_of_what_ship_writes(name):
+    outs = PIPELINE["stages"]["ship"]["outs"]
     assert str(Path(ARTIFACTS[name]["path"]).parent) in outs
 
 

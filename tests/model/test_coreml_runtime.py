@@ -1,6 +1,7 @@
 """Packages run on this machine agree with the Keras models they came from."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct
 from meishi.evaluation.cost import bytes_on_disk
 from meishi.keras import keras
+from meishi.variants import Variant
 
 pytestmark = pytest.mark.tf
 layers = keras.layers
 optimise = ct.optimize.coreml
 METADATA = Metadata(author="A. Tester", version="1.0", description="a net under test")
+PLAIN = Variant("unet", "mlprogram", "iOS15", "fp16", 0.0, 0.0, "fp16")
 FP16_TOLERANCE = 0.01  # outputs are in 0..1 or of that order
 
 
@@ -27,7 +30,8 @@ def image_input(size=(32, 32)):
 
 
 def package_of(model, names, path, target="iOS15"):
-    save_package(convert_program(freeze(model, names, keep_batch=False), target, METADATA), path)
+    variant = replace(PLAIN, target=target)
+    save_package(convert_program(freeze(model, names, keep_batch=False), variant, METADATA), path)
     return Package.load(path)
 
 
@@ -131,7 +135,9 @@ def test_compressed_weights_are_expanded(name, tmp_path):
     image, x = image_input()
     model = keras.Model(image, layers.Conv2D(32, 5, strides=4)(layers.Conv2D(32, 5)(x)))
     model.set_weights([np.where(w > 0, w, 0) for w in model.get_weights()])
-    full = convert_program(freeze(model, ["y"], keep_batch=False), "iOS16", METADATA)
+    full = convert_program(
+        freeze(model, ["y"], keep_batch=False), replace(PLAIN, target="iOS16"), METADATA
+    )
     save_package(full, tmp_path / "full.mlpackage")
     save_package(COMPRESSIONS[name](full), tmp_path / "small.mlpackage")
     inputs = {"image": random_image()}

@@ -1,21 +1,23 @@
-"""The convert stage on small random nets: what it writes, and that it stops when it must."""
+"""The stages freeze and convert on small random nets: what they write, and that they stop."""
 
 import json
 import re
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from meishi import params as parameters
-from meishi import paths
+from meishi import paths, variants
 from meishi.atomic import replace_folder
 from meishi.coreml.parity import ParityError, max_difference, require
 from meishi.coreml.runtime import Package
 from meishi.data.shards import write_shards
+from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.ssd import model as ssd
 from meishi.unet import model as unet
-from stages import convert
+from stages import convert, freeze
 from tests.tiny_data import scenes
 
 pytestmark = pytest.mark.tf
@@ -39,37 +41,68 @@ def nets(workspace):
     return workspace
 
 
-def test_the_stage_writes_what_it_declares(nets):
-    convert.main()
+def metrics(workspace, name) -> dict:
+    return json.loads((workspace / "metrics" / f"{name}.json").read_text())
+
+
+def test_the_baselines_are_written_with_what_they_cost(nets):
+    freeze.main()
     written = {str(path.relative_to(nets)) for path in (nets / "models").glob("*/*")}
     assert written >= {
-        "models/coreml/CardDetector.mlpackage",
-        "models/coreml/CardDetectorRaw.mlpackage",
-        "models/coreml/CardSegmenter.mlpackage",
-        "models/frozen/ssd.pb",
-        "models/frozen/unet.pb",
-        "models/tflite/ssd.tflite",
-        "models/tflite/unet.tflite",
+        *("models/frozen/ssd.pb", "models/frozen/unet.pb"),
+        *("models/tflite/ssd.tflite", "models/tflite/unet.tflite", "models/tflite/capture.json"),
     }
-    metrics = json.loads((nets / "metrics" / "convert.json").read_text())
-    assert metrics["CardDetectorRaw"]["max_difference"]["coordinates"] < 0.02
-    assert metrics["CardDetector"]["max_difference"] == {"confidence": 0.0, "coordinates": 0.0}
-    assert metrics["CardSegmenter"]["bytes"] < metrics["unet"]["pb_bytes"]
-    assert metrics["ssd"]["macs"] > metrics["ssd"]["parameters"] > 0
-    segmenter = Package.load(nets / "models" / "coreml" / "CardSegmenter.mlpackage")
-    assert segmenter.metadata["crop_margin"] == str(parameters.load_params("unet").unet.margin)
+    found = metrics(nets, "freeze")
+    assert found["ssd"]["macs"] > found["ssd"]["parameters"] > 0
+    assert found["unet"]["pb_bytes"] > 4 * found["unet"]["parameters"]
 
 
-def test_beyond_the_tolerance_nothing_is_replaced(nets):
+def test_a_detectors_variant_is_a_raw_head_and_a_pipeline(nets):
+    convert.main("ssd_fp16")
+    folder = nets / variants.FOLDER / "ssd_fp16"
+    assert {path.name for path in folder.iterdir()} == {
+        *("CardDetector.mlpackage", "CardDetectorRaw.mlpackage")
+    }
+    found = metrics(nets, "convert/ssd_fp16")
+    assert found["CardDetectorRaw"]["max_difference"]["coordinates"] < 0.02
+    assert found["CardDetector"]["max_difference"] == {"confidence": 0.0, "coordinates": 0.0}
+    assert 1.5 < found["CardDetector"]["compression"] < 2.5
+    about = Package.load(folder / "CardDetector.mlpackage").metadata
+    assert about["com.apple.coreml.model.preview.type"] == "objectDetector"
+    assert about["input_contract"].startswith("image: 256x256 px, RGB, 0...255")
+    assert about["classes"] == "card" and about["license"] == "Apache-2.0"
+
+
+def test_a_segmenters_variant_tells_its_crop(nets):
+    convert.main("unet_network")
+    about = Package.load(nets / variants.FOLDER / "unet_network" / "CardSegmenter.mlmodel").metadata
+    assert about["crop_margin"] == str(parameters.load_params("unet").unet.margin)
+    assert about["com.apple.coreml.model.preview.type"] == "imageSegmenter"
+    assert json.loads(about["com.apple.coreml.model.preview.params"])["labels"][1] == "card"
+    assert "1.4 times its longer side" in about["input_contract"]
+
+
+def test_beyond_its_tolerance_nothing_is_replaced(nets):
     file = nets / "params.yaml"
-    file.write_text(re.sub(r"tolerance: [\d.]+", "tolerance: 0.0", file.read_text()))
-    (nets / "models" / "coreml").mkdir()
-    (nets / "models" / "coreml" / "older").write_text("kept")
-    with pytest.raises(ParityError, match=r"CardDetectorRaw: coordinates differs .* allowed 0"):
-        convert.main()
-    assert [path.name for path in (nets / "models" / "coreml").iterdir()] == ["older"]
-    assert sorted(path.name for path in (nets / "models").iterdir()) == ["coreml", "ssd", "unet"]
+    yaml = YAML()
+    content = yaml.load(file.read_text())
+    content["exports"]["ssd_fp16"]["tolerance"] = 0
+    with file.open("w") as stream:
+        yaml.dump(content, stream)
+    older = nets / variants.FOLDER / "ssd_fp16" / "older"
+    older.parent.mkdir(parents=True)
+    older.write_text("kept")
+    message = r"CardDetectorRaw: coordinates differs .* allowed 0\n.*exports\.ssd_fp16\.tolerance"
+    with pytest.raises(ParityError, match=re.compile(message, re.S)):
+        convert.main("ssd_fp16")
+    assert [path.name for path in older.parent.iterdir()] == ["older"]
+    assert [path.name for path in older.parents[1].iterdir()] == ["ssd_fp16"]
     assert not (nets / "metrics").exists()
+
+
+def test_a_name_that_is_no_entry_is_refused(nets):
+    with pytest.raises(InputError, match="no entry 'ssd_fp8'; there are ssd_fp32"):
+        convert.main("ssd_fp8")
 
 
 def test_the_difference_is_the_largest_of_an_output():
@@ -90,6 +123,6 @@ def test_outputs_of_other_names_shapes_or_nan_are_no_match():
 
 def test_every_output_beyond_the_tolerance_is_named():
     with pytest.raises(ParityError) as caught:
-        require({"A": {"x": 0.3, "y": 0.01}, "B": {"z": 0.5}}, 0.02)
+        require({"A": {"x": 0.3, "y": 0.01}, "B": {"z": 0.5}}, 0.02, "exports.a.tolerance")
     assert "A: x differs" in str(caught.value) and "B: z differs" in str(caught.value)
     assert "y differs" not in str(caught.value)

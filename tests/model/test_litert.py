@@ -11,8 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from meishi import cli, litert
-from meishi.coreml.export import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS
-from meishi.coreml.freeze import write_tflite
+from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, write_tflite
 from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.params import CaptureParams, SsdParams, UnetParams

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from meishi import litert
-from meishi.coreml.export import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS
-from meishi.coreml.freeze import write_tflite
+from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, write_tflite
 from meishi.coreml.runtime import Package
 from meishi.geometry.lines import quad_from_mask
 from meishi.keras import keras

@@ -62,8 +62,11 @@ def desk(toy_made, tmp_path_factory) -> Desk:
 
 def test_an_experiment_runs_the_stages_that_read_its_param_and_those_after(desk):
     shown = desk.shown["dvc exp run -S train_ssd.epochs=1 --name short"]
-    ran = re.findall(r"Running stage '(\w+)'", shown)
-    assert ran == ["train_ssd", "convert", "evaluate"]
+    ran = re.findall(r"Running stage '([\w@]+)'", shown)
+    assert set(ran) == {
+        *("train_ssd", "freeze", "convert@ssd_fp16", "evaluate"),
+        *("measure@ssd_fp16", "measure@unet_fp16", "ship"),
+    }
 
 
 def test_the_param_and_no_other_is_shown_as_changed(desk):

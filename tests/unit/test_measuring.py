@@ -2,11 +2,18 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from meishi.capture import CapturedCard
+from meishi.atomic import replace_folder
+from meishi.capture import CapturedCard, CardCapture
+from meishi.coreml.examples import spread
 from meishi.data.records import Card, Record
+from meishi.data.shards import ShardReader, write_shards
 from meishi.evaluation.detection import Detections
-from meishi.measuring import Outcome, choose_pictures, scene_score
+from meishi.measuring import Outcome, choose_pictures, measure, scene_score
+from meishi.params import CaptureParams
+from tests import tiny_data
 
 BOX = np.array([[0.2, 0.2, 0.6, 0.6]])
 QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.6], [0.2, 0.6]])
@@ -79,3 +86,63 @@ def test_counts_are_those_of_captured_cards_not_of_proposals(outcome):
     figures = outcome.metrics(0.15)
     assert "exact_count" in figures["capture"]
     assert set(figures["detection"]) == {"ap50", "ap75", "ap50_95", "recall"}
+
+
+@given(st.integers(1, 500), st.integers(1, 600))
+def test_scenes_are_spread_over_the_split(total, count):
+    picks = spread(total, count)
+    assert len(picks) == len(set(picks)) == min(total, count)
+    assert picks == sorted(picks) and picks[0] == 0 and picks[-1] <= total - 1
+    if len(picks) > 1:
+        assert picks[-1] == total - 1
+        assert np.ptp(np.diff(picks)) <= 1
+
+
+@pytest.fixture
+def split(tmp_path):
+    with replace_folder(tmp_path / "test") as folder:
+        write_shards(folder, tiny_data.scenes(groups=2))
+    return ShardReader(tmp_path / "test")
+
+
+class Networks:
+    """Stand-ins that find the frame itself, and count how often they are asked."""
+
+    def __init__(self):
+        self.frames = self.crops = 0
+        params = CaptureParams(0.1, 0.6, 12, 4, 0.2, (), 3.5)
+        self.capture = CardCapture(self.detect, self.segment, 32, 32, 0.2, params)
+
+    def detect(self, image):
+        self.frames += 1
+        return {"coordinates": np.array([[0.5, 0.5, 0.6, 0.4]]), "confidence": np.array([[0.9]])}
+
+    def segment(self, image):
+        self.crops += 1
+        mask = np.zeros((32, 32, 1), np.float32)
+        mask[8:24, 6:26] = 1
+        return {"mask": mask}
+
+
+def test_what_is_measured_on_some_scenes_is_the_part_of_the_whole(split):
+    networks = Networks()
+    whole = measure(networks.capture, split)
+    some = measure(networks.capture, split, scenes=3)
+    part = whole.part(spread(len(split), 3))
+    assert [record.id for record in some.records] == [record.id for record in part.records]
+    assert some.metrics(0.1) == part.metrics(0.1)
+    assert some.metrics(0.1) != whole.metrics(0.1)
+
+
+def test_a_picture_is_shown_to_the_detector_once(split):
+    networks = Networks()
+    measure(networks.capture, split)
+    assert networks.frames == len(split)
+
+
+@pytest.mark.parametrize(("only", "lacking"), [("ssd", "segmentation"), ("unet", "detection")])
+def test_a_variant_of_one_network_has_no_figures_of_the_other(split, only, lacking):
+    everything = measure(Networks().capture, split).metrics(0.1)
+    found = measure(Networks().capture, split, only).metrics(0.1)
+    assert found == {key: value for key, value in everything.items() if key != lacking}
+    assert lacking in everything

@@ -13,7 +13,7 @@ from meishi.model_card import LABELS, ModelCardError, card, check_card, write_ca
 from tests import tiny_data
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("evaluate", "slices", "convert", "latency")
+NAMES = ("evaluate", "slices", "freeze", "ship", "latency")
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_the_command_writes_and_checks(place, monkeypatch):
     assert isinstance(runner.invoke(cli.app, ["model-card", "--check"]).exception, ModelCardError)
     assert runner.invoke(cli.app, ["model-card"]).exit_code == 0
     assert runner.invoke(cli.app, ["model-card", "--check"]).exit_code == 0
-    change(place, "convert", ("ssd", "macs"), 5)
+    change(place, "freeze", ("ssd", "macs"), 5)
     assert isinstance(runner.invoke(cli.app, ["model-card", "--check"]).exception, ModelCardError)
 
 

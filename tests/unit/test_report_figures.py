@@ -58,7 +58,7 @@ def test_a_change_has_its_sign_and_its_verdict(value, base, better, change, verd
 def test_figures_on_other_scenes_get_no_verdict(repo):
     repository.lock(repo, "scenes of the second day")
     repository.change(repo, "evaluate", "capture.iou_mean", 0.1)
-    repository.change(repo, "convert", "ssd.parameters", 1)
+    repository.change(repo, "freeze", "ssd.parameters", 1)
     rows = {row.figure.path: row for row in compare(Snapshot(), snapshot("HEAD"))}
     assert rows["capture.iou_mean"].verdict == ""
     assert rows["ssd.parameters"].verdict == "better"

@@ -58,6 +58,23 @@ def test_stages_are_read_with_metrics_and_plots_among_the_outs(tmp_path):
     assert read_stages(file) == {"a": Stage(("data",), ("o", "m.json", "p"))}
 
 
+def test_a_foreach_is_a_stage_for_each_entry_of_the_params(tmp_path):
+    file = tmp_path / "dvc.yaml"
+    file.write_text(
+        "stages:\n  a:\n    foreach: ${exports}\n    do:\n      cmd: x ${key} ${item.n}\n"
+        "      deps: ['models/${item.model}', x.py]\n      outs: ['out/${key}']\n"
+        "      metrics:\n        - 'm/${key}.json': {cache: false}\n"
+    )
+    (tmp_path / "params.yaml").write_text(
+        "exports:\n  one: {model: ssd, n: 1}\n  two: {model: unet, n: 2}\n"
+    )
+    assert read_stages(file) == {
+        "a@one": Stage(("models/ssd", "x.py"), ("out/one", "m/one.json")),
+        "a@two": Stage(("models/unet", "x.py"), ("out/two", "m/two.json")),
+    }
+    assert reproduce.read_documents(file)["a@two"]["cmd"] == "x two 2"
+
+
 def test_the_pipeline_is_read(root: Path):
     assert "models/ssd" in read_stages(root / "dvc.yaml")["train_ssd"].outs
 

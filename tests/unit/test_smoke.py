@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from meishi import smoke
 from meishi.data.sources import verified_scenes
 from meishi.errors import InputError
-from meishi.params import FetchParams, SourceParams
+from meishi.params import FetchParams, SourceParams, load_params
 from tests.conftest import ROOT
 
 SOURCE = SourceParams("tiny", "data")
@@ -60,6 +60,24 @@ def test_overrides_become_options():
     assert options == ["-S", "a.on=true", "-S", "a.share=0.5", "-S", "b.count=2"]
 
 
+def test_variants_that_are_not_named_are_left_out(workspace):
+    params = load_params("exports")
+    options = smoke.thinned(["ssd_fp16"], params)[1::2]
+    assert {f"~exports.{name}" for name in params.exports} - set(options) == {"~exports.ssd_fp16"}
+    assert [option for option in options if "=" in option] == [
+        "exports.ssd_fp16.tolerance=100",
+        "exports.ssd_fp16.loss=100",
+    ]
+    with pytest.raises(InputError, match="no entry 'ssd_fp8'"):
+        smoke.thinned(["ssd_fp8"], params)
+
+
+def test_our_variants_are_entries_of_each_network():
+    exports = load_params("exports", path=ROOT / "params.yaml").exports
+    kept = smoke.read_overrides(ROOT / smoke.OVERRIDES).variants
+    assert {exports[name].model for name in kept} == {"ssd", "unet"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -95,6 +113,7 @@ def test_outputs_that_are_missing_are_all_named(workspace, monkeypatch):
     (workspace / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     (workspace / "models" / "ssd").mkdir(parents=True)
     monkeypatch.setattr(smoke, "_run", lambda *_: '{"evaluate": ["changed command"]}')
+    monkeypatch.setattr(smoke, "summary", "\n".join)  # which cuts a list as long as this one
     with pytest.raises(InputError) as error:
         smoke.check_outputs(Path("."))
     for fault in ("models/ssd: declared", "metrics/evaluate.json: declared", "evaluate: out of"):

@@ -1,0 +1,50 @@
+"""Write the baselines of both networks: frozen TensorFlow graphs, and LiteRT models.
+
+Reads   models/ssd, models/unet         Params  capture
+Writes  models/frozen, models/tflite, metrics/freeze.json
+Takes   a quarter of a minute
+"""
+
+from contextlib import ExitStack
+
+from meishi import paths
+from meishi.atomic import replace_folder
+from meishi.coreml.freeze import OUTPUTS, freeze, read_frozen_pb, write_frozen_pb, write_tflite
+from meishi.errors import clean_exit
+from meishi.evaluation.cost import bytes_on_disk, count_macs, count_parameters
+from meishi.litert import write_settings
+from meishi.params import load_params
+from meishi.reporting import write_metrics
+from meishi.ssd.model import load_detector
+from meishi.unet.model import load_segmenter, load_settings
+
+
+def main() -> None:
+    """Run the stage."""
+    params = load_params("capture")
+    nets = {"ssd": load_detector(paths.SSD), "unet": load_segmenter(paths.UNET)}
+    metrics = {}
+    with ExitStack() as folders:
+        outs = paths.FROZEN, paths.TFLITE
+        frozen, tflite = (folders.enter_context(replace_folder(out)) for out in outs)
+        for name, model in nets.items():
+            files = frozen / f"{name}.pb", tflite / f"{name}.tflite"
+            write_frozen_pb(freeze(model, OUTPUTS[name]), files[0])
+            write_tflite(model, OUTPUTS[name], files[1])
+            metrics[name] = _cost(model, *files)
+        write_settings(tflite, load_settings(paths.UNET).margin, params.capture)
+    write_metrics(paths.METRICS / "freeze.json", metrics)
+
+
+def _cost(model, pb, tflite) -> dict[str, int]:
+    return {
+        "parameters": count_parameters(model),
+        "macs": count_macs(read_frozen_pb(pb)),
+        "pb_bytes": bytes_on_disk(pb),
+        "tflite_bytes": bytes_on_disk(tflite),
+    }
+
+
+if __name__ == "__main__":
+    with clean_exit():
+        main()

@@ -1,0 +1,35 @@
+"""Measure one variant on scenes of the test split, as the package that it is: `measure.py KEY`.
+
+Reads   models/variants/${key}, models/tflite, build/prepared/test, metrics/float32.json
+Params  exports.${key}, measure, capture
+Writes  metrics/measure/${key}.json
+Takes   up to a minute on 2 cores; a variant that lost more than its entry allows stops it
+"""
+
+import json
+import sys
+
+from meishi import paths, reporting, variant_capture, variants
+from meishi.data.shards import ShardReader
+from meishi.errors import clean_exit
+from meishi.litert import load_capture
+from meishi.measuring import measure
+from meishi.params import load_params
+
+
+def main(key: str) -> None:
+    """Run the stage on the entry `key` of `exports`."""
+    params = load_params("exports", "measure", "capture")
+    variant = variants.find(params.exports, key)
+    original = json.loads((paths.METRICS / "float32.json").read_text(encoding="utf-8"))
+    folder = variants.FOLDER / key
+    capture = variant_capture.with_variant(load_capture(paths.MODELS), variant, folder)
+    outcome = measure(capture, ShardReader(paths.TEST), variant.model, params.measure.scenes)
+    metrics = outcome.metrics(params.capture.score_threshold)
+    variant_capture.require(key, original, metrics, variant.loss)
+    reporting.write_metrics(paths.METRICS / "measure" / f"{key}.json", metrics)
+
+
+if __name__ == "__main__":
+    with clean_exit():
+        main(*sys.argv[1:])

@@ -1,0 +1,32 @@
+"""Choose the variants that are shipped, and write their packages with what they reached.
+
+Reads   models/variants, metrics/convert, metrics/measure, metrics/float32.json, data
+Params  exports, ship
+Writes  models/coreml, metrics/ship.json, metrics/variants.json, plots/variants.csv
+Takes   some seconds; the packages name the commit that is checked out while it runs
+"""
+
+import json
+
+from meishi import paths, reporting, shipping
+from meishi.atomic import replace_folder
+from meishi.errors import clean_exit
+from meishi.params import load_params
+
+
+def main() -> None:
+    """Run the stage."""
+    params = load_params("exports", "ship")
+    original = json.loads((paths.METRICS / "float32.json").read_text(encoding="utf-8"))
+    table = shipping.read_table(params.exports, original)
+    decision = shipping.decide(params.exports, table, original, params.ship)
+    with replace_folder(paths.COREML) as folder:
+        shipped = shipping.write_packages(decision, table, folder)
+    reporting.write_metrics(paths.METRICS / "variants.json", table)
+    reporting.write_csv(paths.PLOTS / "variants.csv", shipping.plot_rows(table))
+    reporting.write_metrics(paths.METRICS / "ship.json", {**shipped, "refused": decision.refused})
+
+
+if __name__ == "__main__":
+    with clean_exit():
+        main()
