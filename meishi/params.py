@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 from meishi import paths, schema
 from meishi.errors import InputError
 from meishi.recipe import AugmentParams
+from meishi.tunings import read_tunings
 from meishi.variants import read_variants
 
 MAY_BE_ZERO = {
@@ -205,6 +206,7 @@ class Params:
     unet: UnetParams
     train_ssd: TrainSsdParams
     train_unet: TrainUnetParams
+    tune: dict  # by name, a Tuning each
     exports: dict  # by name, a Variant each
     convert: ConvertParams
     capture: CaptureParams
@@ -238,15 +240,17 @@ def load_params(*sections: str, path: Path | None = None) -> Params:
         raise ParamsError(f"load_params: no section {unknown}; there are {known}")
     faults: list[schema.Fault] = []
     whole = schema.build(Params, _read(path), faults)
-    variants = read_variants(whole.exports or {}, faults)
+    checked = {
+        "tune": read_tunings(whole.tune or {}, faults),
+        "exports": read_variants(whole.exports or {}, faults),
+    }
     if not faults:
         faults += _range_faults(whole)
     if faults:
         raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
     chosen = object.__new__(Params)
     chosen.__dict__.update({name: getattr(whole, name) for name in sections})
-    if "exports" in sections:
-        chosen.__dict__["exports"] = variants
+    chosen.__dict__.update({name: entries for name, entries in checked.items() if name in sections})
     return chosen
 
 

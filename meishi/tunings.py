@@ -10,7 +10,7 @@ from pathlib import Path
 from meishi import schema
 from meishi.errors import InputError
 
-MODELS = ("ssd", "unet")
+MODELS = {"ssd": "frames", "unet": "crops"}  # and the samples of their input's size
 PALETTE_BITS = (0, 1, 2, 4, 6, 8)  # 0: no palettes; the others are those of iOS 16
 FOLDER = Path("models") / "tuned"
 
@@ -21,6 +21,7 @@ class Tuning:
 
     Attributes:
         model: "ssd" or "unet".
+        samples: augmented pictures of its input's size, "frames" or "crops".
         palette_bits: 2^bits values a palette; 0 puts every kernel on an int8 grid.
         palette_values: kernels of fewer values lie on an int8 grid, a scale for each channel.
         group_channels: output channels that share a palette (iOS 18); 0 for one palette a kernel.
@@ -30,6 +31,7 @@ class Tuning:
     """
 
     model: str
+    samples: str
     palette_bits: int
     palette_values: int
     group_channels: int
@@ -81,6 +83,9 @@ def _faults(tuning: Tuning) -> list[str]:
     faults = []
     if tuning.model not in MODELS:
         faults.append(f"model: expected one of {', '.join(MODELS)}, got {tuning.model!r}")
+    elif tuning.samples != MODELS[tuning.model]:
+        wanted = MODELS[tuning.model]
+        faults.append(f"samples: {tuning.model} learns from {wanted}, got {tuning.samples!r}")
     if tuning.palette_bits not in PALETTE_BITS:
         known = ", ".join(map(str, PALETTE_BITS))
         faults.append(f"palette_bits: expected one of {known}, got {tuning.palette_bits}")

@@ -69,4 +69,7 @@ def _fold(layer, arrays: list[np.ndarray], norm) -> list[np.ndarray]:
     factor = gamma / np.sqrt(variance + norm.epsilon)
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)  # (h, w, channel, 1)
     shaped = factor[:, None] if depthwise else factor
-    return [(kernel * shaped).astype(np.float32), (beta + (bias - mean) * factor).astype(np.float32)]
+    return [
+        (kernel * shaped).astype(np.float32),
+        (beta + (bias - mean) * factor).astype(np.float32),
+    ]

@@ -63,7 +63,7 @@ def stored(weights: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _neighbour(scales: np.ndarray, number: int) -> np.ndarray:
-    """Step from float16 scales to the number-th nearest: itself, one up, one down, two up, …"""
+    """Step from float16 scales to the number-th nearest: itself, one up, one down, two up."""
     steps = (number + 1) // 2 * (1 if number % 2 else -1)
     bits = scales.view(np.int16) + np.int16(steps)  # positive floats are ordered as their bits
     return np.maximum(bits, 1).astype(np.int16).view(np.float16)

@@ -35,9 +35,7 @@ class PaletteConv2D(keras.layers.Conv2D):
             tf.transpose(tf.reshape(kernel, (-1, self.filters))), (self.groups_of_channels, -1)
         )
         edges = (palette[:, 1:] + palette[:, :-1]) / 2
-        entries = tf.searchsorted(
-            tf.stop_gradient(edges), tf.stop_gradient(columns), side="right"
-        )
+        entries = tf.searchsorted(tf.stop_gradient(edges), tf.stop_gradient(columns), side="right")
         rounded = tf.gather(palette, entries, batch_dims=1)
         rounded += columns - tf.stop_gradient(columns)
         rounded = tf.reshape(tf.transpose(tf.reshape(rounded, (self.filters, -1))), kernel.shape)

@@ -32,8 +32,9 @@ def build_student(folded: keras.Model, tuning: Tuning) -> keras.Model:
             return Int8Conv2D(**layer.get_config())
         groups, rest = divmod(layer.filters, tuning.group_channels or layer.filters)
         if rest:
-            raise ValueError(f"{layer.name}: {layer.filters} channels, not in groups of "
-                             f"{tuning.group_channels}")
+            raise ValueError(
+                f"{layer.name}: {layer.filters} channels, not in groups of {tuning.group_channels}"
+            )
         settings = {"entries": 2**tuning.palette_bits, "groups": groups}
         return PaletteConv2D(layer.get_config(), **settings)
 

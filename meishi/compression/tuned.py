@@ -1,4 +1,4 @@
-"""Tuned networks on disk: the weights of the folded network, beside the settings it was built by."""
+"""Tuned networks on disk: weights of the folded network, and the settings it was built by."""
 
 import shutil
 from collections.abc import Callable

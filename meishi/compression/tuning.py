@@ -56,8 +56,9 @@ def tune(
     Args:
         model: trained; `image` (B, S, S, 3) float32 RGB in [0, 255] to anything.
         distillation: what is compared.
-        samples, plan: of `make_plan`.
+        samples: of `make_plan`.
         tuning: settings.
+        plan: of `make_plan`.
 
     Returns:
         A model with folded batch norms whose kernels lie on palettes and int8 grids, biases in

@@ -1,12 +1,13 @@
 """How a model's weights are stored: coremltools' compression, as a variant asks for it.
 
 The networks are small, so that every weight tensor is compressed, not the large ones only. Nothing
-here needs data; weights that training has put onto a grid (`tuned`) come out unchanged.
+here needs data; weights that fine-tuning has put onto palettes and grids come out unchanged.
 """
 
 import io
 from contextlib import redirect_stdout
 
+from meishi.coreml.exact_storage import store_exactly
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.variants import NEURAL_NETWORK, PALETTES, Variant
 
@@ -23,6 +24,9 @@ def stored(model: "ct.models.MLModel", variant: Variant) -> "ct.models.MLModel":
     with only_errors():
         if variant.format == NEURAL_NETWORK:
             return _network(model, variant)
+        if variant.tuned:
+            bits = PALETTES.get(variant.weights, 0)
+            return store_exactly(model, variant.group, bits)
         if variant.weights == "int8":
             return _compressed(model, "linear_quantize_weights", _int8())
         if variant.weights == "sparse":
