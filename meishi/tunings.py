@@ -26,8 +26,7 @@ class Tuning:
         palette_values: kernels of fewer values lie on an int8 grid, a scale for each channel.
         group_channels: output channels that share a palette (iOS 18); 0 for one palette a kernel.
         frozen_blocks: blocks of the backbone that do not learn, the stem with them.
-        steps, batch, learning_rate, warmup_steps, checkpoint_steps: of the fine-tuning; no steps
-            for none.
+        steps, batch, learning_rate, warmup_steps, checkpoint_steps: of the fine-tuning.
     """
 
     model: str
@@ -89,10 +88,10 @@ def _faults(tuning: Tuning) -> list[str]:
     if tuning.palette_bits not in PALETTE_BITS:
         known = ", ".join(map(str, PALETTE_BITS))
         faults.append(f"palette_bits: expected one of {known}, got {tuning.palette_bits}")
-    for key in ("palette_values", "group_channels", "frozen_blocks", "steps", "warmup_steps"):
+    for key in ("palette_values", "group_channels", "frozen_blocks", "warmup_steps"):
         if getattr(tuning, key) < 0:
             faults.append(f"{key}: expected 0 at least, got {getattr(tuning, key)}")
-    for key in ("batch", "checkpoint_steps"):
+    for key in ("steps", "batch", "checkpoint_steps"):
         if getattr(tuning, key) < 1:
             faults.append(f"{key}: expected 1 at least, got {getattr(tuning, key)}")
     if tuning.learning_rate <= 0:

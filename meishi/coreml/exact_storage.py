@@ -81,7 +81,8 @@ def _share(block) -> None:
                 continue
         for given in operation.inputs.values():
             for argument in given.arguments:
-                argument.name = renamed.get(argument.name, argument.name)
+                if argument.name in renamed:  # others are operations' results, or hold a value
+                    argument.name = renamed[argument.name]
         kept.append(operation)
     kept = [type(operation).FromString(operation.SerializeToString()) for operation in kept]
     del block.operations[:]
