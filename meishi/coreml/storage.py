@@ -25,8 +25,7 @@ def stored(model: "ct.models.MLModel", variant: Variant) -> "ct.models.MLModel":
         if variant.format == NEURAL_NETWORK:
             return _network(model, variant)
         if variant.tuned:
-            bits = PALETTES.get(variant.weights, 0)
-            return store_exactly(model, variant.group, bits)
+            return store_exactly(model, variant.group)
         if variant.weights == "int8":
             return _compressed(model, "linear_quantize_weights", _int8())
         if variant.weights == "sparse":
