@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from meishi import paths, schema
 from meishi.errors import InputError
 from meishi.recipe import AugmentParams
+from meishi.tunings import read_tunings
 from meishi.variants import read_variants
 
 MAY_BE_ZERO = {
@@ -206,6 +207,7 @@ class Params:
     unet: UnetParams
     train_ssd: TrainSsdParams
     train_unet: TrainUnetParams
+    tune: dict  # by name, a Tuning each
     exports: dict  # by name, a Variant each
     convert: ConvertParams
     capture: CaptureParams
@@ -236,14 +238,16 @@ def load_params(*names: str, path: Path | None = None) -> Params:
     path = paths.PARAMS if path is None else path
     faults: list[schema.Fault] = []
     whole = schema.build(Params, _read(path), faults)
-    variants = read_variants(whole.exports or {}, faults)
+    checked = {
+        "tune": read_tunings(whole.tune or {}, faults),
+        "exports": read_variants(whole.exports or {}, faults),
+    }
     if not faults:
         faults += _range_faults(whole)
     if faults:
         raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
     chosen = _only(whole, names)
-    if "exports" in names:
-        chosen.__dict__["exports"] = variants
+    chosen.__dict__.update({name: checked[name] for name in checked if name in names})
     return chosen
 
 

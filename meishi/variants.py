@@ -19,6 +19,7 @@ PRECISIONS = ("fp16", "fp32")
 PALETTES = {"palette8": 8, "palette6": 6, "palette4": 4, "palette2": 2}  # bits of an index
 COMPRESSED = ("int8", "sparse", *PALETTES)
 WEIGHTS = ("fp32", "fp16", *COMPRESSED)
+TUNED_SOURCE = "tuned/"
 TUNED = ("int8", *PALETTES)  # kinds that training can end on exactly
 # Oldest iOS whose ML programs hold them (coremltools guide, "Optimization overview").
 COMPRESSED_SINCE, GROUPED_SINCE = 16, 18
@@ -30,6 +31,8 @@ class Variant:
 
     Attributes:
         model: "ssd" or "unet".
+        source: folder of its weights in models/: that of the model, or `tuned/NAME` for those that
+            the entry NAME of `tune` put on palettes and grids.
         format: "mlprogram" (an .mlpackage) or "neuralnetwork" (an .mlmodel).
         target: the oldest system it runs on, such as "iOS15".
         precision: of the computation, "fp16" or "fp32"; "" for a neural network, whose precision
@@ -39,10 +42,10 @@ class Variant:
         loss: the most a share among its headline figures may lose against the float32 network.
         sparsity: share of weights set to 0, of sparse weights.
         group: channels that share a palette; 0 for one palette a layer.
-        tuned: whether the weights are those fine-tuned for this kind of storage.
     """
 
     model: str
+    source: str
     format: str
     target: str
     weights: str
@@ -51,7 +54,11 @@ class Variant:
     precision: str = ""
     sparsity: float = 0.0
     group: int = 0
-    tuned: bool = False
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the weights are those fine-tuned for this kind of storage."""
+        return self.source.startswith(TUNED_SOURCE)
 
     @property
     def floor(self) -> int:
@@ -156,7 +163,11 @@ def _weight_faults(variant: Variant) -> list[str]:
     if variant.group < 0:
         faults.append(f"group: expected 0 at least, got {variant.group}")
     if variant.tuned and variant.weights not in TUNED:
-        faults.append(f"tuned: only {', '.join(TUNED)} are tuned, the weights: {variant.weights}")
+        faults.append(f"source: only {', '.join(TUNED)} are tuned, the weights: {variant.weights}")
+    if not variant.tuned and variant.source != variant.model:
+        faults.append(
+            f"source: expected {variant.model} or {TUNED_SOURCE}NAME, got {variant.source!r}"
+        )
     return faults
 
 

@@ -1,6 +1,6 @@
 """Convert one variant to Core ML, and prove it equal to its network: `convert.py KEY`.
 
-Reads   models/${item.model}, build/prepared/test   Params  exports.${key}, convert, capture
+Reads   models/${item.source}, build/prepared/test   Params  exports.${key}, convert, capture
 Writes  models/variants/${key}, metrics/convert/${key}.json
 Takes   up to half a minute; a variant beyond its tolerance stops it before anything is replaced
 """

@@ -16,10 +16,10 @@ class PaletteConv2D(keras.layers.Conv2D):
     each group of output channels, and `unit` (), fixed: so one learning rate fits every layer.
     """
 
-    def __init__(self, *args, entries: int, groups_of_channels: int = 1, **kwargs):
-        """Take Conv2D's arguments, K entries and G groups."""
-        super().__init__(*args, **kwargs)
-        self.entries, self.groups_of_channels = entries, groups_of_channels
+    def __init__(self, convolution: dict, entries: int, groups: int = 1):
+        """Take the settings of a Conv2D, K entries and G groups."""
+        super().__init__(**convolution)
+        self.entries, self.groups_of_channels = entries, groups
 
     def build(self, input_shape):
         """Add the palette to the weights."""

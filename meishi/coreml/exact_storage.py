@@ -1,7 +1,7 @@
 """Storing weights that lie on palettes or int8 grids: smaller, and not changed by a bit.
 
 What a weight is tells how it can be stored: few distinct values make a palette, a channel of equal
-steps an int8 scale. Every constant of a program is tried in this order, and checked afterwards.
+steps an int8 scale. Every constant of a program is tried, and checked afterwards.
 """
 
 from collections.abc import Iterable
@@ -13,18 +13,16 @@ from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
 
 PALETTE_BITS = (1, 2, 4, 6, 8)  # of iOS 16
+SMALL_BITS = 4  # a palette of more is no smaller than int8 with its scales
 SMALLEST = 512  # values of a constant that is worth a palette or scales of its own
 
 
-def store_exactly(
-    model: "ct.models.MLModel", group_channels: int = 0, most_bits: int = 8
-) -> "ct.models.MLModel":
+def store_exactly(model: "ct.models.MLModel", group_channels: int = 0) -> "ct.models.MLModel":
     """Compress the constants of a program that can be stored without a loss.
 
     Args:
         model: an ML program with float16 constants; palettes and scales need iOS 16.
         group_channels: output channels that share a palette (iOS 18); 0 for a palette a constant.
-        most_bits: of a palette's index.
 
     Returns:
         A program with the same values; constants on neither stay as they are.
@@ -36,9 +34,10 @@ def store_exactly(
     palettes, scales = {}, {}
     for name, values in constants.items():
         bits = _bits(values, group_channels)
-        if bits <= most_bits:
+        on_grid = values.ndim > 1 and np.array_equal(stored(values, 0), values)
+        if bits <= PALETTE_BITS[-1] and not (on_grid and bits > SMALL_BITS):
             palettes[name] = _palette(bits, _grouped(values, group_channels))
-        elif values.ndim > 1 and np.array_equal(stored(values, 0), values):
+        elif on_grid:
             scales[name] = ct.optimize.coreml.OpLinearQuantizerConfig(
                 mode="linear_symmetric", dtype="int8", weight_threshold=0
             )
@@ -81,7 +80,7 @@ def _share(block) -> None:
                 continue
         for given in operation.inputs.values():
             for argument in given.arguments:
-                if argument.name in renamed:  # "" where the value itself is given
+                if argument.name in renamed:  # others are operations' results, or hold a value
                     argument.name = renamed[argument.name]
         kept.append(operation)
     kept = [type(operation).FromString(operation.SerializeToString()) for operation in kept]

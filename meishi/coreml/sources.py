@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from meishi import paths
+from meishi.compression.tuned import load_tuned
 from meishi.coreml import examples
 from meishi.keras import keras
-from meishi.ssd.model import load_detector
+from meishi.ssd import model as ssd
 from meishi.unet import model as unet
 from meishi.variants import Variant
 
@@ -35,6 +37,18 @@ class Source:
 
 def load_source(variant: Variant) -> Source:
     """Load the network that a variant stores; InputError if it is missing or damaged."""
+    folder = paths.MODELS / variant.source
     if variant.model == "ssd":
-        return Source(load_detector(paths.SSD), None)
-    return Source(unet.load_segmenter(paths.UNET), unet.load_settings(paths.UNET).margin)
+        model = load_tuned(folder, _detector) if variant.tuned else ssd.load_detector(folder)
+        return Source(model, None)
+    model = load_tuned(folder, _segmenter) if variant.tuned else unet.load_segmenter(folder)
+    return Source(model, unet.load_settings(folder).margin)
+
+
+def _detector(folder: Path) -> keras.Model:
+    settings = ssd.load_settings(folder)
+    return ssd.build_detector(settings, ssd.build_trainer(settings))
+
+
+def _segmenter(folder: Path) -> keras.Model:
+    return unet.build_segmenter(unet.build_trainer(unet.load_settings(folder)))

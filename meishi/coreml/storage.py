@@ -1,8 +1,7 @@
 """How a model's weights are stored: coremltools' compression, as a variant asks for it.
 
-The networks are small, so that every weight tensor of some hundred values is compressed, not the
-large ones only. Nothing here needs data; weights that training has put onto palettes or grids
-(`tuned`) are stored as they are.
+The networks are small, so that every weight tensor is compressed, not the large ones only. Nothing
+here needs data; weights that fine-tuning has put onto palettes and grids come out unchanged.
 """
 
 import io

@@ -1,0 +1,100 @@
+"""The network that fine-tuning sees, and the one that comes out of it.
+
+A kernel of many values gets a palette, if there is one; every other kernel an int8 scale per
+channel. Depthwise kernels are small and their channels differ much: they are put on the int8 grid
+at once and stay there, while their biases learn.
+"""
+
+import numpy as np
+
+from meishi.compression import grids, palettes
+from meishi.compression.folding import CONVOLUTIONS, copy_layer, fold_batch_norms
+from meishi.compression.layers import Int8Conv2D, PaletteConv2D
+from meishi.keras import keras
+from meishi.tunings import Tuning
+
+
+def build_student(folded: keras.Model, tuning: Tuning) -> keras.Model:
+    """Copy a network, its convolutions rounding their kernels.
+
+    Args:
+        folded: without batch norms, see `folding.fold_batch_norms`.
+        tuning: which kernels get a palette, and which layers learn.
+
+    Raises:
+        ValueError: if a palette's channels do not divide those of a kernel.
+    """
+
+    def rounding_layer(layer):
+        if not isinstance(layer, keras.layers.Conv2D) or _is_depthwise(layer):
+            return copy_layer(layer, {})
+        if not _gets_palette(layer, tuning):
+            return Int8Conv2D(**layer.get_config())
+        groups, rest = divmod(layer.filters, tuning.group_channels or layer.filters)
+        if rest:
+            raise ValueError(
+                f"{layer.name}: {layer.filters} channels, not in groups of {tuning.group_channels}"
+            )
+        settings = {"entries": 2**tuning.palette_bits, "groups": groups}
+        return PaletteConv2D(layer.get_config(), **settings)
+
+    student = keras.models.clone_model(folded, clone_function=rounding_layer)
+    for layer in student.layers:
+        if isinstance(layer, CONVOLUTIONS):
+            _start(layer, *folded.get_layer(layer.name).get_weights())
+            layer.trainable = not (tuning.frozen and layer.name.startswith(tuning.frozen))
+    return student
+
+
+def finish(folded: keras.Model, student: keras.Model) -> keras.Model:
+    """Copy a folded model with the student's weights, rounded: kernels and float16 biases."""
+    result = fold_batch_norms(folded)
+    for layer in student.layers:
+        if isinstance(layer, CONVOLUTIONS):
+            bias = palettes.to_float16(layer.bias.numpy())
+            result.get_layer(layer.name).set_weights([_rounded(layer), bias])
+    return result
+
+
+def _is_depthwise(layer) -> bool:
+    return isinstance(layer, keras.layers.DepthwiseConv2D)
+
+
+def _gets_palette(layer, tuning: Tuning) -> bool:
+    return tuning.palette_bits > 0 and np.prod(layer.kernel.shape) >= tuning.palette_values
+
+
+def _start(layer, kernel: np.ndarray, bias: np.ndarray) -> None:
+    if _is_depthwise(layer):
+        layer.set_weights([grids.int8_grid(kernel, 2), bias])
+        return
+    unit = np.float32(kernel.std()) or np.float32(1)
+    layer.kernel.assign(kernel / unit)
+    layer.bias.assign(bias)
+    layer.unit.assign(unit)
+    if isinstance(layer, PaletteConv2D):
+        rows = _grouped(kernel / unit, layer.groups_of_channels)
+        found = [palettes.make_palette(row, layer.entries) for row in rows]
+        # A palette with free entries repeats its last.
+        layer.palette.assign([np.pad(p, (0, layer.entries - len(p)), mode="edge") for p in found])
+
+
+def _rounded(layer) -> np.ndarray:
+    if _is_depthwise(layer):
+        return grids.int8_grid(layer.depthwise_kernel.numpy(), 2)
+    kernel, unit = layer.kernel.numpy(), layer.unit.numpy()
+    if isinstance(layer, Int8Conv2D):
+        return grids.int8_grid(kernel * unit, 3)
+    rows = _grouped(kernel, layer.groups_of_channels)
+    sorted_palettes = np.sort(layer.palette.numpy(), axis=-1)
+    near = [palettes.nearest(*pair) for pair in zip(rows, sorted_palettes, strict=True)]
+    return _ungrouped(palettes.to_float16(np.array(near) * unit), kernel.shape)
+
+
+def _grouped(kernel: np.ndarray, groups: int) -> np.ndarray:
+    """Arrange (h, w, in, out) by groups of output channels: (G, values)."""
+    return kernel.reshape(-1, kernel.shape[-1]).T.reshape(groups, -1)
+
+
+def _ungrouped(rows: np.ndarray, shape: tuple) -> np.ndarray:
+    return rows.reshape(shape[-1], -1).T.reshape(shape)
