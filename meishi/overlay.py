@@ -6,6 +6,7 @@ import numpy as np
 from meishi.geometry import quads
 
 FOUND, TRUTH, BOX = (255, 40, 200), (60, 220, 60), (255, 180, 0)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def draw_quad(
@@ -19,20 +20,15 @@ def draw_quad(
 
 
 def draw_text(image: np.ndarray, text: str, place_px: np.ndarray, scale: float) -> None:
-    """Write a short text on an RGB image, in place, readable on any ground."""
-    x, y = (int(v) for v in place_px)
-    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        thickness = max(1, round(width * scale))
-        cv2.putText(
-            image,
-            text,
-            (x, y),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.6 * scale,
-            colour,
-            thickness,
-            cv2.LINE_AA,
-        )
+    """Write white text on a dark box that begins at a place and stays in the picture; in place."""
+    height, width = image.shape[:2]
+    (across, up), below = cv2.getTextSize(text, FONT, 0.6 * scale, 1)
+    size = np.array([across + 6, up + below + 6])
+    left, top = np.clip(place_px, 0, np.maximum([width, height] - size, 0)).astype(int).tolist()
+    right, bottom = left + int(size[0]), top + int(size[1])
+    cv2.rectangle(image, (left, top), (right, bottom), (30, 30, 30), -1)
+    place = (left + 3, top + 3 + up)
+    cv2.putText(image, text, place, FONT, 0.6 * scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def capture_overlay(

@@ -1,5 +1,7 @@
 """Convert one variant to Core ML, and prove it equal to its network: `convert.py KEY`.
 
+Two steps go before, as nodes of their own in dvc.yaml: `convert.py freeze`, `convert.py tune KEY`.
+
 Reads   models/${item.source}, build/prepared/test   Params  exports.${key}, convert, capture
 Writes  models/variants/${key}, metrics/convert/${key}.json
 Takes   up to half a minute; a variant beyond its tolerance stops it before anything is replaced
@@ -15,8 +17,10 @@ from meishi.errors import clean_exit
 from meishi.evaluation.cost import bytes_on_disk, count_parameters
 from meishi.params import load_params
 from meishi.reporting import write_metrics
+from meishi.steps import run_step_or
 
 FLOAT32_BYTES = 4
+STEPS = ("freeze", "tune")
 
 
 def main(key: str) -> None:
@@ -45,4 +49,4 @@ def main(key: str) -> None:
 
 if __name__ == "__main__":
     with clean_exit():
-        main(*sys.argv[1:])
+        run_step_or(main, STEPS, sys.argv[1:])

@@ -1,11 +1,15 @@
 """Measure the exported models on the test split: quality, pictures, speed on this host.
 
+Two steps follow, as nodes of their own in dvc.yaml: `evaluate.py measure KEY`, `evaluate.py ship`.
+
 Reads   build/prepared/test, models/tflite, models/frozen       Params  evaluate, measure, capture
 Writes  metrics/evaluate.json, metrics/float32.json, metrics/slices.json, metrics/latency.json,
         metrics/devices.json, plots/precision_recall.csv, plots/capture_iou.csv,
         plots/corner_error.csv, plots/overlays
 Takes   about three minutes on 2 cores
 """
+
+import sys
 
 from meishi import capture_speed, paths, reporting
 from meishi.atomic import replace_folder
@@ -17,6 +21,9 @@ from meishi.evaluation import cost, device_model, latency
 from meishi.litert import load_capture
 from meishi.measuring import measure, write_overlays
 from meishi.params import load_params
+from meishi.steps import run_step_or
+
+STEPS = ("measure", "ship")
 
 
 def main() -> None:
@@ -55,4 +62,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with clean_exit():
-        main()
+        run_step_or(main, STEPS, sys.argv[1:])

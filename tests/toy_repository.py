@@ -149,9 +149,9 @@ def _write_pipeline(folder: Path) -> None:
     yaml = YAML()
     pipeline = yaml.load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     (folder / "stages").mkdir()
-    for name, stage in pipeline["stages"].items():
-        script = f"stages/{name}.py"
+    for stage in pipeline["stages"].values():
         body = stage.get("do", stage)
+        script = body["cmd"].split()[1]
         body["deps"] = [d for d in body["deps"] if not d.endswith(".py") or d == script]
         (folder / script).write_text(STAND_IN)
     with (folder / "dvc.yaml").open("w", encoding="utf-8") as stream:

@@ -7,11 +7,10 @@ import numpy as np
 
 from meishi.capture import CapturedCard
 from meishi.geometry import quads
-from meishi.overlay import BOX, FOUND, draw_quad
+from meishi.overlay import BOX, FOUND, draw_quad, draw_text
 from meishi.preview.tracking import TrackedCard
 
 GUESS = (150, 150, 150)  # colour of a card that is missed for the moment
-FONT = cv2.FONT_HERSHEY_SIMPLEX
 READABLE_PX = 900  # longer side at which the text has its natural size
 MIN_SCALE = 0.6
 
@@ -46,13 +45,5 @@ def drawn(
 
 
 def _label(canvas: np.ndarray, text: str, place_px: np.ndarray) -> None:
-    """Write white text on a dark box that begins at a place and stays in the picture."""
-    height, width = canvas.shape[:2]
-    scale = 0.6 * max(MIN_SCALE, max(width, height) / READABLE_PX)
-    (across, up), below = cv2.getTextSize(text, FONT, scale, 1)
-    size = np.array([across + 6, up + below + 6])
-    left, top = np.clip(place_px, 0, np.maximum([width, height] - size, 0)).astype(int).tolist()
-    right, bottom = left + int(size[0]), top + int(size[1])
-    cv2.rectangle(canvas, (left, top), (right, bottom), (30, 30, 30), -1)
-    place = (left + 3, top + 3 + up)
-    cv2.putText(canvas, text, place, FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    scale = max(MIN_SCALE, max(canvas.shape[:2]) / READABLE_PX)
+    draw_text(canvas, text, place_px, scale)

@@ -17,6 +17,15 @@ OURS = ("meishi", "stages")
 BY_VALUE = ("meishi/params.py", "meishi/recipe.py", "meishi/variants.py", "meishi/tunings.py")
 
 
+def entry(name: str) -> Path:
+    """Find the file of a node of dvc.yaml: its stage's script, or its step's module.
+
+    A script hands a step over by name only, which is why it is no dep of the step's node.
+    """
+    step = ROOT / "meishi" / "steps" / f"{name}.py"
+    return step if step.is_file() else ROOT / "stages" / f"{name}.py"
+
+
 def closure(file: Path) -> list[str]:
     """List our non-empty Python files that `file` imports, directly or by way of others.
 
@@ -67,7 +76,7 @@ def loaded_params(file: Path) -> list[str]:
 
 def declared_params(name: str, stage: dict) -> list[str]:
     """List the params that dvc.yaml has for a stage: of a foreach, only the item's own entry."""
-    loaded = loaded_params(ROOT / "stages" / f"{name}.py")
+    loaded = loaded_params(entry(name))
     if "foreach" not in stage:
         return loaded
     section = stage["foreach"].removeprefix("${").removesuffix("}")
@@ -81,7 +90,7 @@ def main() -> None:
     yaml.width = 100
     document = yaml.load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     for name, stage in document["stages"].items():
-        script = ROOT / "stages" / f"{name}.py"
+        script = entry(name)
         if not script.exists():
             print(f"{name}: no {script.relative_to(ROOT)} yet")
             continue

@@ -87,7 +87,7 @@ LAYERS = {
         "preview",
         "model_card",
     ),
-    5: ("cli_clone", "stages"),
+    5: ("cli_clone", "steps", "stages"),
     6: ("cli",),
 }
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
@@ -101,6 +101,7 @@ NEIGHBOURS = {
     ("coreml", "evaluation.timing"),
     ("evaluation.device_model", "evaluation.device_figures"),
     ("tracing", "scenes"),
+    ("stages", "steps"),
     ("ssd", "backbone"),
     ("unet", "backbone"),
 }

@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 
 from meishi.params import load_params
 from meishi.reproduce import out_of_date, read_documents, read_stages
-from tests.contract.imports import ROOT, closure, declared_params
+from stages import convert, evaluate
+from tests.contract.imports import ROOT, closure, declared_params, entry
 
 DOCUMENT = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # As DVC sees them: a stage for each entry of a foreach, NAME@KEY.
@@ -21,17 +22,14 @@ STAGES = read_stages(ROOT / "dvc.yaml")
 BODIES = {name: stage.get("do", stage) for name, stage in DOCUMENT.items()}
 # DVC keeps these in the embedded store; build/ is made again.
 STORED = ("data", "models/", "plots/")
+STEPS = {"convert": convert.STEPS, "evaluate": evaluate.STEPS}
 
 each_stage = pytest.mark.parametrize("name", list(DOCUMENT))
 
 
-def script(name: str) -> Path:
-    return ROOT / "stages" / f"{name}.py"
-
-
 def header(name: str) -> dict[str, set[str]]:
     """Read a stage's docstring: the words behind Reads, Params and Writes."""
-    text = ast.get_docstring(ast.parse(script(name).read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(ast.parse(entry(name).read_text(encoding="utf-8"))) or ""
     found = re.search(
         r"^Reads(.*?)\sParams(.*?)\sWrites(.*?)(?:\nTakes|\n\n|\Z)", text, re.M | re.S
     )
@@ -50,8 +48,11 @@ def outs(name: str) -> set[str]:
     return {out if isinstance(out, str) else next(iter(out)) for out in listed}
 
 
-def test_each_script_is_a_stage_and_each_stage_a_script():
-    assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(DOCUMENT)
+def test_each_node_is_one_of_the_seven_stages_or_a_step_of_one():
+    scripts = ["augment", "convert", "evaluate", "fetch", "preprocess", "train_ssd", "train_unet"]
+    assert sorted(path.stem for path in (ROOT / "stages").glob("*.py")) == scripts
+    steps = {path.stem for path in (ROOT / "meishi" / "steps").glob("[a-z]*.py")}
+    assert set(DOCUMENT) == set(scripts) | steps
 
 
 def test_the_stages_are_those_that_dvc_lists():
@@ -60,9 +61,13 @@ def test_the_stages_are_those_that_dvc_lists():
 
 
 @each_stage
-def test_a_stage_runs_its_script(name):
-    key = " ${key}" if "foreach" in DOCUMENT[name] else ""
-    assert BODIES[name]["cmd"] == f"python stages/{name}.py{key}"
+def test_a_stage_runs_its_entry(name):
+    step = next(
+        (f"{stage} {name}" for stage in ("convert", "evaluate") if name in STEPS[stage]), ""
+    )
+    stage, *arguments = (step or name).split()
+    arguments += ["${key}"] if "foreach" in DOCUMENT[name] else []
+    assert BODIES[name]["cmd"] == " ".join(["python", f"stages/{stage}.py", *arguments])
 
 
 @each_stage
@@ -72,7 +77,7 @@ def test_a_stage_is_described(name):
 
 @each_stage
 def test_a_stage_depends_on_all_it_imports_and_no_more(name):
-    assert python_deps(name) == closure(script(name)), "`make deps` brings dvc.yaml in step"
+    assert python_deps(name) == closure(entry(name)), "`make deps` brings dvc.yaml in step"
 
 
 @each_stage
@@ -117,15 +122,16 @@ def test_metrics_are_kept_in_git(name):
 
 
 def test_a_stage_is_no_longer_than_a_page():
-    lengths = {name: len(script(name).read_text().splitlines()) for name in DOCUMENT}
+    lengths = {name: len(entry(name).read_text().splitlines()) for name in DOCUMENT}
     assert {name: length for name, length in lengths.items() if length > 80} == {}
 
 
 def test_no_stage_imports_another():
     for name in DOCUMENT:
-        assert [file for file in closure(script(name)) if file.startswith("stages/")] == [
-            f"stages/{name}.py"
-        ]
+        own = [str(entry(name).relative_to(ROOT))]
+        reached = closure(entry(name))
+        others = [file for file in reached if file.startswith(("stages/", "meishi/steps/"))]
+        assert [file for file in others if Path(file).stem != "__init__"] == own
 
 
 @pytest.mark.parametrize(
@@ -168,13 +174,13 @@ def test_params_yaml_has_no_key_that_is_never_read():
 def test_a_stage_reads_each_key_of_the_params_it_declares(name):
     read = {
         node.attr
-        for file in closure(script(name))
+        for file in closure(entry(name))
         for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)
     }
     params = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for declared in DOCUMENT[name]["params"]:
-        section, _, key = declared.partition(".")
+    for declared in BODIES[name]["params"]:
+        section, _, key = declared.removesuffix(".${key}").partition(".")
         assert sorted({key or section, *([] if key else keys(params[section]))} - read) == [], (
             f"{declared}: declare the keys that are read alone"
         )

@@ -16,8 +16,9 @@ from meishi.data.shards import write_shards
 from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.ssd import model as ssd
+from meishi.steps import freeze
 from meishi.unet import model as unet
-from stages import convert, freeze
+from stages import convert
 from tests.tiny_data import scenes
 
 pytestmark = pytest.mark.tf
@@ -46,7 +47,7 @@ def metrics(workspace, name) -> dict:
 
 
 def test_the_baselines_are_written_with_what_they_cost(nets):
-    freeze.main()
+    freeze.run()
     written = {str(path.relative_to(nets)) for path in (nets / "models").glob("*/*")}
     assert written >= {
         *("models/frozen/ssd.pb", "models/frozen/unet.pb"),

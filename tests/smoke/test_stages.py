@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from meishi.reproduce import read_stages
+from meishi import steps
+from meishi.reproduce import read_documents, read_stages
 from tests import tiny_data
 
 pytestmark = [pytest.mark.smoke, pytest.mark.tf]
@@ -25,6 +26,7 @@ STAGES = {
     for name, stage in read_stages(ROOT / "dvc.yaml").items()
     if "@" not in name or name.split("@")[1] in KEPT
 }
+COMMANDS = read_documents(ROOT / "dvc.yaml")
 SMALL = {
     "fetch": {
         "sources": [{"name": "tiny", "path": "data"}],
@@ -63,8 +65,9 @@ def run(tmp_path_factory) -> Path:
     os.chdir(folder)
     try:
         for name in STAGES:
-            script, *key = name.split("@")
-            importlib.import_module(f"stages.{script}").main(*key)
+            _, script, *arguments = COMMANDS[name]["cmd"].split()
+            stage = importlib.import_module(script.removesuffix(".py").replace("/", "."))
+            steps.run_step_or(stage.main, getattr(stage, "STEPS", ()), arguments)
     finally:
         os.chdir(before)
     return folder

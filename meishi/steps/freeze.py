@@ -1,4 +1,4 @@
-"""Write the baselines of both networks: frozen TensorFlow graphs, and LiteRT models.
+"""Freeze both networks: TensorFlow graphs and LiteRT models (`stages/convert.py freeze`).
 
 Reads   models/ssd, models/unet         Params  capture
 Writes  models/frozen, models/tflite, metrics/freeze.json
@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from meishi import paths
 from meishi.atomic import replace_folder
 from meishi.coreml.freeze import OUTPUTS, freeze, read_frozen_pb, write_frozen_pb, write_tflite
-from meishi.errors import clean_exit
 from meishi.evaluation.cost import bytes_on_disk, count_macs, count_parameters
 from meishi.litert import write_settings
 from meishi.params import load_params
@@ -19,8 +18,8 @@ from meishi.ssd.model import load_detector
 from meishi.unet.model import load_segmenter, load_settings
 
 
-def main() -> None:
-    """Run the stage."""
+def run() -> None:
+    """Run the step."""
     params = load_params("capture")
     nets = {"ssd": load_detector(paths.SSD), "unet": load_segmenter(paths.UNET)}
     metrics = {}
@@ -43,8 +42,3 @@ def _cost(model, pb, tflite) -> dict[str, int]:
         "pb_bytes": bytes_on_disk(pb),
         "tflite_bytes": bytes_on_disk(tflite),
     }
-
-
-if __name__ == "__main__":
-    with clean_exit():
-        main()

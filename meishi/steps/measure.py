@@ -1,4 +1,4 @@
-"""Measure one variant on scenes of the test split, as the package that it is: `measure.py KEY`.
+"""Measure one variant as the package that it is (`stages/evaluate.py measure KEY`).
 
 Reads   models/variants/${key}, models/tflite, build/prepared/test, metrics/float32.json
 Params  exports.${key}, measure, capture
@@ -7,18 +7,16 @@ Takes   up to a minute on 2 cores; a variant that lost more than its entry allow
 """
 
 import json
-import sys
 
 from meishi import paths, reporting, variant_capture, variants
 from meishi.data.shards import ShardReader
-from meishi.errors import clean_exit
 from meishi.litert import load_capture
 from meishi.measuring import measure
 from meishi.params import load_params
 
 
-def main(key: str) -> None:
-    """Run the stage on the entry `key` of `exports`."""
+def run(key: str) -> None:
+    """Run the step on the entry `key` of `exports`."""
     params = load_params("exports", "measure", "capture")
     variant = variants.find(params.exports, key)
     original = json.loads((paths.METRICS / "float32.json").read_text(encoding="utf-8"))
@@ -28,8 +26,3 @@ def main(key: str) -> None:
     metrics = outcome.metrics(params.capture.score_threshold)
     variant_capture.require(key, original, metrics, variant.loss)
     reporting.write_metrics(paths.METRICS / "measure" / f"{key}.json", metrics)
-
-
-if __name__ == "__main__":
-    with clean_exit():
-        main(*sys.argv[1:])

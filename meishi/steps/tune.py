@@ -1,23 +1,20 @@
-"""Fine-tune one network for a small storage: `tune.py KEY`.
+"""Fine-tune one network for a small storage: `stages/convert.py tune KEY`.
 
 Reads   models/${item.model}, build/augmented, build/prepared/val       Params  seed, tune.${key}
 Writes  models/tuned/${key}, metrics/tune/${key}.json
 Takes   5 to 15 minutes on 2 cores; the validation figures are those before and after
 """
 
-import sys
-
 from meishi import paths, reporting, tunings
 from meishi.compression import networks, tuned, tuning
 from meishi.data import shards
-from meishi.errors import clean_exit
 from meishi.params import load_params
 from meishi.training import loop
 from meishi.training.determinism import seed_everything
 
 
-def main(key: str) -> None:
-    """Run the stage on the entry `key` of `tune`."""
+def run(key: str) -> None:
+    """Run the step on the entry `key` of `tune`."""
     params = load_params("seed", "tune")
     seed_everything(params.seed)
     settings = tunings.find(params.tune, key)
@@ -34,8 +31,3 @@ def main(key: str) -> None:
     tuned.save_tuned(model, source, tunings.FOLDER / key)
     reporting.write_metrics(paths.METRICS / "tune" / f"{key}.json", metrics | history[-1])
     loop.finish(plan)
-
-
-if __name__ == "__main__":
-    with clean_exit():
-        main(*sys.argv[1:])

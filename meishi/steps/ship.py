@@ -1,4 +1,4 @@
-"""Choose the variants that are shipped, and write their packages with what they reached.
+"""Choose what is shipped, and write its packages with what they reached: `evaluate.py ship`.
 
 Reads   models/variants, metrics/convert, metrics/measure, metrics/float32.json, data
 Params  exports, ship
@@ -10,12 +10,11 @@ import json
 
 from meishi import paths, reporting, shipping
 from meishi.atomic import replace_folder
-from meishi.errors import clean_exit
 from meishi.params import load_params
 
 
-def main() -> None:
-    """Run the stage."""
+def run() -> None:
+    """Run the step."""
     params = load_params("exports", "ship")
     original = json.loads((paths.METRICS / "float32.json").read_text(encoding="utf-8"))
     table = shipping.read_table(params.exports, original)
@@ -25,8 +24,3 @@ def main() -> None:
     reporting.write_metrics(paths.METRICS / "variants.json", table)
     reporting.write_csv(paths.PLOTS / "variants.csv", shipping.plot_rows(table))
     reporting.write_metrics(paths.METRICS / "ship.json", {**shipped, "refused": decision.refused})
-
-
-if __name__ == "__main__":
-    with clean_exit():
-        main()
