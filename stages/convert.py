@@ -2,7 +2,8 @@
 
 Two steps go before, as nodes of their own in dvc.yaml: `convert.py freeze`, `convert.py tune KEY`.
 
-Reads   models/${item.source}, build/prepared/test   Params  exports.${key}, convert, capture
+Reads   models/${item.source}, build/prepared/test   Params  exports.${key}, convert,
+        capture.score_threshold, capture.iou_threshold, capture.candidates
 Writes  models/variants/${key}, metrics/convert/${key}.json
 Takes   up to half a minute; a variant beyond its tolerance stops it before anything is replaced
 """
@@ -17,7 +18,7 @@ from meishi.errors import clean_exit
 from meishi.evaluation.cost import bytes_on_disk, count_parameters
 from meishi.params import load_params
 from meishi.reporting import write_metrics
-from meishi.steps import run_step_or
+from meishi.steps.running import run_step_or
 
 FLOAT32_BYTES = 4
 STEPS = ("freeze", "tune")
@@ -25,7 +26,13 @@ STEPS = ("freeze", "tune")
 
 def main(key: str) -> None:
     """Run the stage on the entry `key` of `exports`."""
-    params = load_params("exports", "convert", "capture")
+    params = load_params(
+        "exports",
+        "convert",
+        "capture.score_threshold",
+        "capture.iou_threshold",
+        "capture.candidates",
+    )
     variant = variants.find(params.exports, key)
     source = load_source(variant)
     images = source.images(examples.read_scenes(paths.TEST, params.convert.parity_images))

@@ -21,7 +21,7 @@ from meishi.evaluation import cost, device_model, latency
 from meishi.litert import load_capture
 from meishi.measuring import measure, write_overlays
 from meishi.params import load_params
-from meishi.steps import run_step_or
+from meishi.steps.running import run_step_or
 
 STEPS = ("measure", "ship")
 

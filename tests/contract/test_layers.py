@@ -33,8 +33,6 @@ LAYERS = {
         "evaluation.detection",
         "evaluation.captures",
         "evaluation.losses",
-        "compression.palettes",
-        "compression.grids",
         "evaluation.device_figures",
         "evaluation.device_model",
         "compression.grids",
@@ -54,7 +52,6 @@ LAYERS = {
     ),
     3: (
         "coreml",
-        "compression",
         "ssd.training",
         "unet.training",
         "compression.tuning",

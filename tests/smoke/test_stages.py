@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from meishi import steps
 from meishi.reproduce import read_documents, read_stages
+from meishi.steps import running
 from tests import tiny_data
 
 pytestmark = [pytest.mark.smoke, pytest.mark.tf]
@@ -67,7 +67,7 @@ def run(tmp_path_factory) -> Path:
         for name in STAGES:
             _, script, *arguments = COMMANDS[name]["cmd"].split()
             stage = importlib.import_module(script.removesuffix(".py").replace("/", "."))
-            steps.run_step_or(stage.main, getattr(stage, "STEPS", ()), arguments)
+            running.run_step_or(stage.main, getattr(stage, "STEPS", ()), arguments)
     finally:
         os.chdir(before)
     return folder

@@ -1,0 +1,22 @@
+"""Steps of the stages convert and evaluate that DVC runs, and caches, by themselves.
+
+A node of dvc.yaml depends on what its step imports: a step that shared its imports with the whole
+stage would run again, fine-tuning included, with every edit of the others.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+
+def run_step_or(main: Callable[..., None], steps: Sequence[str], arguments: Sequence[str]) -> None:
+    """Run the step that the first argument names, or the stage's `main` with all arguments.
+
+    Args:
+        main: of the stage.
+        steps: names of its steps, each a module here with a function `run`.
+        arguments: of the command line; those after a step's name go to the step.
+    """
+    if arguments and arguments[0] in steps:
+        import_module(f"{__package__}.{arguments[0]}").run(*arguments[1:])
+    else:
+        main(*arguments)
