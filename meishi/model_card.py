@@ -215,8 +215,11 @@ def _timings(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
     """Find the timings, however deep they are."""
     if "p50_ms" in node:
         times = (f"{node[key]:.1f}" for key in ("p50_ms", "p95_ms", "fps"))
-        yield (", ".join(path).replace("_", " "), *times)
+        yield (", ".join(path).replace("_", " "), *times, f"{1000 * node['cpu_s']:.1f}")
         return
+    if "frames" in node:  # whole captures
+        size = f"{node['width_px']} x {node['height_px']} px"
+        path = (*path, f"{node['cards']:.1f} cards in each of {node['frames']} photos of {size}")
     for key, value in node.items():
         if isinstance(value, Mapping):
             yield from _timings(value, (*path, key))

@@ -26,7 +26,7 @@ from meishi.data.sources import OWN_FORMAT
 from meishi.errors import InputError, clean_exit, summary
 from meishi.params import Params, SourceParams, load_params
 from meishi.reproduce import read_stages
-from meishi.variants import find
+from meishi.variants import TUNED_SOURCE, find
 
 OVERRIDES = Path("experiments/smoke.yaml")
 NAME = "smoke"
@@ -61,7 +61,10 @@ def main() -> None:
         _run(copy, "git", "add", "-A")
         _run(copy, "git", *WHO, "commit", "-qm", NAME)
         begin = time.monotonic()
-        options = [*overrides(wanted.params), *thinned(wanted.variants, load_params("exports"))]
+        options = [
+            *overrides(wanted.params),
+            *thinned(wanted.variants, load_params("exports", "tune")),
+        ]
         _run(copy, "dvc", "exp", "run", "--name", NAME, *options)
         took = time.monotonic() - begin
         check_outputs(copy)
@@ -95,14 +98,18 @@ def overrides(params: dict) -> list[str]:
 
 
 def thinned(kept: Sequence[str], params: Params) -> list[str]:
-    """Leave out other variants than these, and let these, of networks barely trained, lose all.
+    """Leave out other variants than these, and what is tuned for them alone.
+
+    These, of networks that are barely trained, may lose all.
 
     Raises:
         InputError: if one is no entry of `exports`.
     """
     for name in kept:
         find(params.exports, name)
+    tuned = {params.exports[name].source for name in kept}
     dropped = [f"~exports.{name}" for name in params.exports if name not in kept]
+    dropped += [f"~tune.{name}" for name in params.tune if f"{TUNED_SOURCE}{name}" not in tuned]
     loose = [f"exports.{name}.{key}=100" for name in kept for key in ("tolerance", "loss")]
     return [option for change in (*dropped, *loose) for option in ("-S", change)]
 

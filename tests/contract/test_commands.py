@@ -19,6 +19,8 @@ RUN_BY = {
     "make smoke": (".github/workflows/test.yaml", "make smoke"),
     "make report": ("tests/smoke/test_pull_request.py", "for name in STEPS"),
     ".venv/bin/meishi capture": ("tests/unit/test_capture_files.py", '"capture", str(photo)'),
+    "meishi inspect": ("tests/model/test_coreml_network.py", '["inspect", str(path)]'),
+    "meishi predict": ("tests/model/test_coreml_inputs.py", 'command("predict", saved'),
     "dvc repro": ("tests/smoke/test_what_runs.py", '"dvc repro"'),
     "dvc exp run -S train_ssd.epochs=1": ("tests/smoke/test_experiments.py", "train_ssd.epochs=1"),
     "dvc metrics diff": ("tests/smoke/test_experiments.py", "commands(DOCUMENT"),

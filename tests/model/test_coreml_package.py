@@ -20,7 +20,7 @@ from meishi.variants import Variant
 pytestmark = pytest.mark.tf
 layers = keras.layers
 NAMES = ["coordinates", "confidence"]
-PLAIN = Variant("ssd", "mlprogram", "iOS15", "fp16", 0.0, 0.0, "fp16")
+PLAIN = Variant("ssd", "ssd", "mlprogram", "iOS15", "fp16", 0.0, 0.0, "fp16")
 METADATA = Metadata(
     author="A. Tester",
     version="1.2.3",

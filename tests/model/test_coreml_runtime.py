@@ -20,7 +20,7 @@ pytestmark = pytest.mark.tf
 layers = keras.layers
 optimise = ct.optimize.coreml
 METADATA = Metadata(author="A. Tester", version="1.0", description="a net under test")
-PLAIN = Variant("unet", "mlprogram", "iOS15", "fp16", 0.0, 0.0, "fp16")
+PLAIN = Variant("unet", "unet", "mlprogram", "iOS15", "fp16", 0.0, 0.0, "fp16")
 FP16_TOLERANCE = 0.01  # outputs are in 0..1 or of that order
 
 

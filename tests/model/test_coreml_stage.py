@@ -102,7 +102,7 @@ def test_beyond_its_tolerance_nothing_is_replaced(nets):
 
 
 def test_a_name_that_is_no_entry_is_refused(nets):
-    with pytest.raises(InputError, match="no entry 'ssd_fp8'; there are ssd_fp32"):
+    with pytest.raises(InputError, match="no entry 'ssd_fp8'; there are ssd_fp16"):
         convert.main("ssd_fp8")
 
 

@@ -17,7 +17,7 @@ from meishi.variants import Variant
 pytestmark = pytest.mark.tf
 layers = keras.layers
 METADATA = Metadata(author="A. Tester", version="1.0", description="a net under test")
-PLAIN = Variant("ssd", "mlprogram", "iOS18", "fp16", 0.0, 0.0, "fp16")
+PLAIN = Variant("ssd", "ssd", "mlprogram", "iOS18", "fp16", 0.0, 0.0, "fp16")
 VARIANTS = {
     "fp32": replace(PLAIN, weights="fp32", precision="fp32"),
     "fp16": PLAIN,

@@ -13,10 +13,10 @@ from meishi.variants import Variant
 
 pytestmark = pytest.mark.tf
 
-BIG = Variant("ssd", "mlprogram", "iOS15", "fp32", 0.01, 0.1, "fp32")
+BIG = Variant("ssd", "ssd", "mlprogram", "iOS15", "fp32", 0.01, 0.1, "fp32")
 HALF = replace(BIG, weights="fp16", precision="fp16")
 SMALL = replace(HALF, weights="int8", target="iOS16")
-MASKS = replace(HALF, model="unet")
+MASKS = replace(HALF, model="unet", source="unet")
 EXPORTS = {"big": BIG, "half": HALF, "small": SMALL, "masks": MASKS}
 FLOAT32 = {"detection": {"ap50": 0.9}, "capture": {"iou_mean": 0.8}}
 RULE = ShipParams("iOS15", (LossParams("detection.ap50", 0.01),), ())

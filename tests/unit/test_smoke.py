@@ -49,6 +49,7 @@ def test_another_tools_export_is_refused_by_name(workspace):
 
 def test_our_overrides_change_params_that_there_are():
     params = YAML(typ="safe").load(ROOT / "params.yaml")
+    params |= {f"tune.{name}": entry for name, entry in params["tune"].items()}
     found = smoke.read_overrides(ROOT / smoke.OVERRIDES)
     for section, values in found.params.items():
         for key, value in values.items():
@@ -61,15 +62,21 @@ def test_overrides_become_options():
 
 
 def test_variants_that_are_not_named_are_left_out(workspace):
-    params = load_params("exports")
+    params = load_params("exports", "tune")
     options = smoke.thinned(["ssd_fp16"], params)[1::2]
     assert {f"~exports.{name}" for name in params.exports} - set(options) == {"~exports.ssd_fp16"}
+    assert {f"~tune.{name}" for name in params.tune} <= set(options)
     assert [option for option in options if "=" in option] == [
         "exports.ssd_fp16.tolerance=100",
         "exports.ssd_fp16.loss=100",
     ]
     with pytest.raises(InputError, match="no entry 'ssd_fp8'"):
         smoke.thinned(["ssd_fp8"], params)
+
+
+def test_what_a_named_variant_is_tuned_by_stays(workspace):
+    options = smoke.thinned(["unet_tuned_palette4"], load_params("exports", "tune"))
+    assert "~tune.ssd_palette4" in options and "~tune.unet_palette4" not in options
 
 
 def test_our_variants_are_entries_of_each_network():

@@ -11,6 +11,7 @@ from meishi.params import ParamsError, load_params
 
 GOOD = {
     "model": "ssd",
+    "source": "ssd",
     "format": "mlprogram",
     "target": "iOS16",
     "precision": "fp16",
@@ -36,14 +37,14 @@ def faults_of(content) -> list[str]:
     "changes",
     [
         {},
-        {"model": "unet"},
+        {"model": "unet", "source": "unet"},
         {"weights": "fp16", "target": "iOS15"},
         {"weights": "fp32", "precision": "fp32", "target": "iOS15"},
         {"weights": "int8", "precision": "fp32"},
         {"weights": "sparse", "sparsity": 0.5},
         {"weights": "palette6", "group": 16, "target": "iOS18"},
-        {"tuned": True},
-        {"weights": "int8", "tuned": True},
+        {"source": "tuned/ssd_palette4"},
+        {"weights": "int8", "source": "tuned/other"},
         NETWORK,
         {**NETWORK, "weights": "fp32", "target": "iOS18"},
     ],
@@ -77,8 +78,13 @@ def test_what_a_system_holds_is_taken(changes):
         ({"weights": "sparse"}, "sparsity: expected above 0, below 1, got 0"),
         ({"weights": "sparse", "sparsity": 1.0}, "sparsity: expected above 0, below 1, got 1"),
         ({"sparsity": 0.5}, "sparsity: expected none, the weights are not sparse, got 0.5"),
-        ({"tuned": True, "weights": "fp16", "target": "iOS15"}, "tuned: only int8, palette8"),
-        ({"tuned": "yes"}, "tuned: expected bool, got str 'yes'"),
+        (
+            {"source": "tuned/a", "weights": "fp16", "target": "iOS15"},
+            "source: only int8, palette8",
+        ),
+        ({"source": "unet"}, "source: expected ssd or tuned/NAME, got 'unet'"),
+        ({"source": None}, "exports.a: missing key 'source'"),
+        ({"source": 4}, "source: expected str, got int 4"),
         ({"tolerance": -0.1}, "tolerance: expected 0 at least, got -0.1"),
         ({"loss": -1.0}, "loss: expected 0 at least, got -1"),
         ({"tolerance": float("nan")}, "tolerance: expected float, got float nan"),
@@ -115,7 +121,7 @@ def test_a_name_that_is_no_name_of_a_folder_or_stage_is_refused(name):
             "weights": st.sampled_from([*variants.WEIGHTS, "none", 8]),
             "sparsity": st.sampled_from([0, 0.3, 1, -1, 2.5]),
             "group": st.sampled_from([0, 8, -1, 1.5]),
-            "tuned": st.booleans(),
+            "source": st.sampled_from(["ssd", "tuned/ssd_palette4", "unet", ""]),
         },
     )
 )
@@ -156,5 +162,5 @@ def test_the_entries_of_the_repository_are_variants(workspace):
 def test_an_entry_is_found_by_its_name(workspace):
     exports = load_params("exports").exports
     assert variants.find(exports, "ssd_fp16") is exports["ssd_fp16"]
-    with pytest.raises(InputError, match=r"no entry 'ssd_fp8'; there are ssd_fp32, ssd_fp16"):
+    with pytest.raises(InputError, match=r"no entry 'ssd_fp8'; there are ssd_fp16, ssd_int8"):
         variants.find(exports, "ssd_fp8")
