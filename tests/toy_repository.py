@@ -26,8 +26,8 @@ from ruamel.yaml import YAML
 import sys
 from meishi.reproduce import read_documents
 
-name = "@".join([Path(__file__).stem, *sys.argv[1:]])
-stage = read_documents()[name]
+command = " ".join(["python", *sys.argv])
+[(name, stage)] = [(n, s) for n, s in read_documents().items() if s["cmd"] == command]
 params = YAML(typ="safe").load(Path("params.yaml"))
 found = [path for dep in stage["deps"] for path in (Path(dep), *Path(dep).rglob("*"))]
 seen = [path.read_text() for path in sorted(found) if path.is_file()]
