@@ -65,7 +65,7 @@ def test_an_experiment_runs_the_stages_that_read_its_param_and_those_after(desk)
     ran = re.findall(r"Running stage '([\w@]+)'", shown)
     assert set(ran) == {
         *("train_ssd", "freeze", "convert@ssd_fp16", "evaluate"),
-        *("measure@ssd_fp16", "measure@unet_fp16", "ship"),
+        *("measure@ssd_fp16", "measure@unet_fp16", "ship", "tune@ssd_palette4"),
     }
 
 
