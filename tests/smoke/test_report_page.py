@@ -18,6 +18,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), N
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium and no Chrome on the PATH")
 # With every file there is to draw.
 CHARTS = {
+    "variants",
     "train_ssd",
     "train_unet",
     "precision_recall",
