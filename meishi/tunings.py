@@ -5,14 +5,13 @@ An entry names a network and what its kernels are to lie on. `exports` uses the 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from meishi import schema
-from meishi.errors import InputError
+from meishi import paths, schema
+from meishi.named_entries import find_entry, read_entries
 
 MODELS = {"ssd": "frames", "unet": "crops"}  # and the samples of their input's size
 PALETTE_BITS = (0, 1, 2, 4, 6, 8)  # 0: no palettes; the others are those of iOS 16
-FOLDER = Path("models") / "tuned"
+FOLDER = paths.MODELS / "tuned"
 
 
 @dataclass(frozen=True)
@@ -60,22 +59,12 @@ def read_tunings(section: dict, faults: list[schema.Fault]) -> dict[str, Tuning]
     Returns:
         The tunings by name.
     """
-    tunings = {}
-    for name, entry in section.items():
-        where = f"tune.{name}"
-        found: list[schema.Fault] = []
-        tuning = schema.build(Tuning, entry, found, where)
-        faults += found or [schema.Fault(where, fault) for fault in _faults(tuning)]
-        tunings[str(name)] = tuning
-    return tunings
+    return read_entries("tune", Tuning, section, _faults, faults)
 
 
 def find(tunings: dict[str, Tuning], name: str) -> Tuning:
     """Return a tuning; InputError lists those there are if it is none."""
-    if name not in tunings:
-        known = ", ".join(tunings)
-        raise InputError(f"params.yaml [tune]: no entry {name!r}; there are {known}")
-    return tunings[name]
+    return find_entry("tune", tunings, name)
 
 
 def _faults(tuning: Tuning) -> list[str]:

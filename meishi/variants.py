@@ -7,7 +7,7 @@ are stored. What a system cannot hold is refused here, before anything is traine
 from dataclasses import dataclass
 
 from meishi import paths, schema
-from meishi.errors import InputError
+from meishi.named_entries import find_entry, read_entries
 
 FOLDER = paths.MODELS / "variants"  # a folder in it for each entry
 
@@ -81,24 +81,12 @@ def read_variants(exports: dict, faults: list[schema.Fault]) -> dict[str, Varian
     Returns:
         The variants by name.
     """
-    variants = {}
-    for name, entry in exports.items():
-        where = f"exports.{name}"
-        found: list[schema.Fault] = []
-        if not str(name).replace("_", "").isalnum():
-            found.append(schema.Fault("exports", f"{name!r}: use letters, digits and _ in a name"))
-        variant = schema.build(Variant, entry, found, where)
-        faults += found or [schema.Fault(where, fault) for fault in _faults(variant)]
-        variants[str(name)] = variant
-    return variants
+    return read_entries("exports", Variant, exports, _faults, faults)
 
 
 def find(variants: dict[str, Variant], name: str) -> Variant:
     """Return a variant; InputError lists those there are if it is none."""
-    if name not in variants:
-        known = ", ".join(variants)
-        raise InputError(f"params.yaml [exports]: no entry {name!r}; there are {known}")
-    return variants[name]
+    return find_entry("exports", variants, name)
 
 
 def _faults(variant: Variant) -> list[str]:

@@ -14,7 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ("meishi", "stages")
 # What these give a stage is tracked by value, as its params: a key added for one stage, or a
 # clearer message, is no reason to train again.
-BY_VALUE = ("meishi/params.py", "meishi/recipe.py", "meishi/variants.py", "meishi/tunings.py")
+BY_VALUE = (
+    "meishi/params.py",
+    "meishi/recipe.py",
+    "meishi/variants.py",
+    "meishi/tunings.py",
+    "meishi/named_entries.py",
+)
 
 
 def entry(name: str) -> Path:

@@ -27,6 +27,7 @@ LAYERS = {
         "probing",
         "variants",
         "tunings",
+        "named_entries",
     ),
     1: (
         "geometry",
