@@ -90,6 +90,8 @@ def test_a_corrupted_object_is_refused_and_a_push_from_a_good_copy_mends_it(repo
     (server.objects / "files" / "md5" / damaged).unlink(missing_ok=True)
     for path in server.objects.rglob("*.dir"):
         path.unlink()
+    server.kill()  # a server may know for a while what was there
+    server.start()
     repository.dvc("push")
     repository.wipe()
     repository.dvc("pull")
