@@ -19,6 +19,7 @@ from meishi.data.shards import ShardReader
 from meishi.evaluation.latency import FROZEN, TFLITE, frozen_session
 from meishi.evaluation.timing import Job, by_runtime, measure_jobs, thread_counts
 from meishi.litert import load_capture
+from meishi.params import CaptureParams
 
 FRAMES = 4
 FRAME_PX = 1920  # longer side of a phone's preview frame
@@ -66,8 +67,14 @@ def measure_capture(models: Path, frozen: Path, frames: Sequence[np.ndarray], ru
     }
 
 
+def network_runs(params: CaptureParams) -> dict[str, int]:
+    """Count the runs of each net in a capture of as many cards as there may be, no box in vain."""
+    cards = params.max_cards
+    return {"ssd": 1 + len(params.looks) * cards, "unet": SEGMENTER_RUNS * cards}
+
+
 def full_frames(reader: ShardReader, count: int = FRAMES, side_px: int = FRAME_PX) -> list:
-    """Return scenes with four cards, enlarged to the size of a preview frame.
+    """Return the scenes with most cards, up to four, enlarged to the size of a preview frame.
 
     Args:
         reader: prepared scenes; those with most cards are taken, in their order.

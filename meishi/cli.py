@@ -225,8 +225,10 @@ def bench_coreml(
     """Time Core ML packages by Core ML itself, on a Mac and on iPhones plugged into it."""
     from meishi.coreml.device_benchmark import benchmark
     from meishi.reporting import write_metrics
+    from meishi.writable import check_writable
 
-    write_metrics(out, {package.stem: benchmark(package, runs) for package in packages})
+    check_writable(out)
+    write_metrics(out, {str(package): benchmark(package, runs) for package in packages})
     print(f"{out}: {len(packages)} packages, measured by Core ML")
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from meishi import images
+from meishi.data.choosing import spread
 from meishi.data.shards import ShardReader
 from meishi.geometry import quads
 from meishi.overlay import TRUTH, draw_quad, draw_text
@@ -51,8 +52,7 @@ class AugmentedSheet:
     def __init__(self, reader: ShardReader):
         """Choose ROWS scenes, spread evenly over the reader's."""
         self.reader = reader
-        spread = np.linspace(0, len(reader) - 1, ROWS).round().astype(int)
-        self.numbers = set(spread.tolist())
+        self.numbers = set(spread(len(reader), ROWS))
         self.tiles: list[np.ndarray] = []
 
     def add(self, number: int, frames: list[Packed], crops: list[Packed]) -> None:
@@ -70,7 +70,7 @@ class AugmentedSheet:
         self.tiles.append(tile(before, record.quads, AUGMENTED_PX, record.id))
         for kind, made in (("frame", frames), ("crop", crops)):
             # Crops are made card by card: these are of as many cards as can be.
-            chosen = np.linspace(0, len(made) - 1, SHOWN).round().astype(int)
+            chosen = spread(len(made), SHOWN)
             self.tiles += [_sample_tile(made[i], f"{kind} {i}") for i in chosen]
 
     def jpeg(self) -> bytes:

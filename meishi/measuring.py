@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from meishi import images
 from meishi.capture import CapturedCard, CardCapture, Network
-from meishi.coreml.examples import spread
+from meishi.data.choosing import spread
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.evaluation.captures import capture_metrics, card_results, mask_iou

@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 from meishi import paths, schema
 from meishi.errors import InputError
 from meishi.recipe import AugmentParams
-from meishi.tunings import read_tunings
+from meishi.tunings import read_tunings, source_faults
 from meishi.variants import read_variants
 
 MAY_BE_ZERO = {
@@ -143,7 +143,7 @@ class CaptureParams:
 
 @dataclass(frozen=True)
 class LossParams:
-    """The most that a figure of metrics/evaluate.json may lose; `figure` is its path there."""
+    """The most that a figure of metrics/measure/KEY.json may lose; `figure` is its path there."""
 
     figure: str
     loss: float
@@ -153,7 +153,7 @@ class LossParams:
 class ShipParams:
     """Which variant is shipped: the smallest that runs on `target` and loses no more than allowed.
 
-    `losses` holds a list for each model, of what a variant may lose against the float32 network.
+    `ssd` and `unet` say what a variant of each may lose against the float32 network.
     """
 
     target: str
@@ -238,12 +238,11 @@ def load_params(*names: str, path: Path | None = None) -> Params:
     path = paths.PARAMS if path is None else path
     faults: list[schema.Fault] = []
     whole = schema.build(Params, _read(path), faults)
-    checked = {
-        "tune": read_tunings(whole.tune or {}, faults),
-        "exports": read_variants(whole.exports or {}, faults),
-    }
+    tunings = read_tunings(whole.tune or {}, faults)
+    variants = read_variants(whole.exports or {}, faults)
+    checked = {"tune": tunings, "exports": variants}
     if not faults:
-        faults += _range_faults(whole)
+        faults += _range_faults(whole) + source_faults(tunings, variants)
     if faults:
         raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
     chosen = _only(whole, names)

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 from ruamel.yaml import YAML
 
 from meishi import schema
 from meishi.data import records
+from meishi.data.choosing import spread
 from meishi.data.manifest import read_manifest, write_source
 from meishi.data.shards import ShardReader
 from meishi.data.sources import OWN_FORMAT
@@ -147,7 +147,7 @@ def thin_source(source: SourceParams, target: Path, count: int) -> int:
     about = {"name": manifest.name, "licence": manifest.licence}
     origins = [asdict(origin) for origin in manifest.sources]
     reader = ShardReader(folder, records.parse_source)
-    chosen = np.unique(np.linspace(0, len(reader) - 1, count).astype(int))
+    chosen = spread(len(reader), count)
     scenes = reader.scenes([reader.records[number] for number in chosen])
     entry = manifest.weights
     weights = (entry, (folder / entry.file).read_bytes()) if entry else None

@@ -4,14 +4,16 @@ An entry names a network and what its kernels are to lie on. `exports` uses the 
 `source: tuned/NAME`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from meishi import paths, schema
 from meishi.named_entries import find_entry, read_entries
+from meishi.variants import PALETTES, TUNED_SOURCE, Variant
 
 MODELS = {"ssd": "frames", "unet": "crops"}  # and the samples of their input's size
-PALETTE_BITS = (0, 1, 2, 4, 6, 8)  # 0: no palettes; the others are those of iOS 16
-FOLDER = paths.MODELS / "tuned"
+PALETTE_BITS = (0, *sorted(PALETTES.values()))  # 0: no palettes
+FOLDER = paths.MODELS / TUNED_SOURCE
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,33 @@ def read_tunings(section: dict, faults: list[schema.Fault]) -> dict[str, Tuning]
 def find(tunings: dict[str, Tuning], name: str) -> Tuning:
     """Return a tuning; InputError lists those there are if it is none."""
     return find_entry("tune", tunings, name)
+
+
+def source_faults(tune: Mapping[str, Tuning], exports: Mapping[str, Variant]) -> list[schema.Fault]:
+    """Say which variants take tuned weights that nothing tunes, or not for their storage.
+
+    Args:
+        tune: the tunings by name, without faults of their own.
+        exports: the variants by name, likewise.
+    """
+    faults = []
+    for name, variant in exports.items():
+        if variant.tuned:
+            tuning = tune.get(variant.source.removeprefix(TUNED_SOURCE))
+            fault = _source_fault(variant, tuning)
+            faults += [schema.Fault(f"exports.{name}", f"source: {fault}")] if fault else []
+    return faults
+
+
+def _source_fault(variant: Variant, tuning: Tuning | None) -> str:
+    if tuning is None:
+        return f"{variant.source!r} is no entry of `tune`"
+    wanted = variant.model, PALETTES.get(variant.weights, 0), variant.group
+    given = tuning.model, tuning.palette_bits, tuning.group_channels
+    if wanted == given:
+        return ""
+    said = "network, bits of a palette and channels of a group"
+    return f"{said}: the variant has {wanted}, {variant.source!r} is tuned for {given}"
 
 
 def _faults(tuning: Tuning) -> list[str]:

@@ -36,7 +36,7 @@ def main(key: str) -> None:
     variant = variants.find(params.exports, key)
     source = load_source(variant)
     images = source.images(examples.read_scenes(paths.TEST, params.convert.parity_images))
-    plain_bytes = FLOAT32_BYTES * count_parameters(source.model)
+    plain_bytes = FLOAT32_BYTES * count_parameters(source.plain)
     metrics = {}
     with replace_folder(variants.FOLDER / key) as folder:
         if source.margin is None:

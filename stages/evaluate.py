@@ -13,14 +13,14 @@ import sys
 
 from meishi import capture_speed, paths, reporting
 from meishi.atomic import replace_folder
-from meishi.coreml.examples import spread
 from meishi.coreml.freeze import read_frozen_pb
+from meishi.data.choosing import spread
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
 from meishi.evaluation import cost, device_model, latency
 from meishi.litert import load_capture
 from meishi.measuring import measure, write_overlays
-from meishi.params import load_params
+from meishi.params import CaptureParams, load_params
 from meishi.steps.running import run_step_or
 
 STEPS = ("measure", "ship")
@@ -44,20 +44,23 @@ def main() -> None:
         paths.METRICS / "float32.json", outcome.part(picks).metrics(params.capture.score_threshold)
     )
     reporting.write_metrics(paths.METRICS / "slices.json", outcome.slices())
+    write_speed(reader, params.evaluate.latency_runs, params.capture)
+
+
+def write_speed(reader: ShardReader, runs: int, capture: CaptureParams) -> None:
+    """Time networks and captures on this host, and write what a model says of Apple's chips."""
+    graphs = {name: paths.FROZEN / f"{name}.pb" for name in capture_speed.NETS}
     files = {
-        name: {"frozen_pb": paths.FROZEN / f"{name}.pb", "tflite": paths.TFLITE / f"{name}.tflite"}
-        for name in ("ssd", "unet")
+        name: {"frozen_pb": graph, "tflite": paths.TFLITE / f"{name}.tflite"}
+        for name, graph in graphs.items()
     }
-    runs = params.evaluate.latency_runs
-    times = latency.measure(files, runs)
     frames = capture_speed.full_frames(reader)
-    times["capture"] = capture_speed.measure_capture(paths.MODELS, paths.FROZEN, frames, runs)
+    whole = capture_speed.measure_capture(paths.MODELS, paths.FROZEN, frames, runs)
+    times = {**latency.measure(files, runs), "capture": whole}
     reporting.write_metrics(paths.METRICS / "latency.json", times)
-    macs = {
-        name: cost.macs_by_kind(read_frozen_pb(net["frozen_pb"])) for name, net in files.items()
-    }
-    crops = capture_speed.SEGMENTER_RUNS * params.capture.max_cards
-    reporting.write_metrics(paths.METRICS / "devices.json", device_model.estimate(macs, crops))
+    macs = {name: cost.macs_by_kind(read_frozen_pb(graph)) for name, graph in graphs.items()}
+    often = capture_speed.network_runs(capture)
+    reporting.write_metrics(paths.METRICS / "devices.json", device_model.estimate(macs, often))
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def _on_phones(path: Path, inputs: dict, runs: int) -> dict[str, Any]:
     try:
         devices = Device.get_connected_devices(DeviceType.IPHONE)
     except Exception as error:  # no Xcode, no devicectl: no phone
-        return {"none": f"{type(error).__name__}: {error}"}
+        return {"none": {"failed": f"{type(error).__name__}: {error}"}}
     return {
         f"{device.name}, iOS {device.os_version}": _tried(_on_phone, device, path, inputs, runs)
         for device in devices

@@ -6,16 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from meishi import images
+from meishi.data.choosing import spread
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.geometry import boxes, crops
 
 Scene = tuple[Record, np.ndarray]
-
-
-def spread(total: int, count: int) -> list[int]:
-    """Choose up to `count` of `total` indices, evenly spread, the first and the last among them."""
-    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
 
 
 def read_scenes(folder: Path, count: int) -> list[Scene]:

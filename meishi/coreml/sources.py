@@ -22,10 +22,12 @@ class Source:
     Attributes:
         model: image to the outputs that are exported.
         margin: of the crop it looks at, None for the whole photo.
+        plain: the same architecture as trained, its weights drawn: fine-tuning folds some away.
     """
 
     model: keras.Model
     margin: float | None
+    plain: keras.Model
 
     def images(self, scenes: Sequence[examples.Scene]) -> list[np.ndarray]:
         """Make the network's input of each scene: (S, S, 3) uint8."""
@@ -39,10 +41,12 @@ def load_source(variant: Variant) -> Source:
     """Load the network that a variant stores; InputError if it is missing or damaged."""
     folder = paths.MODELS / variant.source
     if variant.model == "ssd":
+        plain, margin = _detector(folder), None
         model = load_tuned(folder, _detector) if variant.tuned else ssd.load_detector(folder)
-        return Source(model, None)
-    model = load_tuned(folder, _segmenter) if variant.tuned else unet.load_segmenter(folder)
-    return Source(model, unet.load_settings(folder).margin)
+    else:
+        plain, margin = _segmenter(folder), unet.load_settings(folder).margin
+        model = load_tuned(folder, _segmenter) if variant.tuned else unet.load_segmenter(folder)
+    return Source(model, margin, plain)
 
 
 def _detector(folder: Path) -> keras.Model:

@@ -10,11 +10,9 @@ from contextlib import redirect_stdout
 import numpy as np
 
 from meishi.compression.palettes import make_palette
-from meishi.coreml.exact_storage import share_constants, store_exactly
+from meishi.coreml.exact_storage import SMALLEST, share_constants, store_exactly
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.variants import NEURAL_NETWORK, PALETTES, Variant
-
-SMALLEST = 512  # values of a tensor that is worth a palette or scale of its own
 
 
 def stored(model: "ct.models.MLModel", variant: Variant) -> "ct.models.MLModel":

@@ -1,4 +1,6 @@
-"""Which training scenes are augmented: all of them, or the part that an experiment is about."""
+"""Which scenes are taken: those that an experiment is about, or some that stand for all."""
+
+import numpy as np
 
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
@@ -27,6 +29,11 @@ def keep_chosen(reader: ShardReader, params: SceneParams) -> None:
         raise InputError(
             "augment.scenes: no training scene stays; all of them hold things that look like cards"
         )
+
+
+def spread(total: int, count: int) -> list[int]:
+    """Choose up to `count` of `total` indices, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()
 
 
 def _is_chosen(record: Record, params: SceneParams) -> bool:

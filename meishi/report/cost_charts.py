@@ -35,7 +35,9 @@ def sizes(snapshot: Snapshot) -> Drawing:
 
 
 def variants(snapshot: Snapshot) -> Drawing | None:
-    """Draw the variants' sizes against what capture makes of them, a chart for each network."""
+    """Draw the variants' sizes against what capture makes of them, a shape for each network."""
+    if not snapshot.text(paths.METRICS / "variants.json"):
+        return None
     measured = snapshot.metrics("variants")
     shipped = {row.get("variant") for row in snapshot.metrics("ship").values()}
     rows = [
@@ -133,7 +135,8 @@ def devices(snapshot: Snapshot) -> Drawing | None:
     worth = ", ".join(f"{kind.replace('_', ' ')} {errors[kind]['mean']:.0f} %" for kind in KINDS)
     caption = (
         "Modelled from multiply-accumulates and published times of other nets; nothing here was "
-        f"measured. Mean error on nets held out of the fit: {worth}."
+        f"measured. Mean error on nets held out of the fit: {worth}; that of live given the true "
+        "time of a single image."
     )
     return Drawing("devices", "Apple's chips, modelled", caption, chart)
 

@@ -94,8 +94,8 @@ def _quality() -> Iterator[Figure]:
 
 def _cost() -> Iterator[Figure]:
     for label, net, package, macs in (
-        ("SSD", "ssd", "CardDetector", "multiply-accumulates"),
-        ("U-Net", "unet", "CardSegmenter", "multiply-accumulates a card"),
+        ("SSD", "ssd", "CardDetector", "multiply-accumulates a run"),
+        ("U-Net", "unet", "CardSegmenter", "multiply-accumulates a crop, two a card"),
     ):
         count = "{:,.0f}"
         yield Figure(f"{label}: parameters", "freeze", f"{net}.parameters", count, "lower")

@@ -50,7 +50,7 @@ RUN_BY = {
 NOT_RUN = {
     "git clone <this repository>": "CI clones; the address is the reader's",
     "source .venv/bin/activate": "changes the shell only",
-    "make retrain": "takes about an hour; `make smoke` runs the same stages",
+    "make retrain": "takes more than an hour; `make smoke` runs the same stages",
     "pip download": "needs a package index; test_docs compares the names with the code",
     "pip install -r requirements-": "`make test` installs each of them by requirements-dev.txt",
     "npm pack": "needs a package index",

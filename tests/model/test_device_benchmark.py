@@ -137,7 +137,7 @@ def test_without_xcode_there_is_no_phone_but_a_reason(package, mac, monkeypatch)
         raise FileNotFoundError("devicectl")
 
     monkeypatch.setattr(remote_device.Device, "get_connected_devices", broken)
-    assert benchmark(package, 1)["phones"] == {"none": "FileNotFoundError: devicectl"}
+    assert benchmark(package, 1)["phones"] == {"none": {"failed": "FileNotFoundError: devicectl"}}
 
 
 def test_a_package_that_nothing_runs_is_refused(package, mac, monkeypatch):

@@ -46,10 +46,8 @@ def test_a_held_out_net_leaves_with_all_its_figures(monkeypatch):
     monkeypatch.setattr(device_model, "fit", spied)
     errors = held_out_errors()
     assert len(seen) == len(ISOLATED) + len(SINGLE_IMAGE) + len(LIVE)
-    for row, (rest, _, _) in zip(ISOLATED, seen, strict=False):
-        assert row.net not in {other.net for other in rest}
-    for row, (_, rest, _) in zip(SINGLE_IMAGE, seen[len(ISOLATED) :], strict=False):
-        assert row.net not in {other.net for other in rest}
+    for row, known in zip((*ISOLATED, *SINGLE_IMAGE, *LIVE), seen, strict=True):
+        assert row.net not in {other.net for kind in known for other in kind}
     assert errors["isolated"]["figures"] == len(ISOLATED)
     assert all(0 < kind["mean"] <= kind["largest"] for kind in errors.values())
 
@@ -60,7 +58,7 @@ def test_figures_of_a_perfect_law_have_no_error(monkeypatch):
 
 
 def test_each_chip_has_three_times_that_grow_and_a_capture_is_the_sum():
-    found = estimate(NETS, crops=4)
+    found = estimate(NETS, {"ssd": 5, "unet": 4})
     assert found["kind"] == "modelled, not measured"
     assert list(found["chips"]) == list(CHIPS)
     for parts in found["chips"].values():
@@ -68,12 +66,14 @@ def test_each_chip_has_three_times_that_grow_and_a_capture_is_the_sum():
             alone, single, live = (times[k]["ms"] for k in ("isolated", "single_image", "live"))
             assert alone < single < live
             assert times["live"]["fps"] <= 30.0
-        total = parts["ssd"]["isolated"]["ms"] + 4 * parts["unet"]["isolated"]["ms"]
-        assert parts["capture"]["isolated"]["ms"] == pytest.approx(total, abs=0.03)
+        total = 5 * parts["ssd"]["isolated"]["ms"] + 4 * parts["unet"]["isolated"]["ms"]
+        assert parts["capture"]["isolated"]["ms"] == pytest.approx(total, abs=0.05)
 
 
 def test_a_newer_chip_is_never_slower():
-    times = [parts["ssd"]["isolated"]["ms"] for parts in estimate(NETS, 4)["chips"].values()]
+    times = [
+        parts["ssd"]["isolated"]["ms"] for parts in estimate(NETS, {"ssd": 1})["chips"].values()
+    ]
     assert times == sorted(times, reverse=True) and times[0] > times[-1]
 
 

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from meishi import schema, tunings
 from meishi.compression import grids, palettes
 from meishi.errors import InputError
+from meishi.variants import Variant
 
 FINITE = st.floats(-8, 8, width=32)
 ENTRY = {
@@ -129,3 +130,22 @@ def test_an_unknown_tuning_is_refused_with_those_there_are():
     known = tunings.read_tunings({"net": ENTRY}, [])
     with pytest.raises(InputError, match="no entry 'nut'; there are net"):
         tunings.find(known, "nut")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, None),
+        ({"source": "tuned/other"}, "'tuned/other' is no entry of `tune`"),
+        ({"model": "unet"}, "the variant has ('unet', 4, 0)"),
+        ({"weights": "palette6"}, "the variant has ('ssd', 6, 0)"),
+        ({"weights": "int8"}, "the variant has ('ssd', 0, 0)"),
+        ({"group": 8}, "the variant has ('ssd', 4, 8)"),
+    ],
+)
+def test_a_variant_takes_what_was_tuned_for_its_storage(change, fault):
+    known = tunings.read_tunings({"net": ENTRY}, [])
+    assert (known["net"].palette_bits, known["net"].group_channels) == (4, 0)
+    plain = Variant("ssd", "tuned/net", "mlprogram", "iOS18", "palette4", 0.1, 0.1, "fp16")
+    found = tunings.source_faults(known, {"small": dataclasses.replace(plain, **change)})
+    assert [fault in each.what for each in found] == ([True] if fault else [])
