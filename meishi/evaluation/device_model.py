@@ -187,8 +187,11 @@ def _positive_fit(design: np.ndarray, times: np.ndarray) -> np.ndarray:
 def _errors(rows: Sequence, predict: Callable, truth: Callable) -> dict:
     errors = []
     for row in rows:
-        known = ([k for k in kind if k.net != row.net] for kind in (ISOLATED, SINGLE_IMAGE, LIVE))
-        model = fit(*known)
+        model = fit(
+            [known for known in ISOLATED if known.net != row.net],
+            [known for known in SINGLE_IMAGE if known.net != row.net],
+            [known for known in LIVE if known.net != row.net],
+        )
         errors.append(abs(predict(model, row) / truth(row) - 1.0) * 100.0)
     return {
         "mean": round(float(np.mean(errors)), 1),

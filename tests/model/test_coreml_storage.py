@@ -32,9 +32,10 @@ VARIANTS = {
         PLAIN, format="neuralnetwork", precision="", weights="fp32", target="iOS14"
     ),
 }
-# Largest difference from Keras of outputs in 0..1, and the largest size as a share of float32.
-NEAR = {"fp32": 1e-4, "fp16": 0.01, "int8": 0.05, "palette8": 0.05, "palette6": 0.1}
-NEAR |= {"palette4": 0.4, "grouped": 0.4, "sparse": 1.0, "network": 0.01, "wide network": 1e-4}
+# Largest difference from Keras of outputs in 0..1, about twice what this net's has; and the largest
+# size as a share of float32.
+NEAR = {"fp32": 1e-6, "fp16": 1e-4, "int8": 0.001, "palette8": 0.001, "palette6": 0.004}
+NEAR |= {"palette4": 0.02, "grouped": 0.015, "sparse": 0.12, "network": 1e-4, "wide network": 1e-6}
 SHARE = {"fp16": 0.55, "int8": 0.32, "palette8": 0.35, "palette6": 0.28, "palette4": 0.2}
 SHARE |= {"grouped": 0.25, "sparse": 0.4, "network": 0.55}
 OPERATIONS = {
