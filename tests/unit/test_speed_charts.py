@@ -49,7 +49,7 @@ def test_processor_time_is_drawn_in_milliseconds_or_not_at_all():
 def test_modelled_times_say_so_and_carry_their_error():
     assert cost_charts.devices(Metrics()) is None
     nets = {name: {"dense": 1e8, "depthwise": 1e6} for name in ("ssd", "unet")}
-    modelled = estimate(nets, crops=8)
+    modelled = estimate(nets, {"ssd": 13, "unet": 8})
     drawing = cost_charts.devices(Metrics(devices=modelled))
     assert "modelled" in drawing.title and "nothing here was measured" in drawing.caption
     assert f"live {modelled['error_pct']['live']['mean']:.0f} %" in drawing.caption
