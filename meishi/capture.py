@@ -10,6 +10,7 @@ callables, so that any runtime can stand behind it: LiteRT here, a Core ML packa
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from meishi.geometry import boxes, crops, quads, refinement
@@ -21,6 +22,9 @@ from meishi.ssd.postprocess import select
 Network = Callable[[np.ndarray], dict[str, np.ndarray]]
 SAME_BOX_IOU = 0.6  # a second look sees the card if a box is this near to the quad's
 MIN_SCORE, MAX_BOXES = 0.02, 30  # in a second look, where any answer counts
+# Of a live frame: the confidence that suits a score without second looks, and the NMS that leaves
+# one box a card, for only as many boxes are segmented as there may be cards (docs/experiments.md).
+LIVE_CONFIDENCE, LIVE_IOU = 0.2, 0.45
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,7 @@ class CardCapture:
         detector_px, segmenter_px: sides of their inputs.
         margin: of the crop, `unet.margin`.
         params: thresholds.
+        mirrored: whether the segmenter also sees the mirror image of a crop.
     """
 
     detector: Network
@@ -65,6 +70,21 @@ class CardCapture:
     segmenter_px: int
     margin: float
     params: CaptureParams
+    mirrored: bool = True
+
+    def live(self) -> "CardCapture":
+        """Return the quick way for a video: each box is segmented once and not judged again.
+
+        What second looks and the mirror image would tell, a tracker learns from the next frames.
+        """
+        params = replace(
+            self.params,
+            candidates=self.params.max_cards,
+            confidence_threshold=min(LIVE_CONFIDENCE, self.params.confidence_threshold),
+            iou_threshold=min(LIVE_IOU, self.params.iou_threshold),
+            looks=(),
+        )
+        return replace(self, params=params, mirrored=False)
 
     def detect(
         self,
@@ -82,18 +102,16 @@ class CardCapture:
         Returns:
             boxes_xyxy (N, 4) relative, scores (N,), best first.
         """
-        size_px = (image.shape[1], image.shape[0])
-        side = self.detector_px
-        frame = crops.warp(image, crops.stretch(size_px, side), (side, side))
-        rows = self.detector(frame)
+        rows = self.detector(_stretched(image, self.detector_px))
         threshold = self.params.score_threshold if score_threshold is None else score_threshold
         limits = (threshold, self.params.iou_threshold, max_boxes or self.params.candidates)
         return select(rows["coordinates"], rows["confidence"], *limits)
 
     def segment(self, image: np.ndarray, box_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Segment the card in a box: the mean of what the crop and its mirror image give.
+        """Segment the card in a box.
 
-        The segmenter errs differently on the two, so their mean is nearer to the card.
+        The segmenter errs differently on a crop and on its mirror image, so the mean of the two,
+        given where `mirrored`, is nearer to the card.
 
         Returns:
             mask (M, M) float32 in [0, 1] and `image_from_crop`, (3, 3) on pixels.
@@ -101,8 +119,10 @@ class CardCapture:
         size_px = (image.shape[1], image.shape[0])
         crop_from_image = crops.crop_from_image(box_xyxy, size_px, self.segmenter_px, self.margin)
         crop = crops.warp(image, crop_from_image, (self.segmenter_px, self.segmenter_px))
-        mirrored = self.segmenter(np.ascontiguousarray(crop[:, ::-1]))["mask"][:, ::-1, 0]
-        mask = (self.segmenter(crop)["mask"][..., 0] + mirrored) / 2
+        mask = self.segmenter(crop)["mask"][..., 0]
+        if self.mirrored:
+            turned = self.segmenter(np.ascontiguousarray(crop[:, ::-1]))["mask"][:, ::-1, 0]
+            mask = (mask + turned) / 2
         return mask, np.linalg.inv(crop_from_image)
 
     def fit(self, image: np.ndarray, box_xyxy: np.ndarray, score: float) -> CapturedCard | None:
@@ -166,3 +186,15 @@ class CardCapture:
     def _is_sure(self, card: CapturedCard) -> bool:
         slender = side_ratio(card.quad_px) > self.params.max_side_ratio
         return card.confidence >= self.params.confidence_threshold and not slender
+
+
+def _stretched(image: np.ndarray, side_px: int) -> np.ndarray:
+    """Fill the detector's input with an image, as `crops.stretch` and `crops.warp` do.
+
+    No side is turned or cut, so the mean over areas does the same in a quarter of the time; an
+    image that is smaller has no areas to take the mean of.
+    """
+    size_px = (image.shape[1], image.shape[0])
+    if min(size_px) >= side_px:
+        return cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA)
+    return crops.warp(image, crops.stretch(size_px, side_px), (side_px, side_px))

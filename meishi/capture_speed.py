@@ -29,7 +29,9 @@ SEGMENTER_RUNS = 2  # a card: the crop and its mirror image
 NETS = ("ssd", "unet")
 
 
-def measure_capture(models: Path, frozen: Path, frames: Sequence[np.ndarray], runs: int) -> dict:
+def measure_capture(
+    models: Path, frozen: Path, frames: Sequence[np.ndarray], runs: int, live: bool = False
+) -> dict:
     """Time whole captures in both runtimes, on one thread and on all cores.
 
     Args:
@@ -37,6 +39,7 @@ def measure_capture(models: Path, frozen: Path, frames: Sequence[np.ndarray], ru
         frozen: folder of `ssd.pb` and `unet.pb`.
         frames: (H, W, 3) RGB uint8; taken in turn.
         runs: timed captures of each, at least; spread over `ROUNDS` rounds.
+        live: time the quick way that a preview takes, not that of a photo.
 
     Returns:
         {"frames", "width_px", "height_px", "cards": found in the mean, runtime: {label: times}},
@@ -47,13 +50,13 @@ def measure_capture(models: Path, frozen: Path, frames: Sequence[np.ndarray], ru
     """
     if not frames or runs < 1:
         raise ValueError(f"capture: expected frames and runs, got {len(frames)} and {runs}")
-    capture = load_capture(models)
+    capture = _way(load_capture(models), live)
     sources: dict[str, tuple[Callable, tuple]] = {
         FROZEN: (load_frozen_capture, (models, frozen)),
         TFLITE: (load_litert_capture, (models,)),
     }
     jobs = {
-        (runtime, label): Job(load, (*where, frames, count), f"capture in {runtime}", count)
+        (runtime, label): Job(load, (*where, frames, count, live), f"capture in {runtime}", count)
         for runtime, (load, where) in sources.items()
         for label, count in thread_counts().items()
     }
@@ -93,19 +96,23 @@ def _enlarged(image: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def load_litert_capture(
-    models: Path, frames: Sequence[np.ndarray], threads: int
+    models: Path, frames: Sequence[np.ndarray], threads: int, live: bool = False
 ) -> Callable[[], object]:
     """Load the LiteRT models; what is returned captures the next frame."""
-    return _next_frame(load_capture(models, threads), frames)
+    return _next_frame(_way(load_capture(models, threads), live), frames)
 
 
 def load_frozen_capture(
-    models: Path, frozen: Path, frames: Sequence[np.ndarray], threads: int
+    models: Path, frozen: Path, frames: Sequence[np.ndarray], threads: int, live: bool = False
 ) -> Callable[[], object]:
     """Load the frozen graphs with the settings of the LiteRT models."""
     detector, segmenter = (frozen_session(frozen / f"{net}.pb", threads) for net in NETS)
     capture = replace(load_capture(models), detector=detector, segmenter=segmenter)
-    return _next_frame(capture, frames)
+    return _next_frame(_way(capture, live), frames)
+
+
+def _way(capture: CardCapture, live: bool) -> CardCapture:
+    return capture.live() if live else capture
 
 
 def _next_frame(capture: CardCapture, frames: Sequence[np.ndarray]) -> Callable[[], object]:

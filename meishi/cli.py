@@ -68,7 +68,7 @@ def preview(
     from meishi.preview.truth import read_truth, track_metrics
 
     true_quads = read_truth(truth) if truth else None
-    seen = preview(load_capture(models, threads), source, Outputs(out, tracks), fps)
+    seen = preview(load_capture(models, threads).live(), source, Outputs(out, tracks), fps)
     print(f"{out}: {seen}")
     if true_quads is not None:
         print(track_metrics(seen.cards, true_quads))

@@ -24,6 +24,7 @@ from meishi.keras import keras
 
 layers = keras.layers
 PEER, SSD, CAPTURE = "mobilenet_v2_ssdlite_300", "ssd", "capture_four_cards"
+LIVE = "preview_frame_four_cards"
 PEER_PX = 300
 CLASSES = 91
 ANCHORS = (3, 6, 6, 6, 6, 6)
@@ -58,7 +59,7 @@ def build_peer(side_px: int = PEER_PX) -> keras.Model:
 
 
 def benchmark(models: Path, scenes: Path, rounds: int) -> dict[str, Any]:
-    """Time the peer, our detector, and captures of four cards.
+    """Time the peer, our detector, and captures of four cards: a photo's, a preview frame's.
 
     Args:
         models: folder that holds `tflite/`.
@@ -78,6 +79,7 @@ def benchmark(models: Path, scenes: Path, rounds: int) -> dict[str, Any]:
             PEER: Job(load, (str(peer), 1), PEER, 1),
             SSD: Job(load, (str(models / "tflite" / "ssd.tflite"), 1), SSD, 1),
             CAPTURE: Job(load_litert_capture, (models, frames, 1), CAPTURE, 1),
+            LIVE: Job(load_litert_capture, (models, frames, 1, True), LIVE, 1),
         }
         found = rounds_of(jobs, RUNS_A_ROUND, rounds)
     return {"host": host(), "rounds": rounds, "threads": 1} | compared(found)

@@ -55,8 +55,9 @@ def write_speed(reader: ShardReader, runs: int, capture: CaptureParams) -> None:
         for name, graph in graphs.items()
     }
     frames = capture_speed.full_frames(reader)
-    whole = capture_speed.measure_capture(paths.MODELS, paths.FROZEN, frames, runs)
-    times = {**latency.measure(files, runs), "capture": whole}
+    times = latency.measure(files, runs)
+    for name, live in (("capture", False), ("live", True)):
+        times[name] = capture_speed.measure_capture(paths.MODELS, paths.FROZEN, frames, runs, live)
     reporting.write_metrics(paths.METRICS / "latency.json", times)
     macs = {name: cost.macs_by_kind(read_frozen_pb(graph)) for name, graph in graphs.items()}
     often = capture_speed.network_runs(capture)

@@ -13,7 +13,7 @@ import numpy as np
 
 from meishi.geometry import crops, quads, sides
 
-PATCH_UNIT_PX = 6.0  # a mask pixel in the patch that is searched: finer pixels tell no more
+PATCH_UNIT_PX = 6.0  # a mask pixel in the patch that is searched, about: finer pixels tell no more
 MARGIN = 3.0  # of the patch round the quad, mask pixels
 SPAN = (0.12, 0.88)  # part of a side that is looked at: corners are round
 CELLS, SAMPLES = 10, 60  # of a side
@@ -46,12 +46,7 @@ def refine(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> np.ndarray
     unit = unit_px * patch_from_image[0, 0]
     corners = start = crops.transform(quad_px, patch_from_image)
     for reach, steps, half_height in PASSES:
-        shifts = np.array(
-            [
-                _edge(patch, corners[[side, (side + 1) % 4]], unit, reach, steps, half_height)
-                for side in range(4)
-            ]
-        )
+        shifts = _edges(patch, corners, unit, reach, steps, half_height)
         moved = _shifted(corners, shifts)
         if moved is None or np.abs(moved - start).max() > MAX_SHIFT * unit:
             return np.asarray(quad_px, np.float64)
@@ -64,129 +59,145 @@ def _patch(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> tuple[np.n
     height, width = image.shape[:2]
     limits = np.array([width, height])
     low = np.clip(np.floor(quad_px.min(axis=0) - MARGIN * unit_px), 0, limits - 1).astype(int)
-    high = np.clip(np.ceil(quad_px.max(axis=0) + MARGIN * unit_px) + 1, low + 1, limits)
-    patch = image[low[1] : int(high[1]), low[0] : int(high[0])]
-    size = np.array(patch.shape[1::-1])
-    small = np.maximum(np.round(size * min(1.0, PATCH_UNIT_PX / unit_px)), 1).astype(int)
-    if (small < size).any():
+    high = np.clip(np.ceil(quad_px.max(axis=0) + MARGIN * unit_px) + 1, low + 1, limits).astype(int)
+    # OpenCV averages whole blocks of pixels many times as fast as parts of them.
+    block = max(1, min(round(unit_px / PATCH_UNIT_PX), int((high - low).min())))
+    small = (high - low) // block
+    high = low + small * block
+    patch = image[low[1] : high[1], low[0] : high[0]]
+    if block > 1:
         patch = cv2.resize(patch, tuple(map(int, small)), interpolation=cv2.INTER_AREA)
     shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
-    return patch, crops.scaling(small / size) @ shift
+    return patch, crops.scaling(np.full(2, 1 / block)) @ shift
 
 
-def _edge(
-    patch: np.ndarray, side: np.ndarray, unit: float, reach: float, steps: int, half_height: float
+def _edges(
+    patch: np.ndarray, corners: np.ndarray, unit: float, reach: float, steps: int, half: float
 ) -> np.ndarray:
-    """Find how far the edge lies outside a side, at its start and end: (2,) patch pixels."""
-    start, end = side
+    """Find how far the edge lies outside each side, at its start and end: (4, 2) patch pixels.
+
+    All sides at once, as whole arrays: this is what a capture spends most of its own time on.
+    """
     step = max(unit / steps, 0.25)
     count = int(np.ceil(reach * unit / step))
     offsets = np.arange(-count, count + 1) * step
     shares = SPAN[0] + (SPAN[1] - SPAN[0]) * (np.arange(SAMPLES) + 0.5) / SAMPLES
-    along = start + (end - start) * shares[:, None]
+    starts, ends = corners, np.roll(corners, -1, axis=0)
+    along = starts[:, None] + (ends - starts)[:, None] * shares[:, None]
     limits = np.array(patch.shape[1::-1])
-    visible = ((along >= 2) & (along <= limits - 3)).all(axis=1)
-    if visible.mean() < MIN_VISIBLE:
-        return np.zeros(2)
-    heights = _step_heights(patch, along, _outward(start, end), offsets, unit, visible)
-    strength = heights / (heights + half_height)
+    visible = ((along >= 2) & (along <= limits - 3)).all(axis=2)
+    heights = _step_heights(patch, along, _outward(starts, ends), offsets, unit, visible)
+    strength = heights / (heights + half)
     centres = shares.reshape(CELLS, -1).mean(axis=1)
-    line, mean_strength = _strongest_line(strength, offsets, centres, unit)
-    if mean_strength < FAINT / (FAINT + half_height):
-        return np.zeros(2)
-    return _through_cells(strength, offsets, centres, line, unit)
+    lines, mean_strength = _strongest_lines(strength, offsets, centres, unit)
+    found = (visible.mean(axis=1) >= MIN_VISIBLE) & (mean_strength >= FAINT / (FAINT + half))
+    return found[:, None] * _through_cells(strength, offsets, centres, lines, unit)
 
 
-def _outward(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Normal of a side of a clockwise quad, y down."""
-    direction = (end - start) / max(np.linalg.norm(end - start), 1e-9)
-    return np.array([direction[1], -direction[0]])
+def _outward(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(4, 2) normals of the sides of a clockwise quad, y down."""
+    along = ends - starts
+    directions = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    return np.stack([directions[:, 1], -directions[:, 0]], axis=1)
 
 
 def _step_heights(
     patch: np.ndarray,
     along: np.ndarray,
-    normal: np.ndarray,
+    normals: np.ndarray,
     offsets: np.ndarray,
     unit: float,
     visible: np.ndarray,
 ) -> np.ndarray:
-    """Measure the step across each place of the strip: (CELLS, offsets), of 255."""
+    """Measure the step across each place of the strips: (4, CELLS, offsets), of 255."""
     step = offsets[1] - offsets[0]
     sigma = max(SMOOTHING * unit, MIN_SMOOTHING_PX) / step
     radius = int(np.ceil(3 * sigma))
     wide = np.arange(-radius, radius + 1) * step
     wide = np.concatenate([offsets[0] + wide[:radius], offsets, offsets[-1] + wide[-radius:]])
-    places = (along[:, None] + normal * wide[None, :, None]).astype(np.float32)
-    strip = cv2.remap(
+    places = along[:, :, None] + normals[:, None, None] * wide[:, None]
+    places = places.reshape(-1, len(wide), 2).astype(np.float32)  # the strips, one below another
+    strips = cv2.remap(
         patch, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     at = np.arange(-radius, radius + 1)
     derivative = at * np.exp(-((at / sigma) ** 2) / 2)
     derivative /= np.abs(derivative).sum() / 2  # a step of height h gives h
     kernel = derivative[None].astype(np.float32)
-    steps = cv2.filter2D(strip.astype(np.float32), -1, kernel)[:, radius:-radius]
-    steps = (steps * visible[:, None, None]).reshape(CELLS, -1, len(offsets), 3).sum(axis=1)
-    seen = np.maximum(visible.reshape(CELLS, -1).sum(axis=1), 1)
-    return np.linalg.norm(steps / seen[:, None, None], axis=2)
+    steps = cv2.filter2D(strips.astype(np.float32), -1, kernel)[:, radius:-radius]
+    steps = steps.reshape(4, SAMPLES, len(offsets), 3) * visible[..., None, None]
+    steps = steps.reshape(4, CELLS, -1, len(offsets), 3).sum(axis=2)
+    seen = np.maximum(visible.reshape(4, CELLS, -1).sum(axis=2), 1)
+    return np.linalg.norm(steps / seen[..., None, None], axis=3)
 
 
-def _strongest_line(
+def _strongest_lines(
     strength: np.ndarray, offsets: np.ndarray, centres: np.ndarray, unit: float
-) -> tuple[np.ndarray, float]:
-    """Try every line from one offset at the start to one at the end: (2,) and its mean strength."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Try every line from one offset at the start to one at the end.
+
+    Returns:
+        (4, 2) the best line of each side, and its mean strength (4,).
+    """
     count, step = len(offsets), offsets[1] - offsets[0]
     slope = (offsets[None, :, None] - offsets[:, None, None]) * centres
     places = (offsets[:, None, None] + slope - offsets[0]) / step  # (start, end, CELLS)
     lower = np.clip(places.astype(int), 0, count - 2)
     share, cell = places - lower, np.arange(CELLS)
-    means = strength[cell, lower] * (1 - share) + strength[cell, lower + 1] * share
-    means = means.mean(axis=2)
+    means = strength[:, cell, lower] * (1 - share) + strength[:, cell, lower + 1] * share
+    means = means.mean(axis=3).reshape(4, -1)
     pull = PULL * (offsets / unit) ** 2
-    best = (means - pull[:, None] - pull).argmax()
-    start, end = np.unravel_index(best, means.shape)
-    return offsets[[start, end]], float(means.flat[best])
+    best = (means - (pull[:, None] + pull).ravel()).argmax(axis=1)
+    lines = np.stack([offsets[best // count], offsets[best % count]], axis=1)
+    return lines, means[np.arange(4), best]
 
 
 def _through_cells(
-    strength: np.ndarray, offsets: np.ndarray, centres: np.ndarray, line: np.ndarray, unit: float
+    strength: np.ndarray, offsets: np.ndarray, centres: np.ndarray, lines: np.ndarray, unit: float
 ) -> np.ndarray:
     """Locate the edge in each cell near a line, fit a line through those, and look again there.
 
     The window pulls the edge towards its own middle; that wears off as the two meet.
     """
+    squares = strength**2
     for _ in range(LOOKS):
-        near = line[0] + (line[1] - line[0]) * centres
-        window = np.exp(-(((offsets - near[:, None]) / (NEAR * unit)) ** 2) / 2) * strength**2
-        weight = window.sum(axis=1)
-        edges = (window * offsets).sum(axis=1) / np.maximum(weight, 1e-9)
-        line = _robust_line(centres, edges, weight / max(weight.max(), 1e-9), 0.05 * unit)
-    return line
+        near = lines[:, :1] + (lines[:, 1:] - lines[:, :1]) * centres
+        window = np.exp(-(((offsets - near[..., None]) / (NEAR * unit)) ** 2) / 2) * squares
+        weights = window.sum(axis=2)
+        edges = (window @ offsets) / np.maximum(weights, 1e-9)
+        weights = weights / np.maximum(weights.max(axis=1, keepdims=True), 1e-9)
+        lines = _robust_lines(centres, edges, weights, 0.05 * unit)
+    return lines
 
 
-def _robust_line(
-    centres: np.ndarray, edges: np.ndarray, weight: np.ndarray, least: float
+def _robust_lines(
+    centres: np.ndarray, edges: np.ndarray, weights: np.ndarray, least: float
 ) -> np.ndarray:
-    """Fit the offsets at a side's start and end, (2,), by reweighting what lies off."""
+    """Fit the offsets at the sides' starts and ends, (4, 2), by reweighting what lies off.
+
+    Args:
+        centres: (CELLS,) places along a side, shares of it.
+        edges: (4, CELLS) where each cell has its edge, pixels off the side.
+        weights: (4, CELLS) how clear it is there, in [0, 1].
+        least: cut-off below which nothing counts as off, pixels.
+    """
     terms = np.stack([1 - centres, centres], axis=1)
-    robust = weight + LEAST_WEIGHT
+    robust = weights + LEAST_WEIGHT
     for _ in range(REWEIGHTINGS):
-        weighted = (terms * robust[:, None]).T
-        line = np.linalg.solve(weighted @ terms, weighted @ edges)
-        misses = np.abs(edges - terms @ line)
-        cutoff = 3 * max(1.5 * float(np.median(misses)), least)
-        robust = weight * sides.biweight(misses**2, cutoff) + LEAST_WEIGHT
-    return line
+        weighted = (terms * robust[..., None]).swapaxes(1, 2)
+        lines = np.linalg.solve(weighted @ terms, weighted @ edges[..., None])[..., 0]
+        misses = np.abs(edges - lines @ terms.T)
+        cutoff = 3 * np.maximum(1.5 * np.median(misses, axis=1, keepdims=True), least)
+        robust = weights * sides.biweight(misses**2, cutoff) + LEAST_WEIGHT
+    return lines
 
 
 def _shifted(corners: np.ndarray, shifts: np.ndarray) -> np.ndarray | None:
     """Move the sides out by `shifts` (4, 2) at their ends; None where that is no quad."""
     ends = np.roll(corners, -1, axis=0)
-    lines = np.zeros((4, 3))
-    for number, (start, end) in enumerate(zip(corners, ends, strict=True)):
-        outward = _outward(start, end)
-        start, end = start + outward * shifts[number, 0], end + outward * shifts[number, 1]
-        normal = _outward(start, end)
-        lines[number] = *normal, normal @ start
+    outward = _outward(corners, ends)
+    starts, ends = corners + outward * shifts[:, :1], ends + outward * shifts[:, 1:]
+    normals = _outward(starts, ends)
+    lines = np.column_stack([normals, (normals * starts).sum(axis=1)])
     moved = sides.corners(lines)
     return None if quads.fault(moved) is not None else moved

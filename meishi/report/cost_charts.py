@@ -142,7 +142,12 @@ def devices(snapshot: Snapshot) -> Drawing | None:
 
 
 def _timed(measured: dict) -> list[tuple[str, str]]:
-    names = (("SSD", "ssd"), ("U-Net", "unet"), ("capture, four cards", "capture"))
+    names = (
+        ("SSD", "ssd"),
+        ("U-Net", "unet"),
+        ("preview frame, four cards", "live"),
+        ("photo, four cards", "capture"),
+    )
     return [(label, net) for label, net in names if net in measured]
 
 

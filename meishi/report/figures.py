@@ -106,6 +106,11 @@ def _cost() -> Iterator[Figure]:
         for runtime, key in (("`.pb` in TensorFlow", "frozen_pb"), ("LiteRT", "tflite")):
             name = f"{label}: {runtime}, one thread, median ms on this host"
             yield Figure(name, "latency", f"{net}.{key}.one_thread.p50_ms", "{:.1f}", "")
+    for label, part in (("preview frame", "live"), ("photo", "capture")):
+        name = (
+            f"{label} with four cards, nets and quads: LiteRT, one thread, median ms on this host"
+        )
+        yield Figure(name, "latency", f"{part}.tflite.one_thread.p50_ms", "{:.0f}", "")
 
 
 FIGURES = (*_quality(), *_cost())

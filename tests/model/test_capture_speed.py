@@ -25,8 +25,10 @@ def models():
     return MODELS
 
 
-def test_both_runtimes_are_timed_on_the_same_frames(models):
-    found = capture_speed.measure_capture(models, models / "frozen", frames((90, 120)), runs=3)
+@pytest.mark.parametrize("live", [False, True])
+def test_both_runtimes_are_timed_on_the_same_frames(models, live):
+    graphs = models / "frozen"
+    found = capture_speed.measure_capture(models, graphs, frames((90, 120)), runs=3, live=live)
     assert (found["frames"], found["width_px"], found["height_px"]) == (1, 120, 90)
     for runtime in ("frozen_pb", "tflite"):
         for label in ("one_thread", "all_cores"):
@@ -51,6 +53,19 @@ def test_frames_are_taken_in_turn(monkeypatch):
     for _ in range(3):
         run()
     assert seen == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize(("live", "expected"), [(False, "photo"), (True, "preview")])
+def test_the_way_of_a_preview_is_timed_where_it_is_asked_for(monkeypatch, live, expected):
+    class Capture:
+        def __call__(self, frame):
+            return "photo"
+
+        def live(self):
+            return lambda frame: "preview"
+
+    monkeypatch.setattr(capture_speed, "load_capture", lambda *_: Capture())
+    assert capture_speed.load_litert_capture(Path(), ["a"], 1, live)() == expected
 
 
 def test_nothing_to_time_is_refused(models):

@@ -11,7 +11,7 @@ from meishi import peer
 from meishi.cli import app
 from meishi.coreml.freeze import freeze, graph_def
 from meishi.evaluation.cost import macs_by_kind
-from meishi.peer import CAPTURE, PEER, SSD, build_peer, compared
+from meishi.peer import CAPTURE, LIVE, PEER, SSD, build_peer, compared
 
 pytestmark = pytest.mark.tf
 
@@ -47,7 +47,7 @@ def test_the_command_times_a_round_of_each(monkeypatch):
     result = CliRunner().invoke(app, ["benchmark", "--rounds", "1"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert {PEER, SSD, CAPTURE, "host", "rounds", "threads", "ratios"} == set(found)
+    assert {PEER, SSD, CAPTURE, LIVE, "host", "rounds", "threads", "ratios"} == set(found)
     assert min(found["ratios"].values()) > 0
 
 

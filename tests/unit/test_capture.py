@@ -161,3 +161,35 @@ def test_what_is_far_too_slender_is_no_card():
     found = capture([(0.9, stick)])
     assert found(photo(stick)) == []
     assert len(replace(found, params=replace(PARAMS, max_side_ratio=6.0))(photo(stick))) == 1
+
+
+@pytest.mark.parametrize("size_px", [(1920, 1440), (640, 480), (300, 257), (200, 100), (640, 100)])
+def test_the_detector_sees_the_frame_stretched_as_in_training(size_px):
+    seen = []
+    noise = np.random.default_rng(4).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    picture = cv2.resize(noise, size_px, interpolation=cv2.INTER_CUBIC)
+
+    def detector(frame):
+        seen.append(frame)
+        return {"coordinates": np.zeros((0, 4)), "confidence": np.zeros((0, 1))}
+
+    CardCapture(detector, lambda _: {}, 64, 96, 0.2, PARAMS).detect(picture)
+    trained = crops.warp(picture, crops.stretch(size_px, 64), (64, 64))
+    assert np.abs(seen[0].astype(int) - trained).mean() < 1
+
+
+def test_a_preview_frame_is_judged_once_and_segmented_once():
+    calls = {"detector": 0, "segmenter": 0}
+    whole = capture([(0.9, FIVE[0]), (0.8, FIVE[1])], params=replace(PARAMS, looks=(0.5, 0.7)))
+
+    def counted(net):
+        def run(image):
+            calls[net] += 1
+            return getattr(whole, net)(image)
+
+        return run
+
+    live = replace(whole, detector=counted("detector"), segmenter=counted("segmenter")).live()
+    found = live(photo(*FIVE[:2]))
+    assert calls == {"detector": 1, "segmenter": 2}
+    assert [card.score for card in found] == [0.9, 0.8]

@@ -34,9 +34,10 @@ def rows(drawing):
 
 def test_whole_captures_are_drawn_where_they_were_timed():
     alone = cost_charts.speed(Metrics(latency=measured("ssd", "unet")))
-    whole = cost_charts.speed(Metrics(latency=measured("ssd", "unet", "capture")))
+    whole = cost_charts.speed(Metrics(latency=measured("ssd", "unet", "capture", "live")))
     assert {row["network"] for row in rows(alone)} == {"SSD", "U-Net"}
-    assert {row["network"] for row in rows(whole)} == {"SSD", "U-Net", "capture, four cards"}
+    captures = {"preview frame, four cards", "photo, four cards"}
+    assert {row["network"] for row in rows(whole)} == {"SSD", "U-Net", *captures}
     assert whole.caption.startswith("Measured: Some CPU") and "no figure" in whole.caption
 
 
