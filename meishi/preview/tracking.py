@@ -17,6 +17,7 @@ from meishi.geometry import quads
 # A corner that moves this many times as far as the card moves on its own. A card that turns about a
 # corner moves the opposite one 1.9 times as far as the second nearest.
 ALONE = 2.0
+ALIKE = 0.5  # of the longest way of a corner: a card that moves takes each of them as far
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class TrackingParams:
         rest_speed: speed at which a motion is half believed in, diagonals a second.
         creep: how far from its place a corner that moves on its own is taken to be, at most.
         leash: how far, as a whole, the smoothed quad may be from the measured one.
+        doubt: how far off its place a corner of a card at rest may be found and believed at once.
+        patience_s: how much longer such quads must be found than others before one is believed.
     """
 
     match_iou: float = 0.2
@@ -46,6 +49,8 @@ class TrackingParams:
     rest_speed: float = 0.05
     creep: float = 0.002
     leash: float = 0.01
+    doubt: float = 0.01
+    patience_s: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +78,7 @@ class _Track:
     score: float
     matches: int = 1
     unseen_s: float = 0.0
+    doubted_s: float = 0.0
     track_id: int | None = None
 
 
@@ -144,9 +150,18 @@ class Tracker:
 
     def _advance(self, track: _Track, quad: np.ndarray, score: float) -> None:
         """Bring a track to what was measured."""
-        params, seconds = self._params, track.unseen_s
+        seconds = track.unseen_s
         measured = _rolled(quad, self._expected(track, track.measured))
-        velocity = (measured - track.measured) / seconds
+        if not self._is_doubtful(track, measured, seconds):
+            self._draw_on(track, measured, seconds)
+        elif track.doubted_s >= self._params.patience_s:
+            track.measured = track.smoothed = measured
+            track.doubted_s = 0.0
+        track.score, track.matches, track.unseen_s = float(score), track.matches + 1, 0.0
+
+    def _draw_on(self, track: _Track, measured: np.ndarray, seconds: float) -> None:
+        """Move a track on, and then towards what was measured."""
+        params, velocity = self._params, (measured - track.measured) / seconds
         share = max(_gain(params.speed_hz, seconds), 1 / track.matches)
         track.velocity = track.velocity + share * (velocity - track.velocity)
         diagonal = _diagonal(measured)
@@ -158,8 +173,18 @@ class Tracker:
         behind *= min(1.0, params.leash * diagonal / max(_motion(behind), 1e-12))
         smoothed = measured + behind
         track.smoothed = smoothed if quads.fault(smoothed) is None else measured
-        track.measured, track.score = measured, float(score)
-        track.matches, track.unseen_s = track.matches + 1, 0.0
+        track.measured = measured
+
+    def _is_doubtful(self, track: _Track, measured: np.ndarray, seconds: float) -> bool:
+        """Say whether a side left a card at rest: perhaps for a line of print, so wait and see."""
+        params, diagonal = self._params, _diagonal(measured)
+        moved = np.linalg.norm(measured - track.smoothed, axis=1)
+        unlike = moved.max() > max(params.doubt * diagonal, moved.min() / ALIKE)
+        resting = _motion(track.velocity) < params.rest_speed * diagonal
+        doubtful = bool(unlike and resting and track.track_id)
+        # What is found more often than not wins in the end, even if never for long at a time.
+        track.doubted_s = max(0.0, track.doubted_s + (seconds if doubtful else -seconds))
+        return doubtful
 
     def _believed(self, offsets: np.ndarray, diagonal: float) -> np.ndarray:
         """Shorten the (4, 2) offsets of corners that move on their own: they creep, not jump."""

@@ -1,6 +1,7 @@
 """`meishi preview` with stand-ins for the networks: outputs, times, faults."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -205,7 +206,8 @@ def test_a_quad_beyond_the_frame_is_drawn_as_far_as_it_is_seen():
 @pytest.fixture
 def command(tmp_path, monkeypatch):
     """Run the command on a short video with a stand-in for the models."""
-    monkeypatch.setattr(litert, "load_capture", lambda models, threads: bright)
+    bright_capture = SimpleNamespace(live=lambda: bright)
+    monkeypatch.setattr(litert, "load_capture", lambda models, threads: bright_capture)
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "a.mp4")
 

@@ -65,12 +65,30 @@ def test_a_side_that_jumps_to_a_line_of_the_print_and_back_hardly_shakes_the_car
     inner = CARD - [[0, 0], [0.03 * DIAGONAL, 0], [0.03 * DIAGONAL, 0], [0, 0]]
     frames = [[noisy(rng, CARD if rng.random() < 0.7 else inner, 0.05)] for _ in range(300)]
     truths = [[CARD]] * 300
-    bare = follow(frames, Tracker(TrackingParams(still_hz=1e6, creep=1.0)))
+    bare = follow(frames, Tracker(TrackingParams(still_hz=1e6, creep=1.0, doubt=1.0)))
     tracked = follow(frames)
     raw = track_metrics(bare, truths).jitter_pct
     assert raw > 0.9
     assert track_metrics(tracked, truths).jitter_pct < raw / 3
     assert track_metrics(tracked[150:], truths[150:]).jitter_pct < 0.15  # once it has settled
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_three_corners_that_jump_for_a_moment_do_not_move_a_card_at_rest(side):
+    """A side jumps to a line of print, and takes the end of the next one with it."""
+    shifts = np.roll([[0.028, 0.0], [0.025, 0.01], [0.0, 0.015], [0.0, 0.0]], side, axis=0)
+    found = [[CARD]] * 30 + [[CARD + shifts * DIAGONAL]] * 10 + [[CARD]] * 10
+    for [card] in follow(found)[2:]:
+        np.testing.assert_allclose(card.quad_px, CARD, atol=0.001 * DIAGONAL)
+
+
+def test_a_quad_that_goes_on_being_found_elsewhere_is_taken_over_after_the_patience():
+    moved = CARD + np.array([[0.028, 0.0], [0.025, 0.01], [0.0, 0.015], [0.0, 0.0]]) * DIAGONAL
+    waited = round(TrackingParams().patience_s / FRAME_S)
+    shown = [card.quad_px for [card] in follow([[CARD]] * 30 + [[moved]] * 60)[30:]]
+    np.testing.assert_allclose(shown[waited - 2], CARD, atol=0.001 * DIAGONAL)
+    assert np.abs(shown[waited + 1] - CARD).max() > 0.002 * DIAGONAL
+    np.testing.assert_allclose(shown[-1], moved, atol=0.002 * DIAGONAL)
 
 
 def test_a_side_that_stays_elsewhere_is_believed_in_the_end():
@@ -87,8 +105,8 @@ def test_a_side_that_stays_elsewhere_is_believed_in_the_end():
     seed=st.integers(0, 999),
 )
 def test_no_motion_leaves_a_quad_further_behind_than_the_leash(speed, heading, spin, seed):
-    # So slow a filter that nothing but the leash draws it on.
-    params = TrackingParams(still_hz=0.01, quickness_hz=0.01, speed_hz=0.01)
+    # So slow a filter that nothing but the leash draws it on; it would think each card at rest.
+    params = TrackingParams(still_hz=0.01, quickness_hz=0.01, speed_hz=0.01, patience_s=0.0)
     rng, tracker = np.random.default_rng(seed), Tracker(params)
     step = np.array([np.cos(heading), np.sin(heading)]) * speed * DIAGONAL * FRAME_S
     for number in [0] * 15 + list(range(15)):
