@@ -125,12 +125,12 @@ def _closest(x, size: list[int], mode: str):
 
 
 def _scaled_size(o: Arguments) -> list[int]:
-    height, width = shape_of(o.x)[-2:]
-    factors = [
-        1.0 if f is None else float(concrete(f))
-        for f in (o.scale_factor_height, o.scale_factor_width)
+    """Multiply in float32, the factors' own type: 10 times 0.7 are 7, in float64 6.9999999."""
+    sizes, factors = shape_of(o.x)[-2:], (o.scale_factor_height, o.scale_factor_width)
+    return [
+        size if factor is None else int(np.float32(size) * np.float32(concrete(factor)))
+        for size, factor in zip(sizes, factors, strict=True)
     ]
-    return [int(height * factors[0]), int(width * factors[1])]
 
 
 def _mode(o: Arguments) -> str:
