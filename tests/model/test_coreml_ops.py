@@ -119,12 +119,14 @@ def test_upsampling_matches_tensorflow(align_corners, half_pixel):
     np.testing.assert_allclose(found, tf.transpose(expected, (0, 3, 1, 2)), atol=1e-5)
 
 
-def test_nearest_takes_the_pixel_a_grid_point_lies_in():
+def test_nearest_takes_the_pixel_a_centre_or_an_edge_lies_in():
     x = tf.constant([[[[1.0, 2.0]]]])
     o = inputs(x=x, target_size_height=2, target_size_width=4)
     assert resizing.resize_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 1, 2, 2]] * 2
-    o = inputs(x=x, target_size_height=2, target_size_width=3)
-    assert resizing.resize_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 1, 2]] * 2
+    o = inputs(x=x, target_size_height=2, target_size_width=3)  # centres at 1/3, 1 and 5/3
+    assert resizing.resize_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 2, 2]] * 2
+    o = inputs(x=x, scale_factor_height=1, scale_factor_width=1.5)  # edges at 0, 2/3 and 4/3
+    assert resizing.upsample_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 1, 2]]
 
 
 def test_reshape_keeps_an_axis_marked_zero():

@@ -265,19 +265,21 @@ def test_beyond_the_picture_lies_the_pad_value(tmp_path):
     np.testing.assert_allclose(found[0, 0], [[10, 7.9], [10, 13.9]], atol=1e-4)
 
 
-def test_the_nearest_neighbours_of_old_and_new_resizing(tmp_path):
-    x = np.float32([[[[1, 2]]]])
+def test_old_and_new_resizing_have_the_same_nearest_neighbours(tmp_path):
+    x = np.arange(1, 3, dtype=np.float32).reshape(1, 1, 1, 2)
 
     def build(mb, x):
         given = {"resized_dims": np.uint32(2), "interpolation_mode": "NEAREST_NEIGHBOR"}
         return [
             mb.resize_nearest_neighbor(x=x, target_size_height=1, target_size_width=3),
             mb.resize(x=x, shape=[1, 3], sampling_mode="DEFAULT", **given),
+            mb.resize(x=x, shape=[1, 3], sampling_mode="UNALIGN_CORNERS", **given),
+            mb.resize(x=x, shape=[1, 6], sampling_mode="DEFAULT", **given),
         ]
 
-    older, newer = run(tmp_path, build, x, ios=17)
-    assert older.ravel().tolist() == [1, 1, 2]
-    assert newer.ravel().tolist() == [1, 2, 2]
+    *three, six = run(tmp_path, build, x, ios=17)
+    assert [found.ravel().tolist() for found in three] == [[1, 2, 2]] * 3
+    assert six.ravel().tolist() == [1, 1, 1, 2, 2, 2]
 
 
 def test_sizes_of_fractional_factors_are_rounded_in_float32(tmp_path):

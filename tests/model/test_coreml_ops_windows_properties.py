@@ -210,9 +210,14 @@ def test_upsampling(size, factors):
 
 @few
 @given(size=sizes, target=targets)
-def test_the_nearest_neighbour_is_that_of_tensorflow(size, target):
-    x = random(1, 2, *size)
-    height, width = target
+def test_the_nearest_neighbour_is_where_a_centre_lies(size, target):
+    x, (height, width) = random(1, 2, *size), target
+    rows, columns = (
+        np.floor((np.arange(out) + 0.5) * n / out).astype(int)
+        for n, out in zip(size, target, strict=True)
+    )
+    expected = x[:, :, rows[:, None], columns]
     found = result("resize_nearest_neighbor", x, target_size_height=height, target_size_width=width)
-    expected = tf.raw_ops.ResizeNearestNeighbor(images=x.transpose(0, 2, 3, 1), size=target)
-    np.testing.assert_array_equal(found, tf.transpose(expected, (0, 3, 1, 2)))
+    np.testing.assert_array_equal(found, expected)
+    options = {"shape": target, "resized_dims": 2, "interpolation_mode": "NEAREST_NEIGHBOR"}
+    np.testing.assert_array_equal(result("resize", x, **options), expected)
