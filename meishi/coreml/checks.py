@@ -1,6 +1,7 @@
 """What is checked of an ML program before it is loaded: its operations and its weight files."""
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,35 @@ def check_operations(spec, where: str, function: str | None = None) -> None:
     )
 
 
+def check_names(spec, where: str, function: str) -> None:
+    """Refuse a program of which two values share a name, or that is described otherwise."""
+    held = spec.mlProgram.functions[function]
+    described = description(spec, function)
+    blocks = [held.block_specializations[name] for name in held.block_specializations]
+    for block in blocks:
+        made = [part.name for operation in block.operations for part in operation.outputs]
+        _check_once(where, "values", [*(part.name for part in held.inputs), *made])
+    taken = {part.name for part in (*described.input, *described.state)}
+    wanted = {part.name for part in held.inputs}
+    if taken != wanted:
+        raise InputError(
+            f"{where}: its description has the inputs {sorted(taken)}, but the function "
+            f"{function} takes {sorted(wanted)}; convert again"
+        )
+
+
+def check_features(spec, where: str) -> None:
+    """Refuse a description that names an input or an output twice."""
+    for kind, features in (("inputs", spec.input), ("outputs", spec.output)):
+        _check_once(where, kind, [feature.name for feature in features])
+
+
+def _check_once(where: str, kind: str, names: list[str]) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise InputError(f"{where}: {kind} {twice} are there more than once; convert again")
+
+
 def check_weights(spec, weights: Path, where: str) -> None:
     """Check that each constant kept in a weight file is there in full."""
     found = {_weight_fault(weights, name, offset) for name, offset in set(file_values(spec))}
@@ -84,15 +114,15 @@ def _weight_fault(weights: Path, name: str, offset: int) -> str | None:
     if ".." in name.split("/"):
         return f"{name} leaves the package"
     file = weights / name.rsplit("/", 1)[-1]
-    if not file.is_file():
+    if not file.is_file():  # nor is a circle of links
         return f"{file.name} is missing"
     if not file.resolve().is_relative_to(weights.parent.resolve()):
         return f"{file.name} leaves the package"
+    if offset + _RECORD.size > file.stat().st_size:
+        return f"{file.name} is cut short"
     with file.open("rb") as stream:
         stream.seek(offset)
         record = stream.read(_RECORD.size)
-    if len(record) < _RECORD.size:
-        return f"{file.name} is cut short"
     sentinel, _, data_bytes, data_offset = _RECORD.unpack(record)
     if sentinel != _SENTINEL:
         return f"{file.name} is damaged"

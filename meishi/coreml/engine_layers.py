@@ -29,7 +29,7 @@ def layer_reasons(spec) -> Iterator[tuple[str, str, str]]:
     """Yield name, kind and reason of each layer of a neural network that would leave."""
     for layer in getattr(spec, spec.WhichOneof("Type")).layers:
         kind = layer.WhichOneof("layer")
-        reason = _reason(kind, getattr(layer, kind))
+        reason = kind and _reason(kind, getattr(layer, kind))  # one of no type is refused
         if reason:
             yield layer.name, kind, reason
 

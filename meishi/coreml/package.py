@@ -79,13 +79,19 @@ def spec_path(path: Path) -> Path:
         root = items[manifest["rootModelIdentifier"]]
     except FileNotFoundError:
         raise InputError(f"{path}: not a Core ML package: there is no Manifest.json") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}/Manifest.json: damaged ({error!r}); convert again") from error
-    data = (path / "Data").resolve()
     for item in items.values():
-        if not isinstance(item, str) or not (data / item).resolve().is_relative_to(data):
+        if not _inside(path / "Data", item):
             raise InputError(f"{path}/Manifest.json: the path {item!r} leaves the package")
     return path / "Data" / root
+
+
+def _inside(folder: Path, item) -> bool:
+    try:
+        return (folder / item).resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, TypeError, ValueError):  # a circle of links, no path at all
+        return False
 
 
 def read_spec(path: Path):

@@ -53,6 +53,7 @@ class Program:
             raise InputError(f"{where}: the program cannot be read: {error!r}") from error
         if name not in program.functions:
             raise InputError(f"{where}: the program holds no function; convert again")
+        checks.check_names(spec, where, name)
         mil = program.functions[name]
         description = checks.description(spec, name)
         return cls(
@@ -63,7 +64,7 @@ class Program:
                 for part in description.output
                 if part.type.WhichOneof("Type") == "imageType"
             },
-            outputs=_output_variables(mil, description),
+            outputs=_output_variables(mil, description, where),
             states={
                 part.name: tuple(part.type.stateType.arrayType.shape) for part in description.state
             },
@@ -82,7 +83,7 @@ class Program:
         missing = [
             name
             for name, feature in self.features.items()
-            if name not in values and feature.default is None
+            if name not in values and feature.default is None and not feature.optional
         ]
         if missing:
             raise InputError(f"missing inputs {sorted(missing)}")
@@ -99,7 +100,7 @@ class Program:
         feature = self.features[name]
         value = values.get(name)
         if value is None:
-            value = np.full(feature.shape, feature.default)
+            value = np.full(feature.shape, feature.default or 0.0)
         return tf.constant(feature.tensor(value))
 
     def _graph(self, tensors: dict[str, tf.Tensor]) -> Callable:
@@ -127,12 +128,17 @@ class Program:
         return array
 
 
-def _output_variables(mil, description) -> dict[str, str]:
+def _output_variables(mil, description, where: str) -> dict[str, str]:
     """Return the variable of each output feature; they share names, or at least their order."""
     variables = [variable.name for variable in mil.outputs]
     features = [feature.name for feature in description.output]
-    if set(features) <= set(variables) or len(features) != len(variables):
+    if set(features) <= set(variables):
         return {name: name for name in features}
+    if len(features) != len(variables):
+        raise InputError(
+            f"{where}: its description has the outputs {features}, but the function makes "
+            f"{variables}; convert again"
+        )
     return dict(zip(features, variables, strict=True))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from meishi.coreml.checks import description, function_name
+from meishi.coreml.checks import check_features, description, function_name
 from meishi.coreml.features import Feature
 from meishi.coreml.network.network import KINDS as NETWORKS
 from meishi.coreml.network.network import NeuralNetwork
@@ -85,6 +85,8 @@ class Package:
         spec, weights = read_spec(path)
         name = function_name(spec, function, str(path))
         described = description(spec, name)
+        for part in (described, *(inner.description for inner in parts(spec))):
+            check_features(part, str(path))
         return cls(
             path=path,
             inputs=tuple(feature.name for feature in described.input),
@@ -126,6 +128,9 @@ class Package:
                 known |= stage.run(*given)
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from error
+        missing = sorted(set(self.outputs) - set(known))
+        if missing:
+            raise InputError(f"{self.path}: no part of the model makes the outputs {missing}")
         return {name: known[name] for name in self.outputs}
 
 

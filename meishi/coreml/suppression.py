@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from meishi.errors import InputError
 from meishi.geometry.boxes import nms, xyxy_from_cxcywh
 
 
@@ -39,11 +40,22 @@ class Suppression:
         )
 
     def run(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Suppress; the outputs are float32 with the best box first."""
-        confidence = np.asarray(values[self.confidence[0]])
-        coordinates = np.asarray(values[self.coordinates[0]])
-        score_threshold = float(values.get(*self.score))
-        iou_threshold = float(values.get(*self.iou))
+        """Suppress; the outputs are float32 with the best box first.
+
+        Raises:
+            InputError: for boxes or thresholds of other shapes than Core ML's.
+        """
+        confidence, coordinates = (
+            self._rows(values, name) for name, _ in (self.confidence, self.coordinates)
+        )
+        if coordinates.shape != (len(confidence), 4):
+            raise InputError(
+                f"{self.coordinates[0]}: expected ({len(confidence)}, 4) for {self.confidence[0]} "
+                f"of {confidence.shape}, got {coordinates.shape}"
+            )
+        score_threshold, iou_threshold = (
+            self._threshold(values, *part) for part in (self.score, self.iou)
+        )
 
         scores, labels = confidence.max(axis=1), confidence.argmax(axis=1)
         candidates = np.flatnonzero(scores >= score_threshold)
@@ -55,6 +67,22 @@ class Suppression:
         rows = np.concatenate([*kept, np.empty(0, np.int64)]).astype(np.int64)
         rows = rows[np.lexsort((rows, -scores[rows]))]
         return {self.confidence[1]: confidence[rows], self.coordinates[1]: coordinates[rows]}
+
+    @staticmethod
+    def _rows(values: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+        if name not in values:
+            raise InputError(f"suppression takes {name!r}, which nothing before it makes")
+        array = np.asarray(values[name])
+        if array.ndim != 2 or not array.shape[1]:
+            raise InputError(f"{name}: expected a row for each box, got {array.shape}")
+        return array
+
+    @staticmethod
+    def _threshold(values: Mapping[str, np.ndarray], name: str, default: float) -> float:
+        array = np.asarray(values.get(name, default))
+        if array.size != 1 or array.dtype.kind not in "fiu" or np.isnan(array).any():
+            raise InputError(f"{name}: expected one number, got {array.dtype} {array.shape}")
+        return float(array.reshape(()))
 
     @staticmethod
     def _kept(rows, coordinates, scores, iou_threshold: float) -> np.ndarray:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from meishi.cli import app
 from meishi.coreml.package import save_package, spec_path
-from meishi.coreml.runtime import REASONS
+from meishi.coreml.runtime import REASONS, Package
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
 from tests.model.coreml_programs import builder, mil_type, random
@@ -149,6 +149,33 @@ def unknown_operation(spec):
     function.block_specializations[function.opset].operations[-1].type = "warp"
 
 
+def own_function(spec):
+    function = spec.mlProgram.functions["main"]
+    return function.block_specializations[function.opset]
+
+
+def twice_made(spec):
+    operations = own_function(spec).operations
+    operations.append(operations[-1])
+
+
+def circle(spec):
+    last = own_function(spec).operations[-1]
+    last.inputs["x"].arguments[0].name = last.outputs[0].name
+
+
+def linked_in_a_circle(path):
+    file = model_file(path)
+    file.unlink()
+    file.symlink_to(file)
+
+
+def item_path(path, where):
+    found = json.loads((path / "Manifest.json").read_text(encoding="utf-8"))
+    found["itemInfoEntries"][found["rootModelIdentifier"]]["path"] = where
+    manifest(path, json.dumps(found))
+
+
 def without_operations(spec):
     function = spec.mlProgram.functions["main"]
     del function.block_specializations[function.opset].operations[:]
@@ -207,6 +234,38 @@ PACKAGES = {
         ),
         r"the path '../../x.mlmodel' leaves the package",
     ),
+    "a manifest without a root": (
+        lambda p: manifest(p, json.dumps({"itemInfoEntries": {"a": {"path": "x.mlmodel"}}})),
+        r"Manifest.json: damaged \(KeyError\('rootModelIdentifier'\)\)",
+    ),
+    "a manifest of brackets": (lambda p: manifest(p, "[" * 100_000), r"Manifest.json: damaged"),
+    "a path that is none": (lambda p: item_path(p, "a\0b"), r"leaves the package"),
+    "a model that is a folder": (
+        lambda p: item_path(p, "com.apple.CoreML/weights"), r"a folder where the model file should",
+    ),
+    "a circle of links": (linked_in_a_circle, r"leaves the package"),
+    "an offset beyond all files": (
+        lambda p: altered(p, lambda s: with_blobs(s, lambda b: setattr(b, "offset", 2**63))),
+        r"weight.bin is cut short",
+    ),
+    "a value made twice": (lambda p: altered(p, twice_made), r"values \['y'\] are there more than"),
+    "a circle of values": (lambda p: altered(p, circle), r"cannot be read"),
+    "an input named twice": (
+        lambda p: altered(p, lambda s: s.description.input.append(s.description.input[1])),
+        r"inputs \['x'\] are there more than once",
+    ),
+    "an output named twice": (
+        lambda p: altered(p, lambda s: s.description.output.append(s.description.output[0])),
+        r"outputs \['y'\] are there more than once",
+    ),
+    "an input the function does not take": (
+        lambda p: altered(p, lambda s: setattr(s.description.input[2], "name", "m")),
+        r"the inputs \['image', 'm', 'x'\], but the function main takes \['image', 'n', 'x'\]",
+    ),
+    "an output the function does not make": (
+        lambda p: altered(p, lambda s: setattr(s.description.output.add(), "name", "z")),
+        r"the outputs \['y', 'z'\], but the function makes \['y'\]",
+    ),
     "a compiled model": (lambda p: (p / "coremldata.bin").touch(), r"a compiled model"),
 }  # fmt: skip
 
@@ -216,6 +275,12 @@ def test_bad_packages(path, tmp_path, name):
     change, reason = PACKAGES[name]
     change(path)
     refused(path, tmp_path, reason)
+
+
+def test_a_model_file_may_have_another_name(path, tmp_path):
+    model_file(path).rename(model_file(path).with_name("other.mlmodel"))
+    item_path(path, "com.apple.CoreML/other.mlmodel")
+    assert Package.load(path).predict(GOOD)["y"].shape == (1, 4, 8, 6)
 
 
 @pytest.mark.parametrize("kind", sorted(REASONS))

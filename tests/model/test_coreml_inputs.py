@@ -129,6 +129,17 @@ def test_an_optional_input_has_its_default(path):
     assert found.tolist() == [6, 6, 6]
 
 
+def test_an_optional_input_without_a_default_is_zero(path):
+    inputs = [ct.TensorType(name="x", shape=(3,), default_value=np.full(3, 2.0, np.float32))]
+    converted(path, lambda mb, x: mb.add(x=x, y=3.0), (3,), inputs)
+    spec = ct.proto.Model_pb2.Model()
+    spec.ParseFromString(spec_path(path).read_bytes())
+    spec.description.input[0].type.multiArrayType.ClearField("defaultOptionalValue")
+    spec_path(path).write_bytes(spec.SerializeToString())
+    (found,) = Package.load(path).predict({}).values()
+    assert found.tolist() == [3, 3, 3]
+
+
 def test_a_classifier_names_the_best_class(path):
     inputs = [ct.TensorType(name="x", shape=(1, 3))]
     package = converted(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.model.coreml_networks import run_layer
 from tests.model.coreml_programs import random
-from tests.model.test_coreml_ops import padded, slow_conv, slow_transpose, windows
+from tests.model.coreml_references import gathered, pad, slow_conv, slow_transpose, slow_windows
 
 pytestmark = pytest.mark.tf
 few = settings(max_examples=20, deadline=None)
@@ -42,7 +42,7 @@ def test_convolutions(kernel, strides, dilation, groups, pads):
         kernelSize=list(kernel), stride=list(strides), dilationFactor=list(dilation),
         valid=edges(pads), hasBias=True, weights=weight, bias=np.ones(8),
     )  # fmt: skip
-    expected = slow_conv(padded(X, pads), weight, strides, dilation, groups) + 1
+    expected = slow_conv(pad(X, pads), weight, strides, dilation, groups) + 1
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -54,7 +54,7 @@ def test_same_padding_has_two_modes(mode, pads):
         "convolution", X, outputChannels=2, kernelChannels=4, stride=[2, 2],
         same={"asymmetryMode": mode}, weights=weight,
     )  # fmt: skip
-    expected = slow_conv(padded(X, pads), weight, (2, 2), (1, 1), 1)
+    expected = slow_conv(pad(X, pads), weight, (2, 2), (1, 1), 1)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -71,10 +71,7 @@ def test_deconvolutions(kernel, strides, groups):
 
 
 def slow_pool(x, kernel, strides, reduce):
-    cells = {(i, j): reduce(window) for i, j, window in windows(x, kernel, strides)}
-    height, width = max(cells)[0] + 1, max(cells)[1] + 1
-    rows = [[cells[i, j] for j in range(width)] for i in range(height)]
-    return np.array(rows).transpose(2, 3, 0, 1)
+    return gathered({p: reduce(window) for p, window in slow_windows(x, kernel, strides)})
 
 
 POOLS = (
@@ -97,14 +94,14 @@ def test_poolings(mode, kernel, strides):
 def test_a_mean_without_its_padding():
     fields = {"kernelSize": [3, 3], "stride": [2, 2], "valid": edges((1, 1, 1, 1))}
     found = run_layer("pooling", X, type=1, avgPoolExcludePadding=True, **fields)
-    mean = slow_pool(padded(X, (1, 1, 1, 1)), (3, 3), (2, 2), POOLS[1])
-    share = slow_pool(padded(np.ones_like(X), (1, 1, 1, 1)), (3, 3), (2, 2), POOLS[1])
+    mean = slow_pool(pad(X, (1, 1, 1, 1)), (3, 3), (2, 2), POOLS[1])
+    share = slow_pool(pad(np.ones_like(X), (1, 1, 1, 1)), (3, 3), (2, 2), POOLS[1])
     np.testing.assert_allclose(found, mean / share, atol=1e-5)
 
 
 def test_the_last_pixel_is_included():
     found = run_layer("pooling", X, kernelSize=[2, 2], stride=[2, 2], includeLastPixel={})
-    expected = slow_pool(padded(X, (0, 1, 0, 0), -np.inf), (2, 2), (2, 2), POOLS[0])
+    expected = slow_pool(pad(X, (0, 1, 0, 0), -np.inf), (2, 2), (2, 2), POOLS[0])
     np.testing.assert_array_equal(found, expected)
 
 

@@ -1,7 +1,5 @@
 """MIL operations against obvious slow references in NumPy."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +9,7 @@ from meishi.coreml.kernels import convolution, resizing
 from meishi.coreml.kernels.arguments import Arguments
 from meishi.coreml.ops import OPS
 from meishi.keras import tf
+from tests.model.coreml_references import pad, slow_conv, slow_transpose
 
 pytestmark = pytest.mark.tf
 slow_enough = settings(max_examples=25, deadline=None)
@@ -22,44 +21,6 @@ def inputs(**given):
 
 def random(*shape):
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
-
-
-def padded(x, pads, value=0.0):
-    top, bottom, left, right = pads
-    return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=value)
-
-
-def windows(x, kernel, strides, dilations=(1, 1)):
-    """Yield (row, column, window) of a valid sliding window over (N, C, H, W)."""
-    extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-    rows, columns = ((n - e) // s + 1 for n, e, s in zip(x.shape[2:], extent, strides, strict=True))
-    for i, j in itertools.product(range(rows), range(columns)):
-        top, left = i * strides[0], j * strides[1]
-        yield (
-            i,
-            j,
-            x[
-                :,
-                :,
-                top : top + extent[0] : dilations[0],
-                left : left + extent[1] : dilations[1],
-            ],
-        )
-
-
-def slow_conv(x, weight, strides, dilations, groups):
-    cells = {}
-    per_group = weight.shape[0] // groups
-    for i, j, window in windows(x, weight.shape[2:], strides, dilations):
-        parts = np.split(window, groups, axis=1)
-        cells[i, j] = [
-            (parts[out // per_group] * weight[out]).sum(axis=(1, 2, 3))
-            for out in range(weight.shape[0])
-        ]
-    height, width = max(cells)[0] + 1, max(cells)[1] + 1
-    return np.array([[cells[i, j] for j in range(width)] for i in range(height)]).transpose(
-        3, 2, 0, 1
-    )
 
 
 @slow_enough
@@ -85,7 +46,7 @@ def test_conv_matches_a_sliding_window(kernel, strides, dilations, groups, multi
             pad=pads,
         )
     )
-    expected = slow_conv(padded(x, pads), weight, strides, dilations, groups) + 1
+    expected = slow_conv(pad(x, pads), weight, strides, dilations, groups) + 1
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -99,26 +60,8 @@ def test_padding_types_put_the_odd_pixel_where_they_say(pad_type, pads):
     x, weight = random(1, 2, 7, 8), random(3, 2, 3, 3)
     o = inputs(x=tf.constant(x), weight=weight, bias=None, groups=1, pad_type=pad_type, pad=None)
     o.strides, o.dilations = (2, 2), (1, 1)
-    expected = slow_conv(padded(x, pads), weight, (2, 2), (1, 1), 1)
+    expected = slow_conv(pad(x, pads), weight, (2, 2), (1, 1), 1)
     np.testing.assert_allclose(convolution.conv(o), expected, atol=1e-4)
-
-
-def slow_transpose(x, weight, strides, dilations, groups):
-    """Scatter: each input pixel adds its kernel to the result."""
-    extent = [(k - 1) * d + 1 for k, d in zip(weight.shape[2:], dilations, strict=True)]
-    size = [(n - 1) * s + e for n, s, e in zip(x.shape[2:], strides, extent, strict=True)]
-    per_group = x.shape[1] // groups
-    out = np.zeros((1, weight.shape[1] * groups, *size), np.float32)
-    for c, i, j in itertools.product(*map(range, x.shape[1:])):
-        first = c // per_group * weight.shape[1]
-        top, left = i * strides[0], j * strides[1]
-        out[
-            0,
-            first : first + weight.shape[1],
-            top : top + extent[0] : dilations[0],
-            left : left + extent[1] : dilations[1],
-        ] += x[0, c, i, j] * weight[c]
-    return out
 
 
 @slow_enough
@@ -142,23 +85,6 @@ def test_conv_transpose_crops_its_custom_padding():
     o.strides, o.dilations, o.pad_type, o.pad = (2, 2), (1, 1), "custom", [1, 0, 0, 2]
     expected = slow_transpose(x, weight, (2, 2), (1, 1), 1)[:, :, 1:, :-2]
     np.testing.assert_allclose(convolution.conv_transpose(o), expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("exclude", [False, True])
-@pytest.mark.parametrize("kind", ["max_pool", "avg_pool"])
-def test_pooling_matches_a_sliding_window(kind, exclude):
-    x, pads = random(1, 2, 6, 7) - 3, (1, 0, 1, 1)
-    o = inputs(x=tf.constant(x), kernel_sizes=[3, 2], strides=[2, 1], pad_type="custom", pad=pads)
-    o.ceil_mode, o.exclude_padding_from_average = False, exclude
-    found = OPS[kind](o).numpy()
-    real = windows(padded(np.ones_like(x), pads), (3, 2), (2, 1))
-    filled = padded(x, pads, -np.inf if kind == "max_pool" else 0.0)
-    for (i, j, window), (_, _, ones) in zip(windows(filled, (3, 2), (2, 1)), real, strict=True):
-        if kind == "max_pool":
-            expected = window.max(axis=(2, 3))
-        else:
-            expected = window.sum(axis=(2, 3)) / (ones.sum(axis=(2, 3)) if exclude else 6)
-        np.testing.assert_allclose(found[:, :, i, j], expected, atol=1e-5)
 
 
 # Interpolating the ramp 0, 1 gives back the grid points of Apple's MIL reference.
@@ -193,12 +119,14 @@ def test_upsampling_matches_tensorflow(align_corners, half_pixel):
     np.testing.assert_allclose(found, tf.transpose(expected, (0, 3, 1, 2)), atol=1e-5)
 
 
-def test_nearest_takes_the_pixel_a_grid_point_lies_in():
+def test_nearest_takes_the_pixel_a_centre_or_an_edge_lies_in():
     x = tf.constant([[[[1.0, 2.0]]]])
     o = inputs(x=x, target_size_height=2, target_size_width=4)
     assert resizing.resize_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 1, 2, 2]] * 2
-    o = inputs(x=x, target_size_height=2, target_size_width=3)
-    assert resizing.resize_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 1, 2]] * 2
+    o = inputs(x=x, target_size_height=2, target_size_width=3)  # centres at 1/3, 1 and 5/3
+    assert resizing.resize_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 2, 2]] * 2
+    o = inputs(x=x, scale_factor_height=1, scale_factor_width=1.5)  # edges at 0, 2/3 and 4/3
+    assert resizing.upsample_nearest_neighbor(o)[0, 0].numpy().tolist() == [[1, 1, 2]]
 
 
 def test_reshape_keeps_an_axis_marked_zero():

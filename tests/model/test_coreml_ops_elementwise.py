@@ -283,3 +283,30 @@ def test_fp16_rounds_every_result(tmp_path):
         expected = expected.astype(np.float16).astype(np.float32)
     assert found.tolist() == expected.tolist()
     assert found[0] != np.float32(1 / 3)
+
+
+def test_integers_whose_results_are_fractions_are_truncated(tmp_path):
+    x = np.int32([[3, -4], [1, -1]])
+
+    def build(mb, x):
+        norm, power = mb.reduce_l2_norm(x=x, axes=[1]), mb.exp2(x=x)
+        square = mb.square(x=x)
+        total = mb.reduce_log_sum(x=square, axes=[1])
+        return [norm, power, total, mb.reduce_log_sum_exp(x=square, axes=[1])]
+
+    found = run(tmp_path, build, x)
+    # sqrt(2) = 1.41, 2^-4 = 0.0625, ln 25 = 3.2, ln 2 = 0.7, ln(e + e) = 1.7
+    expected = [[5, 1], [[8, 0], [2, 0]], [3, 0], [16, 1]]
+    for value, wanted in zip(found, expected, strict=True):
+        assert value.dtype == np.int32 and value.tolist() == wanted
+
+
+def test_a_cast_to_few_bits_wraps_round(tmp_path):
+    x = np.int32([300, -3, 127, -129, 40000])
+    kinds = ("int8", "uint8", "int16", "uint16")
+
+    def build(mb, x):
+        return [mb.cast(x=mb.cast(x=x, dtype=kind), dtype="int32") for kind in kinds]
+
+    for kind, found in zip(kinds, run(tmp_path, build, x, ios=17), strict=True):
+        assert found.tolist() == x.astype(kind).tolist()

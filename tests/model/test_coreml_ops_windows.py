@@ -1,50 +1,20 @@
 """Convolutions, poolings and resizings of saved MIL programs, against plain loops."""
 
-import itertools
-
 import numpy as np
 import pytest
 
 from tests.model.coreml_programs import random, run
+from tests.model.coreml_references import (
+    gathered,
+    pad,
+    points,
+    slow_conv,
+    slow_linear,
+    slow_transpose,
+    slow_windows,
+)
 
 pytestmark = pytest.mark.tf
-
-
-def slow_windows(x, kernel, strides, dilations=None):
-    """Yield (place, window) of a valid sliding window over (N, C, *D)."""
-    dilations = dilations or [1] * len(kernel)
-    extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-    counts = [(n - e) // s + 1 for n, e, s in zip(x.shape[2:], extent, strides, strict=True)]
-    for place in itertools.product(*map(range, counts)):
-        cuts = zip(place, strides, extent, dilations, strict=True)
-        yield place, x[(..., *[slice(p * s, p * s + e, d) for p, s, e, d in cuts])]
-
-
-def pad(x, pads, value=0.0):
-    amounts = np.reshape(pads, (-1, 2)).tolist()
-    return np.pad(x, [(0, 0), (0, 0), *amounts], constant_values=value)
-
-
-def gathered(cells):
-    """Make (N, C, *D) of a dictionary of (N, C) by place."""
-    counts = np.max(list(cells), axis=0) + 1
-    result = np.zeros((*next(iter(cells.values())).shape, *counts))
-    for place, value in cells.items():
-        result[(..., *place)] = value
-    return result
-
-
-def slow_conv(x, weight, strides, dilations, groups):
-    cells = {}
-    per_group = len(weight) // groups
-    for place, window in slow_windows(x, weight.shape[2:], strides, dilations):
-        parts = np.split(window, groups, axis=1)
-        columns = [
-            (parts[out // per_group] * weight[out]).reshape(len(x), -1).sum(axis=1)
-            for out in range(len(weight))
-        ]
-        cells[place] = np.stack(columns, axis=1)
-    return gathered(cells)
 
 
 SIZES = {1: (9,), 2: (9, 7), 3: (6, 5, 7)}
@@ -104,25 +74,6 @@ def test_pad_types(tmp_path, pad_type, pads):
         for place, window in slow_windows(pad(x, pads, -np.inf), (4, 4), (3, 3))
     }
     np.testing.assert_allclose(pooled, gathered(largest))
-
-
-def slow_transpose(x, weight, strides, dilations, groups):
-    """Scatter: each value adds its kernel to the result."""
-    axes = x.ndim - 2
-    per_group, out = x.shape[1] // groups, weight.shape[1]
-    size = [
-        (n - 1) * s + (k - 1) * d + 1
-        for n, s, k, d in zip(x.shape[2:], strides, weight.shape[2:], dilations, strict=True)
-    ]
-    result = np.zeros((len(x), out * groups, *size))
-    for place in itertools.product(*map(range, x.shape[2:])):
-        for tap in itertools.product(*map(range, weight.shape[2:])):
-            at = [place[i] * strides[i] + tap[i] * dilations[i] for i in range(axes)]
-            for c in range(x.shape[1]):
-                first = c // per_group * out
-                value = x[(slice(None), c, *place)][:, None] * weight[(c, slice(None), *tap)]
-                result[(slice(None), slice(first, first + out), *at)] += value
-    return result
 
 
 @pytest.mark.parametrize("axes", SIZES)
@@ -211,33 +162,6 @@ def test_ceil_mode_adds_a_window_whose_rest_does_not_count(tmp_path):
     expected = [[3, 5, 6], [2, 4, 5.5], [1, 3, 5, 3], [1.5, 3, 5, 6]]
     for value, wanted in zip(found, expected, strict=True):
         np.testing.assert_allclose(value[0, 0], wanted, rtol=1e-6)
-
-
-def slow_linear(x, points, axis):
-    """Interpolate along an axis; points beyond the ends take the end."""
-    size = x.shape[axis]
-    rows = []
-    for point in points:
-        point = min(max(point, 0), size - 1)
-        low = int(point)
-        high = min(low + 1, size - 1)
-        share = point - low
-        rows.append((1 - share) * x.take(low, axis) + share * x.take(high, axis))
-    return np.stack(rows, axis=axis)
-
-
-def points(mode, size, out):
-    """Grid points as Apple's reference of resize_bilinear writes them."""
-    steps = np.arange(out)
-    if mode in ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS"):
-        return steps * (size - 1) / (out - 1)
-    if mode == "DEFAULT":
-        return steps * (size - size / out) / (out - 1)
-    if mode == "OFFSET_CORNERS":
-        delta = max(1, size - 1) / out
-        return 0.5 * delta + steps * delta
-    spacing = size / out
-    return steps * spacing + 0.5 * spacing - 0.5
 
 
 MODES = ["DEFAULT", "STRICT_ALIGN_CORNERS", "ALIGN_CORNERS", "OFFSET_CORNERS", "UNALIGN_CORNERS"]
@@ -341,16 +265,31 @@ def test_beyond_the_picture_lies_the_pad_value(tmp_path):
     np.testing.assert_allclose(found[0, 0], [[10, 7.9], [10, 13.9]], atol=1e-4)
 
 
-def test_the_nearest_neighbours_of_old_and_new_resizing(tmp_path):
-    x = np.float32([[[[1, 2]]]])
+def test_old_and_new_resizing_have_the_same_nearest_neighbours(tmp_path):
+    x = np.arange(1, 3, dtype=np.float32).reshape(1, 1, 1, 2)
 
     def build(mb, x):
         given = {"resized_dims": np.uint32(2), "interpolation_mode": "NEAREST_NEIGHBOR"}
         return [
             mb.resize_nearest_neighbor(x=x, target_size_height=1, target_size_width=3),
             mb.resize(x=x, shape=[1, 3], sampling_mode="DEFAULT", **given),
+            mb.resize(x=x, shape=[1, 3], sampling_mode="UNALIGN_CORNERS", **given),
+            mb.resize(x=x, shape=[1, 6], sampling_mode="DEFAULT", **given),
         ]
 
-    older, newer = run(tmp_path, build, x, ios=17)
-    assert older.ravel().tolist() == [1, 1, 2]
-    assert newer.ravel().tolist() == [1, 2, 2]
+    *three, six = run(tmp_path, build, x, ios=17)
+    assert [found.ravel().tolist() for found in three] == [[1, 2, 2]] * 3
+    assert six.ravel().tolist() == [1, 1, 1, 2, 2, 2]
+
+
+def test_sizes_of_fractional_factors_are_rounded_in_float32(tmp_path):
+    x = random(1, 1, 10, 20)
+
+    def build(mb, x):  # 10 * 0.7 and 20 * 1.3 are a little less in float64
+        factors = {"scale_factor_height": 0.7, "scale_factor_width": 1.3}
+        return [
+            mb.upsample_nearest_neighbor(x=x, **factors),
+            mb.upsample_bilinear(x=x, align_corners=True, **factors),
+        ]
+
+    assert [found.shape for found in run(tmp_path, build, x)] == [(1, 1, 7, 26)] * 2

@@ -20,6 +20,7 @@ from meishi.keras import tf
 
 _EPSILON = {"inverse": 1e-4, "log": 1e-45, "rsqrt": 1e-12}
 _LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
+_NARROW = ("int8", "uint8", "int16", "uint16")
 
 
 def _unary(kernel: Callable) -> Kernel:
@@ -50,13 +51,22 @@ def _keeping_integers(kernel: Callable) -> Callable:
     return apply
 
 
+def _exp2(x):
+    """Of integers too, whose negative powers are fractions: truncated to 0."""
+    if x.dtype.is_integer:
+        return tf.cast(tf.pow(np.float64(2), tf.cast(x, tf.float64)), x.dtype)
+    return tf.pow(tf.cast(2, x.dtype), x)
+
+
 def _cast(o: Arguments):
-    """Change the type; floats become integers by truncation."""
+    """Change the type; floats become integers by truncation, and 8 or 16 bits wrap round."""
     kinds = {"bool": tf.bool, "int": tf.int32, "uint": tf.int32, "fp": tf.float32}
-    kind = str(concrete(o.dtype)).rstrip("0123456789")
+    name = str(concrete(o.dtype))
+    kind = name.rstrip("0123456789")
     if kind not in kinds:
-        raise ValueError(f"cast: to {concrete(o.dtype)} is not implemented by this runtime")
-    return tf.cast(o.x, kinds[kind])
+        raise ValueError(f"cast: to {name} is not implemented by this runtime")
+    y = tf.cast(o.x, kinds[kind])
+    return tf.cast(tf.cast(y, getattr(tf, name)), tf.int32) if name in _NARROW else y
 
 
 def _clip(o: Arguments):
@@ -107,7 +117,7 @@ OPS: dict[str, Kernel] = {
     "equal": _binary(tf.equal),
     "erf": _unary(tf.math.erf),
     "exp": _unary(tf.exp),
-    "exp2": _unary(lambda x: tf.pow(tf.cast(2, x.dtype), x)),
+    "exp2": _unary(_exp2),
     "floor": _unary(tf.floor),
     "floor_div": _binary(tf.math.floordiv),
     "greater": _binary(tf.greater),

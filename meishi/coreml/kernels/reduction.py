@@ -23,6 +23,17 @@ def _arg(kernel: Callable) -> Kernel:
     return apply
 
 
+def _as_floats(kernel: Callable) -> Callable:
+    """Reduce integers as floats, and truncate the result: it has the type of x."""
+
+    def apply(x, **over):
+        if not x.dtype.is_integer:
+            return kernel(x, **over)
+        return tf.cast(kernel(tf.cast(x, tf.float64), **over), x.dtype)
+
+    return apply
+
+
 def _l1_norm(x, **over):
     return tf.reduce_sum(tf.abs(x), **over)
 
@@ -81,9 +92,9 @@ OPS: dict[str, Kernel] = {
     "reduce_argmax": _arg(tf.argmax),
     "reduce_argmin": _arg(tf.argmin),
     "reduce_l1_norm": _reduce(_l1_norm),
-    "reduce_l2_norm": _reduce(_l2_norm),
-    "reduce_log_sum": _reduce(_log_sum),
-    "reduce_log_sum_exp": _reduce(tf.reduce_logsumexp),
+    "reduce_l2_norm": _reduce(_as_floats(_l2_norm)),
+    "reduce_log_sum": _reduce(_as_floats(_log_sum)),
+    "reduce_log_sum_exp": _reduce(_as_floats(tf.reduce_logsumexp)),
     "reduce_max": _reduce(tf.reduce_max),
     "reduce_mean": _reduce(tf.reduce_mean),
     "reduce_min": _reduce(tf.reduce_min),

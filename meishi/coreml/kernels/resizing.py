@@ -1,8 +1,10 @@
 """MIL's resizing operations over the last axes.
 
 A bilinear resize is a matrix product an axis: an (out, in) matrix of weights built from the grid
-points that Apple's MIL reference gives for each sampling mode. The nearest neighbour of `resize` is
-the pixel closest to the grid point; that of the older operations the pixel the point lies in.
+points that Apple's MIL reference gives for each sampling mode. The nearest neighbour is the pixel
+in which the centre of a new one lies, as in TensorFlow 2: coremltools converts that to it, and the
+values its tests expect (two to three, 20 to 60 pixels) allow no other rule. For
+`upsample_nearest_neighbor` it is the pixel in which the edge of a new one lies, as in PyTorch.
 """
 
 import numpy as np
@@ -33,12 +35,12 @@ def upsample_bilinear(o: Arguments):
 
 def resize_nearest_neighbor(o: Arguments):
     """Repeat or skip pixels to a size."""
-    return _repeated(o.x, [integer(o.target_size_height), integer(o.target_size_width)])
+    return _repeated(o.x, [integer(o.target_size_height), integer(o.target_size_width)], True)
 
 
 def upsample_nearest_neighbor(o: Arguments):
     """Repeat pixels by two factors."""
-    return _repeated(o.x, _scaled_size(o))
+    return _repeated(o.x, _scaled_size(o), False)
 
 
 def resize(o: Arguments):
@@ -50,6 +52,8 @@ def resize(o: Arguments):
     wanted = integers(o.shape)[-count:]
     target = [have if n == 0 else n for n, have in zip(wanted, sizes, strict=True)]
     if o.interpolation_mode is not None and str(concrete(o.interpolation_mode)) != "LINEAR":
+        if _mode(o) in ("DEFAULT", "UNALIGN_CORNERS"):
+            return _repeated(o.x, target, True)
         return _closest(o.x, target, _mode(o))
     return _linear(o.x, target, _mode(o))
 
@@ -103,13 +107,14 @@ def _linear(x, size: list[int], mode: str):
     return x
 
 
-def _repeated(x, size: list[int]):
-    """Take the pixel that each point of the DEFAULT grid lies in."""
-    for axis, wanted in zip((-2, -1), size, strict=True):
+def _repeated(x, size: list[int], centres: bool):
+    """Take the pixel in which the centre, else the first edge, of each new one lies."""
+    for axis, wanted in zip(range(-len(size), 0), size, strict=True):
         have = shape_of(x)[axis]
         factor, rest = divmod(wanted, have)
         if rest:
-            x = tf.gather(x, np.arange(wanted) * have // wanted, axis=len(x.shape) + axis)
+            twice = 2 * np.arange(wanted) + centres
+            x = tf.gather(x, twice * have // (2 * wanted), axis=len(x.shape) + axis)
         else:
             x = tf.repeat(x, factor, axis=axis)
     return x
@@ -125,12 +130,12 @@ def _closest(x, size: list[int], mode: str):
 
 
 def _scaled_size(o: Arguments) -> list[int]:
-    height, width = shape_of(o.x)[-2:]
-    factors = [
-        1.0 if f is None else float(concrete(f))
-        for f in (o.scale_factor_height, o.scale_factor_width)
+    """Multiply in float32, the factors' own type: 10 times 0.7 are 7, in float64 6.9999999."""
+    sizes, factors = shape_of(o.x)[-2:], (o.scale_factor_height, o.scale_factor_width)
+    return [
+        size if factor is None else int(np.float32(size) * np.float32(concrete(factor)))
+        for size, factor in zip(sizes, factors, strict=True)
     ]
-    return [int(height * factors[0]), int(width * factors[1])]
 
 
 def _mode(o: Arguments) -> str:

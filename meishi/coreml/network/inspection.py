@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from meishi.coreml.features import Feature
 from meishi.coreml.kernels.arguments import shape_of
 from meishi.coreml.network import running
 from meishi.coreml.network.network import NeuralNetwork, network_of, unknown_layers
 from meishi.coreml.network.parameters import compression, stored
 from meishi.errors import InputError
+
+_MOST = 2**28  # values of an input that is made only to count: one of float32 takes 1 GB
 
 
 def described(spec) -> dict[str, Any]:
@@ -59,6 +62,10 @@ def _count(weights) -> int:
 def _macs(spec) -> tuple[int, list[str]]:
     if unknown_layers(spec):
         return 0, ["(the network cannot be walked)"]
+    features = [Feature.from_spec(part) for part in spec.description.input]
+    wide = [f.name for f in features if not 0 <= math.prod(f.shape) <= _MOST]
+    if wide:
+        return 0, [f"(the network cannot be walked: inputs {wide} are too large)"]
     counts: list[int] = []
 
     def observe(layer, inputs, outputs) -> None:

@@ -79,9 +79,18 @@ class NeuralNetwork:
             if missing:
                 raise InputError(f"{self.where}: layer {layer.name} takes {missing}: not made yet")
             known.update(layer.output)
-        named = set(self.outputs) - {name for name in self._label_outputs() if name}
-        if named - known:
-            raise InputError(f"{self.where}: no layer makes the outputs {sorted(named - known)}")
+        open_outputs = sorted(self._wanted() - known)
+        if open_outputs:
+            raise InputError(f"{self.where}: no layer makes the outputs {open_outputs}")
+        made = [
+            name
+            for layer in network_of(self.spec).layers
+            if layer.WhichOneof("layer") != "copy"  # which may write over a value
+            for name in layer.output
+        ]
+        twice = sorted({name for name in made if made.count(name) > 1})
+        if twice:
+            raise InputError(f"{self.where}: several layers make {twice}")
 
     @property
     def of_five_axes(self) -> tuple[bool, bool]:
@@ -135,7 +144,8 @@ class NeuralNetwork:
 
     def _probability_blob(self) -> str:
         classifier = self.spec.neuralNetworkClassifier
-        return classifier.labelProbabilityLayerName or classifier.layers[-1].output[0]
+        made = [name for layer in classifier.layers for name in layer.output[:1]]
+        return classifier.labelProbabilityLayerName or (made[-1] if made else "of a last layer")
 
     def _named(self, results: Mapping) -> Iterator[tuple[str, Any]]:
         label, probabilities = self._label_outputs()
@@ -171,11 +181,11 @@ class NeuralNetwork:
         for part in network_of(self.spec).preprocessing:
             if part.featureName not in ("", name):
                 continue
-            if part.WhichOneof("preprocessor") == "scaler":
+            kind = part.WhichOneof("preprocessor")
+            if kind == "scaler":
                 value = part.scaler.channelScale * value + _bias(part.scaler, feature)
-            else:
-                mean = np.array(part.meanImage.meanImage, np.float32)
-                value = value - mean.reshape(value.shape[-3:])
+            elif kind == "meanImage":
+                value = value - _mean_picture(part.meanImage, name, value.shape[-3:])
         return value
 
     def _output(self, feature: Feature, value: np.ndarray):
@@ -189,6 +199,13 @@ class NeuralNetwork:
 def _labels(classifier) -> list:
     kind = classifier.WhichOneof("ClassLabels")
     return list(getattr(classifier, kind).vector) if kind else []
+
+
+def _mean_picture(spec, name: str, shape) -> np.ndarray:
+    mean = np.array(spec.meanImage, np.float32)
+    if mean.size != np.prod(shape):
+        raise InputError(f"{name}: a mean picture of {mean.size} values for {tuple(shape)}")
+    return mean.reshape(shape)
 
 
 def _bias(scaler, feature: Feature) -> np.ndarray:

@@ -10,6 +10,7 @@ from meishi.coreml import execution
 from meishi.coreml.kernels.arguments import concrete
 from meishi.coreml.network.parameters import Layer
 from meishi.coreml.network.table import LAYERS
+from meishi.errors import InputError
 from meishi.keras import tf
 
 _TRUE = 1e-6  # a condition holds above it
@@ -51,6 +52,11 @@ def run(layers, known: dict, rounded: bool, observe: Observer | None = None) -> 
             kernel = partial(LAYERS[kind], Layer(p, inputs))
             result = execution.apply(kernel, inputs, rounded, f"layer {layer.name}, {kind},")
             results = result if isinstance(result, tuple | list) else (result,)
+            if len(layer.output) > len(results):
+                raise InputError(
+                    f"layer {layer.name}, {kind}, makes {len(results)} outputs, but "
+                    f"{list(layer.output)} are named"
+                )
             floats = [_float(value) for value in results[: len(layer.output)]]
             known.update(zip(layer.output, floats, strict=True))
             if observe:
