@@ -4,6 +4,7 @@ A `Node` is a JSON value that knows where it stands. Its getters give None (or n
 they have noted a fault, so that a reader goes on and finds the next one.
 """
 
+import codecs
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -124,6 +125,12 @@ def parse_number(text: str | None) -> float | None:
         return None
     value = float(text)
     return value if abs(value) < LARGEST else None
+
+
+def decoded(content: bytes) -> str:
+    """Decode text in UTF-8, or in UTF-16 with its byte order mark, as Windows writes it."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig", errors="replace")
 
 
 def load_json(content: bytes) -> Any:
