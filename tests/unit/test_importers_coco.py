@@ -269,3 +269,22 @@ def test_a_missing_picture_is_not_replaced_by_another_of_its_name(tmp_path):
 
     message = refusal(export(tmp_path, change, {"val/b.jpg": picture()}), "coco")
     assert "images[0]: no picture 'train/b.jpg': the nearest is val/b.jpg" in message
+
+
+@pytest.mark.parametrize("number", [str, float])
+def test_run_lengths_and_sizes_that_became_text_are_read(tmp_path, number):
+    runs = mask_runs(drawn_mask())
+    told = {"size": [number(120), number(160)], "counts": [number(run) for run in runs]}
+
+    def change(root):
+        root["images"][0].update(width="160", height="120")
+        root["annotations"][0].update(segmentation=told, iscrowd="0")
+
+    assert np.abs(card_px(export(tmp_path, change), "coco") - QUAD_PX).max() < 2
+
+
+def test_run_lengths_that_are_missing_are_refused(tmp_path):
+    folder = export(tmp_path, annotation(segmentation={"size": [120, 160]}))
+    assert "segmentation: counts: expected text, or whole numbers, got None" in refusal(
+        folder, "coco"
+    )

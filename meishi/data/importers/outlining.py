@@ -82,9 +82,15 @@ def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarr
         if len(corners) != 4:
             raise NoQuadError(f"has {len(corners)} points; a card has four corners")
         return quad_from_corners(corners)
+    parts = [_opened(part) for part in parts]
     quad_px = quad_from_outline(parts, frame_px)
     drawn = sum(map(len, parts)) == 4  # else the sides are fitted
     return quad_px if drawn else _shown(quad_px, frame_px)
+
+
+def _opened(part: np.ndarray) -> np.ndarray:
+    """Drop a last point that is the first again: some tools close their polygons so."""
+    return part[:-1] if len(part) > 1 and np.array_equal(part[0], part[-1]) else part
 
 
 def _shown(quad_px: np.ndarray, frame_px: tuple[int, int]) -> np.ndarray:
