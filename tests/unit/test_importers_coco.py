@@ -288,3 +288,22 @@ def test_run_lengths_that_are_missing_are_refused(tmp_path):
     assert "segmentation: counts: expected text, or whole numbers, got None" in refusal(
         folder, "coco"
     )
+
+
+def test_of_two_pictures_of_a_name_the_one_in_the_label_files_folder_is_meant(tmp_path):
+    for seed, split in enumerate(("train", "val")):
+        export(tmp_path / split, files={"data/a.jpg": picture(seed=seed)})
+        (tmp_path / split / "a.jpg").unlink()
+    found = scenes(tmp_path, "coco")
+    assert [r.attributes["photo"] for r in found] == ["train/data/a.jpg", "val/data/a.jpg"]
+
+
+def test_shares_of_the_frame_in_place_of_pixels_are_refused(tmp_path):
+    shares = exports.SHARES.ravel().tolist()
+    message = refusal(export(tmp_path, annotation(segmentation=[shares])), "coco")
+    assert "annotations[0]: the outline is 0.51x0.46 px; are these shares" in message
+
+
+def test_labels_are_one_in_both_forms_of_unicode(tmp_path):
+    folder = export(tmp_path, lambda root: root["categories"][0].update(name="\u30ab\u3099"))
+    assert len(scenes(folder, "coco", ["\u30ac"])[0].cards) == 1

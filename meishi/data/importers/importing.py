@@ -15,7 +15,7 @@ import numpy as np
 
 from meishi import images
 from meishi.data import records
-from meishi.data.importers.finding import Finder, NotFoundError, same_path
+from meishi.data.importers.finding import Finder, NotFoundError, composed, same_path
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
 from meishi.data.importers.opening import (
@@ -82,8 +82,9 @@ def import_scenes(
 
 def _cards(shapes: Sequence[Shape], labels: Sequence[str], tally: Tally) -> tuple[Shape, ...]:
     kept = []
+    asked = {composed(label) for label in labels}
     for shape in shapes:
-        card = not labels or any(label in labels for label in shape.labels)
+        card = not labels or any(composed(label) in asked for label in shape.labels)
         counter = tally.labels if card else tally.ignored_labels
         counter.update(shape.labels or ("",))
         kept += [shape] if card else []
@@ -91,11 +92,11 @@ def _cards(shapes: Sequence[Shape], labels: Sequence[str], tally: Tally) -> tupl
 
 
 def _missing_labels(path: Path, labels: Sequence[str], tally: Tally) -> list[str]:
-    there = sorted({*tally.labels, *tally.ignored_labels} - {""})
+    there = sorted({*map(composed, (*tally.labels, *tally.ignored_labels))} - {""})
     return [
         f"{path}: no shape has the label {label!r}; there are {there}"
         for label in labels
-        if label not in there
+        if composed(label) not in there
     ]
 
 
