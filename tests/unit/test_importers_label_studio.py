@@ -106,6 +106,11 @@ def test_regions_that_are_no_shapes_are_ignored(tmp_path):
         (region(type="brushlabels", value={"brushlabels": ["card"]}), "format, rle: expected"),
         (region(value={"points": [[1, 2]], "closed": False, "polygonlabels": ["card"]}), "is open"),
         (region(image_rotation=90), "image_rotation"),
+        (region(value={**REGION["value"], "closed": "false"}), "closed: expected true or false"),
+        (
+            lambda task: task["annotations"][0].update(was_cancelled="false"),
+            "annotations[0]: was_cancelled: expected true or false, got 'false'",
+        ),
         (region(original_width=None), "original_width: expected a number"),
         (region(original_width=320, original_height=240), "made at 320x240 px"),
         (rectangle(x=1, y=2, width=3), "height: expected a number, got nothing"),

@@ -73,6 +73,7 @@ def test_corners_outside_the_frame_are_kept(tmp_path):
         (ROW, YAML + POSE, "9 numbers; kpt_shape asks for 17"),
         (pose_row(), None, "may be a polygon, or a box with four keypoints"),
         (ROW, "names: card\n", "data.yaml: names: expected a list"),
+        (ROW, "a: 1\nnames: [card]\na: 2\n", "data.yaml line 3: not YAML: found duplicate key"),
         (ROW, "names: [[card]]\n", "data.yaml: names: expected a list"),
         (ROW, YAML + "kpt_shape: [17, 3]\n", "kpt_shape: expected [4, 2] or [4, 3]"),
     ],

@@ -73,7 +73,7 @@ def _why_not(value: Any) -> str | None:
 
 
 def _photo(task: Node, tally: Tally) -> LabelledPhoto | None:
-    done = [node for node in task.items("annotations") if not node.at("was_cancelled").value]
+    done = [node for node in task.items("annotations") if not node.flag("was_cancelled")]
     if not done:
         tally.left_out["tasks that nobody annotated"] += 1
         return None
@@ -176,12 +176,12 @@ def _shape(
         return refused(labels, region.where, f"{kind} is no card's outline; use polygonlabels")
     if size_px is None:
         return refused(labels, region.where, "no original_width and original_height")
-    if region.at("image_rotation").value:
+    if region.number("image_rotation", 0.0) != 0:
         return refused(labels, region.where, "image_rotation: labels of a turned view are not read")
     if form == "brush":
         return _brush(value, labels, region.where, size_px)
     if form == "polygon":
-        if value.at("closed").value is False:
+        if value.flag("closed") is False:
             return refused(labels, region.where, "the polygon is open; close it")
         percent = value.at("points").points()
         if percent is None:

@@ -74,6 +74,14 @@ class Node:
             node.complain(f"expected a number, got {described(node.value)}")
         return found
 
+    def flag(self, key: str) -> bool | None:
+        """Read true or false; None when it is missing, or with a fault."""
+        node = self.at(key)
+        if node.value is None or isinstance(node.value, bool):
+            return node.value
+        node.complain(f"expected true or false, got {described(node.value)}")
+        return None
+
     def size_px(self, width: str, height: str) -> tuple[int, int] | None:
         """Read width and height; None when both are missing, or with a fault."""
         if self.at(width).value is None and self.at(height).value is None:

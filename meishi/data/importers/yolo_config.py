@@ -70,7 +70,10 @@ def _of_yaml(source: Source, name: str, faults: list[str]) -> Config | None:
     try:
         value = YAML(typ="safe").load(text)
     except (YAMLError, ValueError) as error:
-        faults.append(f"{where}: not YAML: {str(error).splitlines()[0]}")
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        faults.append(f"{where}{line}: not YAML: {why}")
         return None
     if not isinstance(value, dict) or "names" not in value:
         return None  # names of something else, deeper in a file of another tool
