@@ -269,3 +269,41 @@ def test_a_missing_picture_is_not_replaced_by_another_of_its_name(tmp_path):
 
     message = refusal(export(tmp_path, change, {"val/b.jpg": picture()}), "coco")
     assert "images[0]: no picture 'train/b.jpg': the nearest is val/b.jpg" in message
+
+
+@pytest.mark.parametrize("number", [str, float])
+def test_run_lengths_and_sizes_that_became_text_are_read(tmp_path, number):
+    runs = mask_runs(drawn_mask())
+    told = {"size": [number(120), number(160)], "counts": [number(run) for run in runs]}
+
+    def change(root):
+        root["images"][0].update(width="160", height="120")
+        root["annotations"][0].update(segmentation=told, iscrowd="0")
+
+    assert np.abs(card_px(export(tmp_path, change), "coco") - QUAD_PX).max() < 2
+
+
+def test_run_lengths_that_are_missing_are_refused(tmp_path):
+    folder = export(tmp_path, annotation(segmentation={"size": [120, 160]}))
+    assert "segmentation: counts: expected text, or whole numbers, got None" in refusal(
+        folder, "coco"
+    )
+
+
+def test_of_two_pictures_of_a_name_the_one_in_the_label_files_folder_is_meant(tmp_path):
+    for seed, split in enumerate(("train", "val")):
+        export(tmp_path / split, files={"data/a.jpg": picture(seed=seed)})
+        (tmp_path / split / "a.jpg").unlink()
+    found = scenes(tmp_path, "coco")
+    assert [r.attributes["photo"] for r in found] == ["train/data/a.jpg", "val/data/a.jpg"]
+
+
+def test_shares_of_the_frame_in_place_of_pixels_are_refused(tmp_path):
+    shares = exports.SHARES.ravel().tolist()
+    message = refusal(export(tmp_path, annotation(segmentation=[shares])), "coco")
+    assert "annotations[0]: the outline is 0.51x0.46 px; are these shares" in message
+
+
+def test_labels_are_one_in_both_forms_of_unicode(tmp_path):
+    folder = export(tmp_path, lambda root: root["categories"][0].update(name="\u30ab\u3099"))
+    assert len(scenes(folder, "coco", ["\u30ac"])[0].cards) == 1

@@ -98,3 +98,9 @@ def test_two_pictures_of_one_frame_are_refused(tmp_path):
     folder = export(tmp_path, shape(0))
     write(folder, {"other/frame_0000.jpg": picture(seed=7)})
     assert "may be its frame 0" in refusal(folder, "cvat")
+
+
+@pytest.mark.parametrize("flags", [{"outside": "True"}, {"keyframe": "yes"}])
+def test_flags_that_are_neither_0_nor_1_are_refused(tmp_path, flags):
+    message = refusal(export(tmp_path, shape(0), shape(1, **flags)), "cvat")
+    assert "track[0]: frame 1: outside, keyframe: expected 0 or 1" in message

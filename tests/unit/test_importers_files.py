@@ -12,6 +12,7 @@ from meishi import images
 from meishi.data.importers.finding import Finder, NotFoundError
 from meishi.data.importers.opening import OpenError, open_source
 from meishi.data.importers.orientation import to_upright
+from tests.exports import picture, refusal, write, write_zip
 
 
 def tar(path, members):
@@ -156,3 +157,11 @@ def test_points_turn_as_the_picture_does(turn):
     upright = images.decode(stream.getvalue())
     row, column = np.argwhere(upright[..., 0])[0]
     assert np.allclose(to_upright(np.array([[31.0, 5.0]]), turn, (40, 24)), [[column, row]])
+
+
+def test_archives_inside_an_export_are_named(tmp_path):
+    inner = write_zip(tmp_path / "in.zip", {"a.jpg": picture()}).read_bytes()
+    folder = write(tmp_path / "x", {"annotations/in.zip": inner})
+    message = refusal(folder, "coco", ["card"])
+    assert "annotations/in.zip: no archive in an export is read; unpack it" in message
+    assert "no shape has the label" not in message

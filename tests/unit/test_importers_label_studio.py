@@ -106,6 +106,11 @@ def test_regions_that_are_no_shapes_are_ignored(tmp_path):
         (region(type="brushlabels", value={"brushlabels": ["card"]}), "format, rle: expected"),
         (region(value={"points": [[1, 2]], "closed": False, "polygonlabels": ["card"]}), "is open"),
         (region(image_rotation=90), "image_rotation"),
+        (region(value={**REGION["value"], "closed": "false"}), "closed: expected true or false"),
+        (
+            lambda task: task["annotations"][0].update(was_cancelled="false"),
+            "annotations[0]: was_cancelled: expected true or false, got 'false'",
+        ),
         (region(original_width=None), "original_width: expected a number"),
         (region(original_width=320, original_height=240), "made at 320x240 px"),
         (rectangle(x=1, y=2, width=3), "height: expected a number, got nothing"),
@@ -241,3 +246,18 @@ def test_a_turned_rectangle_and_a_choice_stand_in_the_small_export(tmp_path):
 )  # fmt: skip
 def test_what_the_small_export_leaves_open_is_refused(tmp_path, rows, words):
     assert words in refusal(small_export(tmp_path, *rows), "label_studio")
+
+
+def test_annotators_who_agree_in_another_order_count_once(tmp_path):
+    small = {**REGION["value"], "points": (SHARES * 30).tolist()}
+    regions = [REGION, {**REGION, "id": "r2", "value": small}]
+
+    def change(task):
+        task["annotations"] = [{"result": regions}, {"result": regions[::-1]}]
+
+    assert len(scenes(export(tmp_path, change), "label_studio")[0].cards) == 2
+
+
+def test_the_only_path_of_a_picture_is_taken_with_its_query(tmp_path):
+    data = {"pic": "https://example.org/a.jpg?sig=3", "text": "a card"}
+    assert len(scenes(export(tmp_path, lambda task: task.update(data=data)), "label_studio")) == 1

@@ -161,3 +161,16 @@ def test_a_damaged_picture_is_refused(tmp_path):
 def test_another_version_of_a_labelled_picture_is_no_scene_without_cards(tmp_path):
     files = {"a.png": picture(seed=1, suffix="PNG")}
     assert [len(r.cards) for r in scenes(export(tmp_path, files=files), "labelme")] == [1]
+
+
+def test_a_path_that_names_another_picture_than_the_one_beside_is_refused(tmp_path):
+    folder = export(tmp_path, top(imagePath="b.jpg"), {"b.jpg": picture(seed=1)})
+    message = refusal(folder, "labelme")
+    assert "a.json: imagePath: it names b.jpg, and a.jpg stands beside the file" in message
+
+
+@pytest.mark.parametrize("move", [0, -60])
+def test_a_polygon_that_repeats_its_first_point_is_what_it_is_without(tmp_path, move):
+    points = np.concatenate([EDGES_PX, EDGES_PX[:1]]) + [move, 0]
+    found = card_px(export(tmp_path, shape(points=points.tolist())), "labelme")
+    assert np.allclose(found, QUAD_PX + [move, 0])

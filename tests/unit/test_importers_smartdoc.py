@@ -90,3 +90,35 @@ def test_a_clip_without_pictures_is_refused(tmp_path):
 def test_xml_of_another_kind_is_refused_when_its_name_says_so(tmp_path):
     message = refusal(export(tmp_path, files={"b.gt.xml": "<a/>", "c.xml": "<a/>"}), "smartdoc")
     assert "b.gt.xml: no SmartDoc ground truth" in message and "c.xml" not in message
+
+
+def test_another_case_of_the_clip_leads_to_its_pictures(tmp_path):
+    files = {"background01/Datasheet001/frame_0001.JPG": picture()}
+    folder = write(tmp_path, {f"{PLACE}.gt.xml": document(FRAME.format(1, POINTS)), **files})
+    assert np.allclose(card_px(folder, "smartdoc"), QUAD_PX)
+
+
+def test_two_pictures_of_one_frame_are_refused(tmp_path):
+    files = {f"{PLACE}/frame_1.png": picture(seed=1)}
+    message = refusal(export(tmp_path, files=files), "smartdoc")
+    assert "frame_1.png: frame 1 may also be background01/datasheet001/frame_0001" in message
+
+
+def test_a_point_that_is_told_twice_is_refused(tmp_path):
+    again = POINTS + '<point name="tl" x="1" y="2"/>'
+    message = refusal(export(tmp_path, FRAME.format(1, again)), "smartdoc")
+    assert "frame 1: expected points tl, tr, br, bl, each once" in message
+
+
+@pytest.mark.parametrize("word", ["true", "True", "1"])
+def test_rejected_frames_are_left_out_in_every_spelling(tmp_path, word):
+    second = FRAME.format(2, POINTS).replace("false", word)
+    files = {f"{PLACE}/frame_0002.jpeg": picture(seed=1)}
+    folder = export(tmp_path, FRAME.format(1, POINTS), second, files=files)
+    assert len(scenes(folder, "smartdoc")) == 1
+
+
+def test_a_rejection_that_says_neither_is_refused(tmp_path):
+    frame = FRAME.format(1, POINTS).replace("false", "maybe")
+    message = refusal(export(tmp_path, frame), "smartdoc")
+    assert "frame 1: rejected: expected true or false, got 'maybe'" in message

@@ -73,6 +73,8 @@ def test_corners_outside_the_frame_are_kept(tmp_path):
         (ROW, YAML + POSE, "9 numbers; kpt_shape asks for 17"),
         (pose_row(), None, "may be a polygon, or a box with four keypoints"),
         (ROW, "names: card\n", "data.yaml: names: expected a list"),
+        (ROW, "a: 1\nnames: [card]\na: 2\n", "data.yaml line 3: not YAML: found duplicate key"),
+        (ROW, "names: [[card]]\n", "data.yaml: names: expected a list"),
         (ROW, YAML + "kpt_shape: [17, 3]\n", "kpt_shape: expected [4, 2] or [4, 3]"),
     ],
 )
@@ -106,3 +108,41 @@ def test_one_text_for_two_pictures_is_refused(tmp_path):
     assert "labels of train/images/a.jpg or of train" in refusal(
         export(tmp_path, files=files), "yolo"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train/labels/a.txt", ROW),
+        ("data.yaml", YAML),
+        ("data.yaml", "{'names': ['card']}"),
+        ("data.yaml", "names : {'0': card}"),
+        ("Classes.TXT", "card\n"),
+    ],
+)
+@pytest.mark.parametrize("code", ["utf-16", "utf-8-sig"])
+def test_texts_of_windows_are_read(tmp_path, name, content, code):
+    yaml = YAML if name.startswith("train") else None
+    folder = export(tmp_path, yaml=yaml, files={name: content.encode(code)})
+    assert len(scenes(folder, "yolo", ["card"])[0].cards) == 1
+
+
+def test_labels_in_utf_16_without_a_picture_are_refused(tmp_path):
+    folder = export(tmp_path, files={"gone.txt": ROW.encode("utf-16")})
+    assert "gone.txt: no picture of this name" in refusal(folder, "yolo")
+
+
+def test_lists_of_classes_that_differ_are_refused(tmp_path):
+    files = {"train/classes.txt": "card\nhand\n", "valid/classes.txt": "hand\ncard\n"}
+    message = refusal(export(tmp_path, yaml=None, files=files), "yolo")
+    assert "train/classes.txt and valid/classes.txt state different classes" in message
+
+
+def test_yaml_of_other_tools_states_no_classes(tmp_path):
+    files = {"hyp.yaml": "class_names: 3\n", "ci.yaml": "jobs:\n  names: [a]\n"}
+    assert len(scenes(export(tmp_path, files=files), "yolo", ["card"])) == 1
+
+
+def test_a_keypoint_shape_with_decimal_points_is_read(tmp_path):
+    folder = export(tmp_path, pose_row(), YAML + "kpt_shape: [4.0, 3.0]\n")
+    assert np.abs(card_px(folder, "yolo") - QUAD_PX).max() < 0.001

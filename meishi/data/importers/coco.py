@@ -15,7 +15,7 @@ import numpy as np
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.masks import Mask, pack
-from meishi.data.importers.nodes import Node, as_number, described
+from meishi.data.importers.nodes import Node, as_number, described, shortened
 from meishi.data.importers.opening import Source
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
 
@@ -103,7 +103,8 @@ def _shape(annotation: Node, labels: dict[Any, str], image: Node) -> Shape:
 def _outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
     design = node.at("attributes").at("design").value
     design = design if isinstance(design, str) and design else None
-    if node.at("iscrowd").value:
+    crowd = node.at("iscrowd").value
+    if crowd and as_number(crowd) != 0:  # tools write "0", too
         why = (
             "iscrowd: a crowd is no single card; outline each card (CVAT marks all its masks so in "
             "COCO: export 'CVAT for images 1.1')"
@@ -161,22 +162,34 @@ def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
 
 
 def _mask(segmentation: Node, image: Node) -> Mask | None:
-    size, counts = segmentation.value.get("size"), segmentation.value.get("counts")
-    stated = image.at("width").value, image.at("height").value
-    whole = isinstance(size, list) and len(size) == 2 and all(type(v) is int for v in size)
-    if not whole or min(size) < 1 or max(size) > 100_000:
-        segmentation.complain(f"size: expected [height, width], got {described(size)}")
+    size = _whole_numbers(segmentation.at("size").value)
+    stated = as_number(image.at("width").value), as_number(image.at("height").value)
+    if size is None or len(size) != 2 or min(size) < 1 or max(size) > 100_000:
+        got = shortened(segmentation.at("size").value)
+        segmentation.complain(f"size: expected [height, width], got {got}")
         return None
     if None not in stated and stated != (size[1], size[0]):
         segmentation.complain(
-            f"size: {size[1]}x{size[0]} px; the image is {stated[0]}x{stated[1]} px"
+            f"size: {size[1]}x{size[0]} px; the image is {stated[0]:g}x{stated[1]:g} px"
         )
         return None
     try:
-        if isinstance(counts, list) and not all(type(v) is int for v in counts):
-            raise RleError("its counts are no whole numbers")
-        runs = counts if isinstance(counts, list) else unpacked_runs(str(counts))
+        runs = _runs(segmentation.at("counts").value)
         return pack(mask_from_runs(runs, (size[1], size[0])))
     except RleError as error:
         segmentation.complain(str(error))
         return None
+
+
+def _runs(counts: Any) -> list[int]:
+    if isinstance(counts, str):
+        return unpacked_runs(counts)
+    if (runs := _whole_numbers(counts)) is None:
+        raise RleError(f"counts: expected text, or whole numbers, got {shortened(counts)}")
+    return runs
+
+
+def _whole_numbers(value: Any) -> list[int] | None:
+    numbers = [as_number(v) for v in value] if isinstance(value, list) else [None]
+    whole = [int(v) for v in numbers if v is not None and not v % 1]
+    return whole if len(whole) == len(numbers) else None

@@ -73,7 +73,7 @@ def _points(element: ET.Element) -> np.ndarray:
 
 def _skeleton(element: ET.Element) -> np.ndarray:
     corners = element.findall("points")
-    if unset := [c.get("label", "?") for c in corners if c.get("outside") == "1"]:
+    if unset := [c.get("label", "?") for c in corners if c.get("outside", "0") != "0"]:
         raise ValueError(f"its points {unset} are outside: they are not set")
     if len(corners) != 4:
         raise ValueError(f"a skeleton of {len(corners)} points; a card has four corners")

@@ -114,10 +114,16 @@ def _tracks(
                 continue
             frame = int(number)
             shapes = found.shapes.setdefault(frame, [])
-            outside[frame] = element.get("outside") == "1"
+            flags = element.get("outside", "0"), element.get("keyframe", "1")
+            if not {*flags} <= {"0", "1"}:
+                faults.append(
+                    f"{where}: frame {frame}: outside, keyframe: expected 0 or 1, got {flags}"
+                )
+                continue
+            outside[frame] = flags[0] == "1"
             if outside[frame]:
                 continue
-            if element.get("keyframe") == "0":
+            if flags[1] == "0":
                 found.interpolated.add(frame)
             shape = read_shape(element, label, f"{where}: frame {frame}: {element.tag}", size_px)
             shapes.append((track.get("group_id"), shape))

@@ -3,8 +3,9 @@
 Label files carry the paths of the machine they were made on: absolute, Windows, URLs, with the
 prefixes that Label Studio adds, in another case or Unicode form. A file is taken when the path
 leads to it, or else when it alone shares the longest end with the path; when two files do so
-equally, neither is taken. Where no file has the name, its suffix does not count: a.jpeg for a.jpg,
-frame_000001 for frame_000001.PNG, a photo that was converted.
+equally, the one in the label file's own folder is taken, or else neither. Where no file has the
+name, its suffix does not count: a.jpeg for a.jpg, frame_000001 for frame_000001.PNG, a photo that
+was converted.
 """
 
 import posixpath
@@ -62,13 +63,13 @@ class Finder:
             for base in dict.fromkeys((near, "")):
                 direct = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
                 if alike := self._folded.get(folded(direct)):
-                    return self._only(alike, reference)
+                    return self._only(alike, reference, near)
         for path in [*candidates, *map(_without_upload_prefix, candidates)]:
             if alike := _nearest(path, self._by_base, folded):
-                return self._only(alike, reference)
+                return self._only(alike, reference, near)
         for path in [*candidates, *map(_without_upload_prefix, candidates)]:
             if alike := _nearest(path, self._by_stem, _stem):
-                return self._only(alike, reference)
+                return self._only(alike, reference, near)
         suffix = posixpath.splitext(reference)[1].lower()
         hint = f"; {suffix} is not read, export JPEG" if suffix in UNREADABLE else ""
         raise NotFoundError(f"no picture {reference!r} in the source{hint}")
@@ -82,7 +83,11 @@ class Finder:
                 continue
         return None
 
-    def _only(self, alike: list[str], reference: str) -> str:
+    def _only(self, alike: list[str], reference: str, near: str) -> str:
+        # Exports side by side, each with its own pictures: train/labels.json, train/data/a.jpg.
+        inside = [name for name in alike if near and name.startswith(f"{near}/")]
+        if len(inside) == 1:
+            return inside[0]
         if len(alike) > 1:
             raise NotFoundError(
                 f"the picture {reference!r} may be {alike[0]!r} or {alike[1]!r}"
@@ -107,7 +112,12 @@ def _stem(name: str) -> str:
 
 def folded(name: str) -> str:
     """Bring a name to the form in which case and Unicode composition do not count."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return composed(composed(name).casefold())
+
+
+def composed(text: str) -> str:
+    """Bring a text to one form of Unicode: macOS writes a letter and its mark as two."""
+    return unicodedata.normalize("NFC", text)
 
 
 def same_path(one: str, other: str) -> bool:

@@ -15,10 +15,16 @@ import numpy as np
 
 from meishi import images
 from meishi.data import records
-from meishi.data.importers.finding import Finder, NotFoundError, same_path
+from meishi.data.importers.finding import Finder, NotFoundError, composed, same_path
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
-from meishi.data.importers.opening import OpenError, Source, open_source
+from meishi.data.importers.opening import (
+    ARCHIVES,
+    OTHER_ARCHIVES,
+    OpenError,
+    Source,
+    open_source,
+)
 from meishi.data.importers.orientation import orientation
 from meishi.data.importers.outlining import outlines, sides_on_border
 from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS, READERS
@@ -57,10 +63,17 @@ def import_scenes(
     try:
         with open_source(path) as source:
             photos = list(READERS[kind](source, faults, tally))
+            inside = [n for n in source.names if n.lower().endswith((*ARCHIVES, *OTHER_ARCHIVES))]
+            tally.left_out["archives inside the export, left out"] += len(inside)
+            if inside and not photos:
+                faults.append(
+                    f"{source.place(inside[0])}: no archive in an export is read; unpack it"
+                )
             if not photos and not faults:
                 faults.append(f"{path}: the export is empty: it names no picture")
             chosen = [replace(p, shapes=_cards(p.shapes, labels, tally)) for p in photos]
-            faults += _missing_labels(path, labels, tally)
+            if photos or not faults:  # else nothing was read, and that is why there are none
+                faults += _missing_labels(path, labels, tally)
             placed = _placed(source, chosen, kind in EMPTY_WITHOUT_LABELS, faults, tally)
             yield from _scenes(source, placed, name, faults, tally)
     except OpenError as error:
@@ -69,8 +82,9 @@ def import_scenes(
 
 def _cards(shapes: Sequence[Shape], labels: Sequence[str], tally: Tally) -> tuple[Shape, ...]:
     kept = []
+    asked = {composed(label) for label in labels}
     for shape in shapes:
-        card = not labels or any(label in labels for label in shape.labels)
+        card = not labels or any(composed(label) in asked for label in shape.labels)
         counter = tally.labels if card else tally.ignored_labels
         counter.update(shape.labels or ("",))
         kept += [shape] if card else []
@@ -78,11 +92,11 @@ def _cards(shapes: Sequence[Shape], labels: Sequence[str], tally: Tally) -> tupl
 
 
 def _missing_labels(path: Path, labels: Sequence[str], tally: Tally) -> list[str]:
-    there = sorted({*tally.labels, *tally.ignored_labels} - {""})
+    there = sorted({*map(composed, (*tally.labels, *tally.ignored_labels))} - {""})
     return [
         f"{path}: no shape has the label {label!r}; there are {there}"
         for label in labels
-        if label not in there
+        if composed(label) not in there
     ]
 
 

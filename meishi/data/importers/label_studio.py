@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from meishi.data.importers.brush import mask_from_brush
+from meishi.data.importers.finding import spellings
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.label_studio_min import full_tasks, is_min
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.masks import pack
-from meishi.data.importers.nodes import Node, described
+from meishi.data.importers.nodes import Node, described, shortened
 from meishi.data.importers.opening import Source
 from meishi.data.importers.rle import RleError
 from meishi.geometry import quads
@@ -72,7 +73,7 @@ def _why_not(value: Any) -> str | None:
 
 
 def _photo(task: Node, tally: Tally) -> LabelledPhoto | None:
-    done = [node for node in task.items("annotations") if not node.at("was_cancelled").value]
+    done = [node for node in task.items("annotations") if not node.flag("was_cancelled")]
     if not done:
         tally.left_out["tasks that nobody annotated"] += 1
         return None
@@ -121,7 +122,8 @@ def _plain(annotation: Node) -> list[Any]:
     """Reduce an annotation to what two people who agree write alike."""
     regions = annotation.value.get("result")
     regions = regions if isinstance(regions, list) else []
-    return [{k: v for k, v in r.items() if k == "value"} for r in regions if isinstance(r, dict)]
+    values = [r.get("value") for r in regions if isinstance(r, dict)]
+    return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))  # not in one order
 
 
 def _reference(task: Node) -> str | None:
@@ -131,10 +133,14 @@ def _reference(task: Node) -> str | None:
     for key in PICTURE_KEYS:
         if key in texts:
             return texts[key]
-    alike = [value for value in texts.values() if value.lower().endswith(SUFFIXES)]
+    alike = [
+        text
+        for text in texts.values()
+        if any(path.lower().endswith(SUFFIXES) for path in spellings(text))
+    ]
     if len(alike) == 1:
         return alike[0]
-    task.at("data").complain(f"expected one picture, got {described(data)}")
+    task.at("data").complain(f"expected one picture, got {shortened(data)}")
     return None
 
 
@@ -170,12 +176,12 @@ def _shape(
         return refused(labels, region.where, f"{kind} is no card's outline; use polygonlabels")
     if size_px is None:
         return refused(labels, region.where, "no original_width and original_height")
-    if region.at("image_rotation").value:
+    if region.number("image_rotation", 0.0) != 0:
         return refused(labels, region.where, "image_rotation: labels of a turned view are not read")
     if form == "brush":
         return _brush(value, labels, region.where, size_px)
     if form == "polygon":
-        if value.at("closed").value is False:
+        if value.flag("closed") is False:
             return refused(labels, region.where, "the polygon is open; close it")
         percent = value.at("points").points()
         if percent is None:

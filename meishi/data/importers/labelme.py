@@ -47,10 +47,21 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     for name, value in json_files(source, "labelme file", _why_not, beside, faults, tally):
         own = stems.get(folded(posixpath.splitext(name)[0]))
         photo = _photo(Node(value, source.place(name), faults), posixpath.dirname(name), own)
-        if photo and finder.first(photo.reference, photo.or_else, near=photo.near):
+        if photo is None:
+            continue
+        if found := finder.first(photo.reference, photo.or_else, near=photo.near):
             photo = replace(photo, content=None)  # an export of thousands would fill the memory
-        if photo:
-            yield photo
+            if own and _name(found) != _name(own):  # files that were renamed, with old paths inside
+                faults.append(
+                    f"{source.place(name)}: imagePath: it names {found}, and {own} stands beside "
+                    "the file; correct imagePath, or remove one of the two"
+                )
+                continue
+        yield photo
+
+
+def _name(path: str) -> str:
+    return folded(posixpath.splitext(posixpath.basename(path))[0])
 
 
 def _why_not(value: Any) -> str | None:

@@ -4,6 +4,7 @@ A `Node` is a JSON value that knows where it stands. Its getters give None (or n
 they have noted a fault, so that a reader goes on and finds the next one.
 """
 
+import codecs
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -73,6 +74,14 @@ class Node:
             node.complain(f"expected a number, got {described(node.value)}")
         return found
 
+    def flag(self, key: str) -> bool | None:
+        """Read true or false; None when it is missing, or with a fault."""
+        node = self.at(key)
+        if node.value is None or isinstance(node.value, bool):
+            return node.value
+        node.complain(f"expected true or false, got {described(node.value)}")
+        return None
+
     def size_px(self, width: str, height: str) -> tuple[int, int] | None:
         """Read width and height; None when both are missing, or with a fault."""
         if self.at(width).value is None and self.at(height).value is None:
@@ -124,6 +133,12 @@ def parse_number(text: str | None) -> float | None:
         return None
     value = float(text)
     return value if abs(value) < LARGEST else None
+
+
+def decoded(content: bytes) -> str:
+    """Decode text in UTF-8, or in UTF-16 with its byte order mark, as Windows writes it."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig", errors="replace")
 
 
 def load_json(content: bytes) -> Any:

@@ -19,6 +19,8 @@ SAME_CARD_IOU = 0.9
 # A side that was fitted must run inside the photo for this share: else nothing says where it runs.
 MIN_SIDE_SHOWN = 0.1
 SIDE_SAMPLES = 200
+# Nobody outlines a card so small; shares of the frame that stand for pixels come out so.
+MIN_CARD_PX = 3.0
 BORDER_PX = 1.0
 REMEDY = (
     "where the card goes on cannot be told; mark its four corners, those outside of the photo too"
@@ -60,6 +62,7 @@ def outlines(
             continue
         try:
             quad_px = _fitted(shape, frame_px, photo.relative)
+            _refuse_specks(quad_px)
         except NoQuadError as error:
             faults.append(f"{shape.where}: the outline {error}")
             continue
@@ -82,9 +85,23 @@ def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarr
         if len(corners) != 4:
             raise NoQuadError(f"has {len(corners)} points; a card has four corners")
         return quad_from_corners(corners)
+    parts = [_opened(part) for part in parts]
     quad_px = quad_from_outline(parts, frame_px)
     drawn = sum(map(len, parts)) == 4  # else the sides are fitted
     return quad_px if drawn else _shown(quad_px, frame_px)
+
+
+def _refuse_specks(quad_px: np.ndarray) -> None:
+    width, height = np.ptp(quad_px, axis=0)
+    if max(width, height) < MIN_CARD_PX:
+        raise NoQuadError(
+            f"is {width:.2g}x{height:.2g} px; are these shares of the frame in place of pixels?"
+        )
+
+
+def _opened(part: np.ndarray) -> np.ndarray:
+    """Drop a last point that is the first again: some tools close their polygons so."""
+    return part[:-1] if len(part) > 1 and np.array_equal(part[0], part[-1]) else part
 
 
 def _shown(quad_px: np.ndarray, frame_px: tuple[int, int]) -> np.ndarray:

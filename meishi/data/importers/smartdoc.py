@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from meishi.data.importers.finding import folded
 from meishi.data.importers.label_files import pictures, xml_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.nodes import parse_number
@@ -21,12 +22,13 @@ from meishi.data.importers.opening import Source
 
 LABEL = "document"
 CORNERS = ("tl", "tr", "br", "bl")
+REJECTED = {"true": True, "1": True, "false": False, "0": False}  # booleans of XML
 FRAME = re.compile(r"^(?P<clip>.*?)[ _-]?(?P<frame>frame)?[ _-]?(?P<number>\d+)$", re.IGNORECASE)
 
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each frame of which there is a picture."""
-    frames = _pictures_by_clip(source)
+    frames = _pictures_by_clip(source, faults)
 
     def named(name: str) -> bool:
         return name.lower().endswith(".gt.xml")
@@ -63,8 +65,8 @@ def _clip(name: str, root: ET.Element) -> tuple[str, str]:
     return posixpath.basename(path), folder
 
 
-def _pictures_by_clip(source: Source) -> dict[tuple[str, str], dict[int, str]]:
-    """List pictures by folder path and clip, then by number."""
+def _pictures_by_clip(source: Source, faults: list[str]) -> dict[tuple[str, str], dict[int, str]]:
+    """List pictures by folder path and clip, then by number; two of one number are a fault."""
     found: dict[tuple[str, str], dict[int, str]] = {}
     for name in pictures(source):
         folder, base = posixpath.split(posixpath.splitext(name)[0])
@@ -72,7 +74,10 @@ def _pictures_by_clip(source: Source) -> dict[tuple[str, str], dict[int, str]]:
             clip = match["clip"]
             if not clip:  # CLIP/frame_0001
                 folder, clip = posixpath.split(folder)
-            found.setdefault((folder, clip), {})[int(match["number"])] = name
+            number = int(match["number"])
+            other = found.setdefault((folder, clip), {}).setdefault(number, name)
+            if other != name:
+                faults.append(f"{source.place(name)}: frame {number} may also be {other}; keep one")
     return found
 
 
@@ -80,7 +85,7 @@ def _own_frames(
     frames: dict[tuple[str, str], dict[int, str]], clip: str, background: str
 ) -> dict[int, str] | str:
     """Find the pictures of a clip; words when there are none, or several sets of them."""
-    sets = {key: value for key, value in frames.items() if key[1] == clip}
+    sets = {key: value for key, value in frames.items() if folded(key[1]) == folded(clip)}
     if len(sets) > 1:
         sets = {k: v for k, v in sets.items() if background in k[0].split("/")} or sets
     if not sets:
@@ -107,7 +112,9 @@ def _photos(
             faults.append(f"{where}: index: expected a whole number")
         elif int(number) not in found:
             tally.left_out["frames of which there is no picture"] += 1
-        elif frame.get("rejected", "").lower() == "true":
+        elif (rejected := frame.get("rejected", "false").strip().lower()) not in REJECTED:
+            faults.append(f"{where}: rejected: expected true or false, got {rejected!r}")
+        elif REJECTED[rejected]:
             tally.left_out["frames that are rejected in the file"] += 1
         else:
             yield LabelledPhoto(
@@ -131,8 +138,7 @@ def _frame_size(root: ET.Element) -> tuple[int, int] | None:
 
 def _shape(frame: ET.Element, where: str) -> Shape:
     points = {point.get("name"): point for point in frame.iter("point")}
-    missing = [name for name in CORNERS if name not in points]
-    if missing or len(points) != 4:
+    if set(points) != set(CORNERS) or sum(1 for _ in frame.iter("point")) != 4:
         return refused((LABEL,), where, f"expected points {', '.join(CORNERS)}, each once")
     numbers = [[parse_number(points[name].get(axis)) for axis in "xy"] for name in CORNERS]
     if any(None in row for row in numbers):

@@ -9,35 +9,24 @@ one, holds no card: so does YOLO take it.
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from meishi.data.importers.finding import folded
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
-from meishi.data.importers.nodes import described, parse_number
+from meishi.data.importers.nodes import decoded, described, parse_number
 from meishi.data.importers.opening import OpenError, Source
+from meishi.data.importers.yolo_config import Config, read_config, read_text
 
 # Beyond, a number is no share of the frame but a pixel.
 MAX_SHARE = 3.0
 POSE_COLUMNS = {13: 2, 17: 3}  # class, box and four keypoints of 2 or 3 numbers
 
 
-@dataclass(frozen=True)
-class _Config:
-    """data.yaml, as far as it matters: names by class, numbers a keypoint (None: no pose)."""
-
-    names: dict[int, str]
-    keypoint_numbers: int | None
-    known: bool
-
-
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each picture that has a text, or lies among others that have one."""
-    config = _config(source, faults)
+    config = read_config(source, faults)
     by_stem: dict[str, list[str]] = {}
     for name in _texts(source):
         by_stem.setdefault(folded(posixpath.splitext(name)[0]), []).append(name)
@@ -84,7 +73,7 @@ def _orphans(source: Source, used: set[str]) -> list[str]:
     faults = []
     for name in set(_texts(source)) - used:
         try:
-            lines = source.read(name).decode("utf-8-sig", errors="replace").split("\n")
+            lines = decoded(source.read(name)).split("\n")
         except OpenError as error:
             faults.append(str(error))
             continue
@@ -94,57 +83,8 @@ def _orphans(source: Source, used: set[str]) -> list[str]:
     return sorted(faults)
 
 
-def _config(source: Source, faults: list[str]) -> _Config:
-    files = [
-        name
-        for name in source.names
-        if name.lower().endswith((".yaml", ".yml")) and "names:" in _text(source, name, faults)
-    ]
-    read_ones = [(name, _yaml(source, name, faults)) for name in files]
-    configs = [config for _, config in read_ones if config]
-    if len(configs) > 1 and any(config != configs[0] for config in configs):
-        faults.append(f"{source.path}: {files[0]} and {files[1]} state different classes")
-    if configs:
-        return configs[0]
-    classes = [n for n in source.names if posixpath.basename(n) in ("classes.txt", "obj.names")]
-    lines = _text(source, classes[0], faults).splitlines() if classes else []
-    return _Config({i: line.strip() for i, line in enumerate(lines) if line.strip()}, None, False)
-
-
-def _text(source: Source, name: str, faults: list[str]) -> str:
-    try:
-        return source.read(name).decode("utf-8-sig", errors="replace")
-    except OpenError as error:
-        faults.append(str(error))
-        return ""
-
-
-def _yaml(source: Source, name: str, faults: list[str]) -> _Config | None:
-    where = source.place(name)
-    try:
-        value = YAML(typ="safe").load(_text(source, name, faults))
-    except (YAMLError, ValueError) as error:
-        faults.append(f"{where}: not YAML: {str(error).splitlines()[0]}")
-        return None
-    if not isinstance(value, dict):
-        faults.append(f"{where}: expected keys and values, got {described(value)}")
-        return None
-    names = value.get("names")
-    if isinstance(names, list):
-        names = dict(enumerate(names))
-    if not isinstance(names, dict) or not all(str(key).isdecimal() for key in names):
-        faults.append(f"{where}: names: expected a list, or numbers and names")
-        return None
-    shape = value.get("kpt_shape")
-    if shape is not None and shape not in ([4, 2], [4, 3]):
-        faults.append(f"{where}: kpt_shape: expected [4, 2] or [4, 3], got {described(shape)}")
-        return None
-    labels = {int(key): str(label) for key, label in names.items()}
-    return _Config(labels, shape[1] if shape else None, True)
-
-
-def _shapes(source: Source, name: str, config: _Config, faults: list[str]) -> Iterator[Shape]:
-    for number, line in enumerate(_text(source, name, faults).splitlines(), start=1):
+def _shapes(source: Source, name: str, config: Config, faults: list[str]) -> Iterator[Shape]:
+    for number, line in enumerate(read_text(source, name, faults).splitlines(), start=1):
         where = f"{source.place(name)} line {number}"
         words = line.split()
         if not words:
@@ -166,7 +106,7 @@ def _numbers(words: list[str]) -> list[float] | None:
     return found if len(found) == len(numbers) else None
 
 
-def _shape(numbers: np.ndarray, label: tuple[str, ...], where: str, config: _Config) -> Shape:
+def _shape(numbers: np.ndarray, label: tuple[str, ...], where: str, config: Config) -> Shape:
     columns = len(numbers) + 1
     if config.keypoint_numbers:
         per_point = config.keypoint_numbers

@@ -1,0 +1,97 @@
+"""What classes a YOLO export has, and whether its rows are poses: data.yaml, or a list of names.
+
+The list is classes.txt, which labelling tools write beside the labels, or Darknet's obj.names.
+"""
+
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from meishi.data.importers.finding import folded
+from meishi.data.importers.nodes import decoded, described
+from meishi.data.importers.opening import OpenError, Source
+
+LISTS = ("classes.txt", "obj.names")
+# A key `names`, also in quotes or in braces; class_names is another tool's.
+NAMES_KEY = re.compile(r"(?<![\w-])names[\"']?\s*:")
+
+
+@dataclass(frozen=True)
+class Config:
+    """data.yaml, as far as it matters.
+
+    Attributes:
+        names: by class; empty if nothing states them.
+        keypoint_numbers: numbers a keypoint; None if the rows are no poses.
+        known: there is a data.yaml.
+    """
+
+    names: dict[int, str]
+    keypoint_numbers: int | None
+    known: bool
+
+
+def read_config(source: Source, faults: list[str]) -> Config:
+    """Read the classes of an export; two files that state different ones are a fault."""
+    files = [name for name in source.names if name.lower().endswith((".yaml", ".yml"))]
+    read_ones = [(name, _of_yaml(source, name, faults)) for name in files]
+    found = [(name, config) for name, config in read_ones if config]
+    if not found:
+        lists = [n for n in source.names if folded(posixpath.basename(n)) in LISTS]
+        found = [(name, _of_list(source, name, faults)) for name in lists]
+    for name, config in found[1:]:
+        if config != found[0][1]:
+            faults.append(f"{source.path}: {found[0][0]} and {name} state different classes")
+    return found[0][1] if found else Config({}, None, False)
+
+
+def read_text(source: Source, name: str, faults: list[str]) -> str:
+    """Read a text; empty, and a fault, if it cannot be read."""
+    try:
+        return decoded(source.read(name))
+    except OpenError as error:
+        faults.append(str(error))
+        return ""
+
+
+def _of_list(source: Source, name: str, faults: list[str]) -> Config:
+    lines = read_text(source, name, faults).splitlines()
+    return Config({i: line.strip() for i, line in enumerate(lines) if line.strip()}, None, False)
+
+
+def _of_yaml(source: Source, name: str, faults: list[str]) -> Config | None:
+    where, text = source.place(name), read_text(source, name, faults)
+    if not NAMES_KEY.search(text):
+        return None
+    try:
+        value = YAML(typ="safe").load(text)
+    except (YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        faults.append(f"{where}{line}: not YAML: {why}")
+        return None
+    if not isinstance(value, dict) or "names" not in value:
+        return None  # names of something else, deeper in a file of another tool
+    names = _names(value["names"])
+    if names is None:
+        faults.append(f"{where}: names: expected a list of texts, or numbers and texts")
+        return None
+    shape = value.get("kpt_shape")
+    if shape is not None and shape not in ([4, 2], [4, 3]):
+        faults.append(f"{where}: kpt_shape: expected [4, 2] or [4, 3], got {described(shape)}")
+        return None
+    return Config(names, int(shape[1]) if shape else None, True)
+
+
+def _names(value: Any) -> dict[int, str] | None:
+    names = dict(enumerate(value)) if isinstance(value, list) else value
+    if not isinstance(names, dict) or not all(str(key).isdecimal() for key in names):
+        return None
+    if not all(isinstance(label, str | int | float) for label in names.values()):
+        return None
+    return {int(key): str(label) for key, label in names.items()}
