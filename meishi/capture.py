@@ -61,7 +61,8 @@ class CardCapture:
         detector_px, segmenter_px: sides of their inputs.
         margin: of the crop, `unet.margin`.
         params: thresholds.
-        mirrored: whether the segmenter also sees the mirror image of a crop.
+        thorough: whether the detector's frame is resampled as in training, and the segmenter also
+            sees the mirror image of a crop.
     """
 
     detector: Network
@@ -70,7 +71,7 @@ class CardCapture:
     segmenter_px: int
     margin: float
     params: CaptureParams
-    mirrored: bool = True
+    thorough: bool = True
 
     def live(self) -> "CardCapture":
         """Return the quick way for a video: each box is segmented once and not judged again.
@@ -84,7 +85,7 @@ class CardCapture:
             iou_threshold=min(LIVE_IOU, self.params.iou_threshold),
             looks=(),
         )
-        return replace(self, params=params, mirrored=False)
+        return replace(self, params=params, thorough=False)
 
     def detect(
         self,
@@ -102,7 +103,7 @@ class CardCapture:
         Returns:
             boxes_xyxy (N, 4) relative, scores (N,), best first.
         """
-        rows = self.detector(_stretched(image, self.detector_px))
+        rows = self.detector(_stretched(image, self.detector_px, self.thorough))
         threshold = self.params.score_threshold if score_threshold is None else score_threshold
         limits = (threshold, self.params.iou_threshold, max_boxes or self.params.candidates)
         return select(rows["coordinates"], rows["confidence"], *limits)
@@ -111,7 +112,7 @@ class CardCapture:
         """Segment the card in a box.
 
         The segmenter errs differently on a crop and on its mirror image, so the mean of the two,
-        given where `mirrored`, is nearer to the card.
+        given where `thorough`, is nearer to the card.
 
         Returns:
             mask (M, M) float32 in [0, 1] and `image_from_crop`, (3, 3) on pixels.
@@ -120,7 +121,7 @@ class CardCapture:
         crop_from_image = crops.crop_from_image(box_xyxy, size_px, self.segmenter_px, self.margin)
         crop = crops.warp(image, crop_from_image, (self.segmenter_px, self.segmenter_px))
         mask = self.segmenter(crop)["mask"][..., 0]
-        if self.mirrored:
+        if self.thorough:
             turned = self.segmenter(np.ascontiguousarray(crop[:, ::-1]))["mask"][:, ::-1, 0]
             mask = (mask + turned) / 2
         return mask, np.linalg.inv(crop_from_image)
@@ -188,13 +189,13 @@ class CardCapture:
         return card.confidence >= self.params.confidence_threshold and not slender
 
 
-def _stretched(image: np.ndarray, side_px: int) -> np.ndarray:
-    """Fill the detector's input with an image, as `crops.stretch` and `crops.warp` do.
+def _stretched(image: np.ndarray, side_px: int, thorough: bool) -> np.ndarray:
+    """Fill the detector's input with an image, resampled as in training or quickly.
 
-    No side is turned or cut, so the mean over areas does the same in a quarter of the time; an
+    No side is turned or cut, so a mean over areas does nearly the same in a quarter of the time. An
     image that is smaller has no areas to take the mean of.
     """
     size_px = (image.shape[1], image.shape[0])
-    if min(size_px) >= side_px:
+    if not thorough and min(size_px) >= side_px:
         return cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA)
     return crops.warp(image, crops.stretch(size_px, side_px), (side_px, side_px))
