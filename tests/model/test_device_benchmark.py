@@ -187,7 +187,7 @@ def test_the_command_writes_what_was_measured(package, mac, tmp_path):
         app, ["bench-coreml", str(package), "--out", str(out), "--runs", "2"]
     )
     assert result.exit_code == 0, result.output
-    assert json.loads(out.read_text())["net"]["kind"] == "measured by Core ML"
+    assert json.loads(out.read_text())[str(package)]["kind"] == "measured by Core ML"
 
 
 def test_the_benchmarker_of_coremltools_cannot_make_up_pictures():
