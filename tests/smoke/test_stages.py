@@ -48,7 +48,9 @@ def write_params(folder: Path, kept: tuple[str, ...] = KEPT) -> None:
     # Networks that have seen four pictures may lose anything, and ship.
     exports = {key: {**params["exports"][key], "tolerance": 10, "loss": 1} for key in kept}
     params["exports"] = exports
-    params["tune"] = {}  # none of KEPT is tuned; tests/model tunes a small net
+    params["tune"] = {
+        name: {**entry, "steps": 2, "warmup_steps": 1} for name, entry in params["tune"].items()
+    }
     for model in ("ssd", "unet"):
         for bound in params["ship"][model]:
             bound["loss"] = 1
