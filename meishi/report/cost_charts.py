@@ -117,7 +117,7 @@ def devices(snapshot: Snapshot) -> Drawing | None:
     rows = [
         {"chip": chip, "part": label, "time": kind.replace("_", " "), "ms": parts[net][kind]["ms"]}
         for chip, parts in modelled["chips"].items()
-        for label, net in (("SSD", "ssd"), ("U-Net", "unet"), ("capture, four cards", "capture"))
+        for label, net in (("SSD", "ssd"), ("U-Net", "unet"), ("photo, four cards", "capture"))
         for kind in KINDS
     ]
     chart = (

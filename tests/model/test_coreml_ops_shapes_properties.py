@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from meishi.coreml.kernels.arguments import Arguments
@@ -119,8 +119,7 @@ def test_slice_by_index(case):
         whole = slice(None if from_first else b, None if to_last else e, s)
         places.append((0 if from_first else b) if squeeze else whole)
     expected = x[tuple(places)]
-    if not expected.size:
-        return
+    assume(expected.size)
     masks = {"begin_mask": first, "end_mask": last, "squeeze_mask": squeezed}
     found = result("slice_by_index", x, begin=begin, end=end, stride=stride, **masks)
     same(found, expected)
