@@ -24,6 +24,8 @@ MAY_BE_ZERO = {
     *("crops_per_empty_scene", "lookalikes_per_scene"),
     *("red", "green", "blue"),
 }
+# On which devices training runs: training/distribution.py
+STRATEGIES = ("auto", "mirrored", "multi_worker")
 
 
 class ParamsError(InputError):
@@ -102,6 +104,7 @@ class TrainSsdParams:
     focal_gamma: float
     box_weight: float
     checkpoint_steps: int
+    strategy: str
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class TrainUnetParams:
     warmup_steps: int
     dice_weight: float
     checkpoint_steps: int
+    strategy: str
 
 
 @dataclass(frozen=True)
@@ -275,6 +279,9 @@ def _range_faults(value: Any, where: str = "") -> list[schema.Fault]:
             faults.append(schema.Fault(where, f"{field.name}: expected 1 at least, got {inner}"))
         elif type(inner) is int and inner < 0:
             faults.append(schema.Fault(where, f"{field.name}: expected 0 at least, got {inner}"))
+        elif field.name == "strategy" and inner not in STRATEGIES:
+            expected = f"expected one of {', '.join(STRATEGIES)}"
+            faults.append(schema.Fault(where, f"strategy: {expected}, got {inner!r}"))
         elif field.name == "probability" and not 0 <= inner <= 1:
             faults.append(schema.Fault(where, f"probability: expected 0 to 1, got {inner}"))
     return faults

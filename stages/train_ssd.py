@@ -11,7 +11,7 @@ from meishi.errors import clean_exit
 from meishi.params import load_params
 from meishi.ssd.model import build_detector, save_detector
 from meishi.ssd.training import train_detector
-from meishi.training import loop
+from meishi.training import distribution, loop
 from meishi.training.determinism import seed_everything
 from meishi.validation.detector import validate_detector
 
@@ -25,6 +25,8 @@ def main() -> None:
     shape = (params.ssd, shards.sha256(paths.WEIGHTS.read_bytes()))
     plan = loop.make_plan(frames, params.train_ssd, params.seed, folder, shape)
     trainer, history = train_detector(frames, params.ssd, params.train_ssd, plan, paths.WEIGHTS)
+    if not distribution.is_chief():  # the others have trained along; one writes
+        return
     detector = build_detector(params.ssd, trainer)
     metrics = validate_detector(detector, shards.ShardReader(paths.VAL))
     save_detector(trainer, params.ssd, paths.SSD)

@@ -9,7 +9,7 @@ from meishi import paths, reporting
 from meishi.data import samples, shards
 from meishi.errors import clean_exit
 from meishi.params import load_params
-from meishi.training import loop
+from meishi.training import distribution, loop
 from meishi.training.determinism import seed_everything
 from meishi.unet.model import build_segmenter, save_segmenter
 from meishi.unet.training import train_segmenter
@@ -25,6 +25,8 @@ def main() -> None:
     shape = (params.unet, shards.sha256(paths.WEIGHTS.read_bytes()))
     plan = loop.make_plan(crops, params.train_unet, params.seed, folder, shape)
     trainer, history = train_segmenter(crops, params.unet, params.train_unet, plan, paths.WEIGHTS)
+    if not distribution.is_chief():  # the others have trained along; one writes
+        return
     segmenter = build_segmenter(trainer)
     metrics = validate_segmenter(segmenter, shards.ShardReader(paths.VAL), params.unet)
     save_segmenter(trainer, params.unet, paths.UNET)

@@ -14,7 +14,7 @@ from meishi.ssd.loss import detector_loss
 from meishi.ssd.matcher import Matcher
 from meishi.ssd.model import build_trainer, detector_anchors
 from meishi.ssd.targets import TargetEncoder
-from meishi.training import loop, schedule
+from meishi.training import distribution, loop, schedule
 
 
 def train_detector(
@@ -32,22 +32,25 @@ def train_detector(
     Returns:
         The trainer (see `ssd.model.build_trainer`) and the history.
     """
-    trainer = build_trainer(ssd)
-    if train.pretrained:
-        load_imagenet(trainer, weights)
-        freeze(trainer, train.frozen_blocks)
+    strategy = distribution.choose(train.strategy, plan.batch)
+    with strategy.scope():
+        trainer = distribution.synchronised(build_trainer(ssd))
+        if train.pretrained:
+            load_imagenet(trainer, weights)
+            freeze(trainer, train.frozen_blocks)
+        optimizer = schedule.make_optimizer(
+            train.learning_rate, train.warmup_steps, plan.steps, train.weight_decay
+        )
     encoder = TargetEncoder(
         detector_anchors(ssd), Matcher(train.match_iou, train.ignore_iou), BoxCoder(ssd.variances)
     )
     rows = len(encoder.anchors_cxcywh)
     signature = (tf.TensorSpec((rows,), tf.int32), tf.TensorSpec((rows, 4), tf.float32))
     encode = partial(_encode, encoder=encoder)
-    optimizer = schedule.make_optimizer(
-        train.learning_rate, train.warmup_steps, plan.steps, train.weight_decay
-    )
     batches = partial(input_pipeline.batches, frames, encode, signature)
-    history = loop.fit(trainer, optimizer, partial(_losses, train=train), batches, plan)
-    return trainer, history
+    losses = partial(_losses, train=train)
+    history = loop.fit(trainer, optimizer, losses, batches, plan, _matched)
+    return distribution.collected(trainer, partial(build_trainer, ssd)), history
 
 
 def _encode(quads, encoder: TargetEncoder):
@@ -61,3 +64,8 @@ def _losses(outputs, targets, train: TrainSsdParams) -> dict:
         offsets, logits, match, gt_offsets, train.focal_alpha, train.focal_gamma, train.box_weight
     )
     return {"loss": total, "score_loss": score, "box_loss": box}
+
+
+def _matched(targets) -> tf.Tensor:
+    match, _ = targets
+    return tf.reduce_sum(tf.cast(match == 1, tf.float32))

@@ -4,10 +4,12 @@ The order of the samples is drawn at once for the whole run, so a run that start
 with the samples that an undisturbed run would see from s, and ends in the same weights.
 Checkpoints lie outside the stage's outputs, under a key of everything that shapes the run: changed
 code, a changed parameter or data set starts anew. They are removed when the run is complete.
+Of several workers all restore what worker 0 has written: their folder is one.
 """
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from tqdm import tqdm
 from meishi import atomic
 from meishi.errors import InputError
 from meishi.keras import keras, tf
+from meishi.training import distribution
 
 HISTORY_STEPS = 25  # a row of the history is a mean over so many steps
 
@@ -94,33 +97,37 @@ def fit(
     losses: Callable[..., dict],
     batches: Callable[[np.ndarray, int], tf.data.Dataset],
     plan: Plan,
+    count: Callable[[tuple], tf.Tensor] | None = None,
 ) -> list[dict]:
     """Train a model, resuming a run that was interrupted.
 
     Args:
-        model: trained in place.
-        optimizer: with its schedule.
+        model: trained in place; on the replicas of the strategy in whose scope it was made.
+        optimizer: with its schedule, made in the same scope.
         losses: (outputs, targets) to named scalars, the first of which is minimised.
         batches: (sample numbers, batch size) to a data set of (inputs, targets), in this order.
         plan: length, order and checkpoints.
+        count: targets to what the losses are a mean over, a float32 scalar; the batch when None.
 
     Returns:
         The history: rows of `step` and the mean of each loss since the row before.
     """
-    step = tf.Variable(0, dtype=tf.int64)
+    strategy = model.distribute_strategy
+    with strategy.scope():
+        step = tf.Variable(0, dtype=tf.int64)
+        optimizer.build(model.trainable_variables)
     checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step)
-    optimizer.build(model.trainable_variables)
-    manager = tf.train.CheckpointManager(checkpoint, str(plan.folder), max_to_keep=2)
-    history, pending = _restore(checkpoint, manager, step, plan)
-    train_step = _compile(model, optimizer, losses)
-    start = int(step)
-    data = batches(plan.order()[start * plan.batch :], plan.batch)
+    manager = tf.train.CheckpointManager(checkpoint, str(_own_folder(plan)), max_to_keep=2)
+    history, pending = _restore(checkpoint, step, plan)
+    train_step = _compile(model, optimizer, losses, count or _batch_size)
+    start = int(step.numpy())
+    data = distribution.feed(strategy, batches, plan.order()[start * plan.batch :], plan.batch)
     with tqdm(total=plan.steps, initial=start, unit="step", desc=f"train {model.name}") as bar:
         for inputs, targets in data:
             values = train_step(inputs, targets)
             pending.append({key: float(value) for key, value in values.items()})
             step.assign_add(1)
-            now = int(step)
+            now = int(step.numpy())
             if now % HISTORY_STEPS == 0 or now == plan.steps:
                 history.append({"step": now, **_mean(pending)})
                 pending = []
@@ -136,21 +143,42 @@ def finish(plan: Plan) -> None:
     shutil.rmtree(plan.folder, ignore_errors=True)
 
 
-def _compile(model, optimizer, losses):
-    @tf.function
-    def train_step(inputs, targets):
+def _compile(model, optimizer, losses, count):
+    strategy = model.distribute_strategy
+
+    def replica_step(inputs, targets, share=None):
         with tf.GradientTape() as tape:
             values = losses(model(inputs, training=True), targets)
+            if share is not None:
+                values = {key: value * share for key, value in values.items()}
             total = next(iter(values.values()))
         gradients = tape.gradient(total, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return values
 
-    return train_step
+    def part_step(inputs, targets):
+        return replica_step(inputs, targets, distribution.whole_share(count(targets)))
+
+    @tf.function
+    def distributed_step(inputs, targets):
+        values = strategy.run(part_step, args=(inputs, targets))
+        add = tf.distribute.ReduceOp.SUM
+        return {key: strategy.reduce(add, value, axis=None) for key, value in values.items()}
+
+    return distributed_step if strategy.num_replicas_in_sync > 1 else tf.function(replica_step)
+
+
+def _batch_size(targets) -> tf.Tensor:
+    return tf.cast(tf.shape(targets[0])[0], tf.float32)
 
 
 def _mean(pending: list[dict[str, float]]) -> dict[str, float]:
     return {key: float(np.mean([values[key] for values in pending])) for key in pending[0]}
+
+
+def _own_folder(plan: Plan) -> Path:
+    """Say where this worker saves: all must, for each holds a part, but one copy is enough."""
+    return plan.folder if distribution.is_chief() else plan.folder / f"worker-{os.getpid()}"
 
 
 def _history_file(plan: Plan, step: int) -> Path:
@@ -159,14 +187,16 @@ def _history_file(plan: Plan, step: int) -> Path:
 
 def _save(manager, step, rows: tuple[list, list], plan: Plan) -> None:
     # The rows go first: a checkpoint without them would be resumed with a gap in the history.
-    atomic.atomic_write_text(_history_file(plan, int(step)), json.dumps(rows))
-    manager.save(checkpoint_number=int(step))
+    if distribution.is_chief():
+        atomic.atomic_write_text(_history_file(plan, int(step.numpy())), json.dumps(rows))
+    manager.save(checkpoint_number=int(step.numpy()))
 
 
-def _restore(checkpoint, manager, step, plan: Plan) -> tuple[list, list]:
+def _restore(checkpoint, step, plan: Plan) -> tuple[list, list]:
     """Restore the newest checkpoint; returns the history and the losses not yet in it."""
-    if manager.latest_checkpoint is None:
+    newest = tf.train.latest_checkpoint(str(plan.folder))
+    if newest is None:
         return [], []
-    checkpoint.restore(manager.latest_checkpoint).assert_consumed()
-    history, pending = json.loads(_history_file(plan, int(step)).read_text())
+    checkpoint.restore(newest).assert_consumed()
+    history, pending = json.loads(_history_file(plan, int(step.numpy())).read_text())
     return history, pending

@@ -11,7 +11,7 @@ from meishi.data.samples import SampleSet
 from meishi.geometry import crops
 from meishi.keras import keras, tf
 from meishi.params import TrainUnetParams, UnetParams
-from meishi.training import loop, schedule
+from meishi.training import distribution, loop, schedule
 from meishi.unet.loss import segmenter_loss
 from meishi.unet.model import build_trainer
 
@@ -31,18 +31,20 @@ def train_segmenter(
     Returns:
         The trainer (see `unet.model.build_trainer`) and the history.
     """
-    trainer = build_trainer(unet)
-    if train.pretrained:
-        load_imagenet(trainer, weights)
-        freeze(trainer, train.frozen_blocks)
+    strategy = distribution.choose(train.strategy, plan.batch)
+    with strategy.scope():
+        trainer = distribution.synchronised(build_trainer(unet))
+        if train.pretrained:
+            load_imagenet(trainer, weights)
+            freeze(trainer, train.frozen_blocks)
+        optimizer = schedule.make_optimizer(
+            train.learning_rate, train.warmup_steps, plan.steps, train.weight_decay
+        )
     side = trainer.output_shape[1]
     signature = (tf.TensorSpec((side, side, 1), tf.float32),)
-    optimizer = schedule.make_optimizer(
-        train.learning_rate, train.warmup_steps, plan.steps, train.weight_decay
-    )
     batches = partial(input_pipeline.batches, samples, partial(_encode, side=side), signature)
     history = loop.fit(trainer, optimizer, partial(_losses, train=train), batches, plan)
-    return trainer, history
+    return distribution.collected(trainer, partial(build_trainer, unet)), history
 
 
 def _encode(quads: np.ndarray, side: int) -> tuple[np.ndarray]:

@@ -1,0 +1,171 @@
+"""Two workers, or two replicas in one, train as one worker does on the whole batch."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meishi.errors import InputError
+from meishi.training import distribution
+from tests.model.test_training import COMMON, ROOT, SSD, UNET
+
+# Additions come in another order. The second step's loss already hangs on the first's gradients;
+# after it Adam turns what is left of a gradient that should be 0 into whole steps.
+STEPS, LOSS_TOLERANCE, LAST_LOSS_TOLERANCE, WEIGHT_TOLERANCE = 2, 1e-5, 0.05, 0.05
+HEADER = """
+from meishi.training import distribution
+loop.HISTORY_STEPS = 1
+"""
+REPORT = """
+if distribution.is_chief():
+    np.savez(sys.argv[1] + "-weights.npz", *model.get_weights())
+    print([[row["step"], row["loss"]] for row in history])
+"""
+TWO_CPUS = """
+from meishi.keras import tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+"""
+each_network = pytest.mark.parametrize(
+    ("network", "side"), [(UNET, 32), (SSD, 64)], ids=["unet", "ssd"]
+)
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def short(network):
+    """Train for 12 steps, slowly."""
+    return network.replace("20, 4, 0.01", "2, 4, 0.001").replace("5, 4, 0.001", "2, 4, 0.0002")
+
+
+def start(folder, network, side, strategy, cluster=None, before=""):
+    """Start one worker."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment.pop(distribution.CLUSTER, None)
+    if cluster:
+        environment[distribution.CLUSTER] = json.dumps(cluster)
+    body = HEADER + short(network).replace('"auto"', repr(strategy))
+    if (
+        strategy != "auto" and network is SSD
+    ):  # no op may come before the cluster: the weights are those of the first
+        first, rest = body.split("arrays = {}")[0], body.split("np.savez(weights, **arrays)")[-1]
+        body = f"{first}\nweights = Path({str(folder.with_name('one.npz'))!r})\n{rest}"
+    command = [sys.executable, "-c", before + COMMON + body + REPORT, str(folder), str(side)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def start_cluster(folder, network, side):
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    return [
+        start(
+            folder,
+            network,
+            side,
+            "multi_worker",
+            {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}},
+        )
+        for index in range(2)
+    ]
+
+
+def ended(processes):
+    outs = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), outs
+    assert all(not out for out, _ in outs[1:])
+    return json.loads(outs[0][0])
+
+
+def weights(folder):
+    with np.load(f"{folder}-weights.npz") as arrays:
+        return [arrays[name] for name in arrays.files]
+
+
+def assert_alike(folder, history, other, other_history):
+    assert [step for step, _ in history] == [step for step, _ in other_history]
+    ours, theirs = ([loss for _, loss in rows] for rows in (history, other_history))
+    np.testing.assert_allclose(ours[:STEPS], theirs[:STEPS], rtol=LOSS_TOLERANCE)
+    np.testing.assert_allclose(ours, theirs, rtol=LAST_LOSS_TOLERANCE)
+    for ours, theirs in zip(weights(folder), weights(other), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=WEIGHT_TOLERANCE)
+
+
+@each_network
+def test_two_workers_and_two_replicas_give_the_loss_curve_of_one(tmp_path, network, side):
+    one = ended([start(tmp_path / "one", network, side, "auto")])
+    two = ended(start_cluster(tmp_path / "two", network, side))
+    assert_alike(tmp_path / "one", one, tmp_path / "two", two)
+    both = ended([start(tmp_path / "both", network, side, "mirrored", before=TWO_CPUS)])
+    assert_alike(tmp_path / "one", one, tmp_path / "both", both)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "strategy", "batch", "words"),
+    [
+        (None, "multi_worker", 4, "TF_CONFIG names no second worker"),
+        ("{", "auto", 4, "TF_CONFIG: not a cluster"),
+        ('{"cluster": {}}', "auto", 4, "TF_CONFIG: not a cluster"),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "auto", 4, "TF_CONFIG: not a cluster"),
+        ("[]", "auto", 4, "TF_CONFIG: not a cluster"),
+    ],
+)
+def test_a_cluster_that_is_none_is_refused(monkeypatch, cluster, strategy, batch, words):
+    monkeypatch.delenv(distribution.CLUSTER, raising=False)
+    if cluster:
+        monkeypatch.setenv(distribution.CLUSTER, cluster)
+    with pytest.raises(InputError, match=words):
+        distribution.choose(strategy, batch)
+
+
+def test_a_batch_that_two_replicas_cannot_share_is_refused(tmp_path):
+    body = UNET.replace("20, 4, 0.01", "2, 3, 0.001")
+    process = start(tmp_path / "odd", body, 32, "mirrored", before=TWO_CPUS)
+    _, problem = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert "expected a multiple of the 2 replicas, got 3" in problem
+
+
+@pytest.mark.parametrize(("index", "chief"), [(0, True), (1, False)])
+def test_worker_0_is_the_one_that_writes(monkeypatch, index, chief):
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": index}}
+    monkeypatch.setenv(distribution.CLUSTER, json.dumps(cluster))
+    assert distribution.is_chief() is chief
+
+
+@given(steps=st.integers(1, 5), pipelines=st.integers(1, 4), each=st.integers(1, 4))
+def test_the_workers_parts_make_up_every_batch(steps, pipelines, each):
+    batch = pipelines * each
+    order = np.random.default_rng(steps).permutation(steps * batch)
+    parts = [distribution.part(order, batch, pipelines, number) for number in range(pipelines)]
+    joined = np.concatenate([part.reshape(steps, each) for part in parts], axis=1)
+    np.testing.assert_array_equal(joined.ravel(), order)
+
+
+def test_a_killed_cluster_resumes_to_the_same_loss_curve(tmp_path):
+    network = UNET.replace("0.5, 40,", "0.5, 5,")
+    undisturbed = ended(start_cluster(tmp_path / "whole", network, 32))
+    processes = start_cluster(tmp_path / "killed", network, 32)
+    while not list((tmp_path / "killed").glob("*/checkpoint")):
+        assert processes[0].poll() is None, processes[0].communicate()
+        time.sleep(0.02)
+    for process in processes:
+        process.kill()
+        process.communicate()
+    assert ended(start_cluster(tmp_path / "killed", network, 32)) == undisturbed
