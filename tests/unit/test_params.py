@@ -79,6 +79,7 @@ def test_an_exponent_without_a_point_is_a_number(workspace):
         ("variances", "[0.1]", "[ssd]: variances: expected 2 items, got 1"),
         ("scales", "[[0.1], [x]]", "[ssd]: scales[1][0]: expected float, got str 'x'"),
         ("perspective", "0.5", "[augment.frame.perspective]: expected keys and values"),
+        ("strategy", "tpu", "strategy: expected one of auto, mirrored, multi_worker, got 'tpu'"),
         ("author", "[a]", "[convert]: author: expected str, got a list"),
     ],
 )
