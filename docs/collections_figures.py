@@ -43,7 +43,7 @@ def sizes() -> str:
             shipped += len(content) * (build == "shipped")
             system = system_of(package)
             lines.append(f"| {model.name} | {build} | {system} | {len(content):,} | {unpacked:,} |")
-    first = f"What is shipped is a first download of {shipped:,} bytes, of both models."
+    first = f"What is shipped is a first download of {shipped:,} bytes, of all models."
     return "\n".join(["In bytes:", "", *lines, "", first])
 
 

@@ -33,8 +33,8 @@ def variants() -> str:
     shipped = {row.get("variant") for row in Snapshot().metrics("ship").values()}
     lines = [
         "| variant | from | bytes | compression | AP50:95 | mask IoU | quad IoU | exact count "
-        "| corner error, % | parity | lint |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| corner error, % | right way up | parity | lint |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in Snapshot().metrics("variants").items():
         shown = f"**{name}**" if name in shipped else name
@@ -43,6 +43,7 @@ def variants() -> str:
             *(_cell(row, "detection", "ap50_95"), _cell(row, "segmentation", "mask_iou")),
             *(_cell(row, "capture", "iou_mean"), _cell(row, "capture", "exact_count")),
             _cell(row, "capture", "corner_error_mean_pct", ".2f"),
+            _cell(row, "direction", "right"),
             *(f"{row['max_difference']:.4f}", str(row["findings"])),
         ]
         lines.append(f"| {' | '.join(cells)} |")

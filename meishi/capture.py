@@ -2,18 +2,18 @@
 
 A second look is the detector's on a square around the fitted quad: it has judged the frame from
 afar, where a block or a tile may pass for a card; close by, at several sizes, it seldom does.
+At last a classifier looks at each card, flat, and says which way up it reads.
 
-The same function serves `meishi capture` and the evaluation. It takes the two networks as
+The same function serves `meishi capture` and the evaluation. It takes the networks as
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from meishi.geometry import boxes, crops, quads, refinement
+from meishi.geometry import boxes, crops, cutting, directions, quads, refinement
 from meishi.geometry.lines import quad_from_mask
 from meishi.params import CaptureParams
 from meishi.ranking import distinct, joint_score, side_ratio
@@ -34,14 +34,21 @@ class CapturedCard:
     Attributes:
         score: of the detector in the frame and in the second looks, joined, in [0, 1].
         agreement: soft IoU of the mask and the quad, in [0, 1].
-        quad_px: (4, 2) in pixels of the photo, canonical; may leave it.
+        quad_px: (4, 2) in pixels of the photo, clockwise; may leave it. It begins at the card's own
+            top left corner where that is certain enough, and is canonical otherwise.
         box_xyxy: (4,) the detector's box, relative.
+        direction_deg: 0, 90, 180 or 270: how far the card is turned clockwise in the photo; 0 also
+            where that is in doubt.
+        direction_confidence: of the classifier in the likeliest direction, in [0, 1]; None where it
+            was not asked.
     """
 
     score: float
     agreement: float
     quad_px: np.ndarray
     box_xyxy: np.ndarray
+    direction_deg: int = 0
+    direction_confidence: float | None = None
 
     @property
     def confidence(self) -> float:
@@ -61,8 +68,11 @@ class CardCapture:
         detector_px, segmenter_px: sides of their inputs.
         margin: of the crop, `unet.margin`.
         params: thresholds.
-        thorough: whether the detector's frame is resampled as in training, and the segmenter also
-            sees the mirror image of a crop.
+        thorough: whether frame and crops are resampled as in training, and the segmenter also sees
+            the mirror image of a crop.
+        classifier: of the reading direction: the flat view of a card to `start`; None to leave
+            every card as the photo has it.
+        view_px: side of that view.
     """
 
     detector: Network
@@ -72,11 +82,14 @@ class CardCapture:
     margin: float
     params: CaptureParams
     thorough: bool = True
+    classifier: Network | None = None
+    view_px: int = 0
 
     def live(self) -> "CardCapture":
         """Return the quick way for a video: each box is segmented once and not judged again.
 
         What second looks and the mirror image would tell, a tracker learns from the next frames.
+        Cards stay as the photo has them: a preview draws outlines, and reads nothing.
         """
         params = replace(
             self.params,
@@ -85,7 +98,7 @@ class CardCapture:
             iou_threshold=min(LIVE_IOU, self.params.iou_threshold),
             looks=(),
         )
-        return replace(self, params=params, thorough=False)
+        return replace(self, params=params, thorough=False, classifier=None)
 
     def detect(
         self,
@@ -117,20 +130,27 @@ class CardCapture:
         Returns:
             mask (M, M) float32 in [0, 1] and `image_from_crop`, (3, 3) on pixels.
         """
-        size_px = (image.shape[1], image.shape[0])
-        crop_from_image = crops.crop_from_image(box_xyxy, size_px, self.segmenter_px, self.margin)
-        crop = crops.warp(image, crop_from_image, (self.segmenter_px, self.segmenter_px))
+        crop, crop_from_image = self._crop(image, box_xyxy)
         mask = self.segmenter(crop)["mask"][..., 0]
         if self.thorough:
             turned = self.segmenter(np.ascontiguousarray(crop[:, ::-1]))["mask"][:, ::-1, 0]
             mask = (mask + turned) / 2
         return mask, np.linalg.inv(crop_from_image)
 
+    def _crop(self, image: np.ndarray, box_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cut out a box as in training, or quickly; returns the crop and crop_from_image."""
+        side_px, margin = self.segmenter_px, self.margin
+        if not self.thorough:
+            return cutting.cut(image, box_xyxy, side_px, margin)
+        size_px = (image.shape[1], image.shape[0])
+        crop_from_image = crops.crop_from_image(box_xyxy, size_px, side_px, margin)
+        return crops.warp(image, crop_from_image, (side_px, side_px)), crop_from_image
+
     def fit(self, image: np.ndarray, box_xyxy: np.ndarray, score: float) -> CapturedCard | None:
         """Fit a quad to the card in a box; None where the mask has no four sides."""
         size_px = (image.shape[1], image.shape[0])
         mask, image_from_crop = self.segment(image, box_xyxy)
-        valid = crops.inside(self.segmenter_px, mask.shape[0], image_from_crop, size_px)
+        valid = cutting.inside(self.segmenter_px, mask.shape[0], image_from_crop, size_px)
         fit = quad_from_mask(mask, valid)
         if fit is None:
             return None
@@ -182,7 +202,31 @@ class CardCapture:
         fits = [self.fit(image, *candidate) for candidate in zip(*self.detect(image), strict=True)]
         sure = [card for card in fits if card and self._is_sure(card)]
         kept = distinct([card.quad_px for card in sure], [card.confidence for card in sure])
-        return [sure[index] for index in kept[: self.params.max_cards]]
+        return [self.read(image, sure[index]) for index in kept[: self.params.max_cards]]
+
+    def read(self, image: np.ndarray, card: CapturedCard) -> CapturedCard:
+        """Let a card's quad begin at its own top left corner, where that is certain enough.
+
+        The classifier judges the flat card from each of its corners, for it errs differently.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            card: with a canonical quad.
+        """
+        if self.classifier is None:
+            return card
+        views = directions.turns(directions.view(image, card.quad_px, self.view_px))
+        shares = np.array([self.classifier(view)["start"] for view in views])
+        starts = directions.from_turns(shares)
+        start, confidence = int(starts.argmax()), float(starts.max())
+        if confidence < self.params.direction_threshold:
+            return replace(card, direction_confidence=confidence)
+        return replace(
+            card,
+            quad_px=np.roll(card.quad_px, -start, axis=0),
+            direction_deg=directions.QUARTER_DEG * start,
+            direction_confidence=confidence,
+        )
 
     def _is_sure(self, card: CapturedCard) -> bool:
         slender = side_ratio(card.quad_px) > self.params.max_side_ratio
@@ -197,5 +241,5 @@ def _stretched(image: np.ndarray, side_px: int, thorough: bool) -> np.ndarray:
     """
     size_px = (image.shape[1], image.shape[0])
     if not thorough and min(size_px) >= side_px:
-        return cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA)
+        return cutting.scale_down(image, (side_px, side_px))
     return crops.warp(image, crops.stretch(size_px, side_px), (side_px, side_px))

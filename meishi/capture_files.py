@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from meishi import atomic, images
-from meishi.capture import CardCapture
+from meishi.capture import CapturedCard, CardCapture
 from meishi.errors import InputError, summary
 from meishi.geometry.homography import rectify
 from meishi.overlay import capture_overlay
@@ -136,12 +136,20 @@ def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str
         atomic.atomic_write_bytes(out / name, crop)
     drawn = images.encode(capture_overlay(image, cards), ".jpg", 85)
     atomic.atomic_write_bytes(out / overlay, drawn)
-    entries = [
-        {"score": round(card.confidence, 4), "quad": card.quad_px.round(2).tolist(), "crop": name}
-        for name, card in zip(names, cards, strict=True)
-    ]
+    entries = [_entry(card, name) for card, name in zip(cards, names, strict=True)]
     size = {"width": image.shape[1], "height": image.shape[0]}
     return {"file": photo.given, **size, "cards": entries}
+
+
+def _entry(card: CapturedCard, crop: str) -> dict:
+    sure = card.direction_confidence
+    return {
+        "score": round(card.confidence, 4),
+        "quad": card.quad_px.round(2).tolist(),
+        "direction": card.direction_deg,
+        "direction_confidence": None if sure is None else round(sure, 4),
+        "crop": crop,
+    }
 
 
 def _listed_crops(out: Path) -> set[str]:

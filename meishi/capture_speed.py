@@ -26,7 +26,8 @@ FRAME_PX = 1920  # longer side of a phone's preview frame
 CARDS = 4  # the most that there are, and what costs most
 ROUNDS = 5
 SEGMENTER_RUNS = 2  # a card: the crop and its mirror image
-NETS = ("ssd", "unet")
+CLASSIFIER_RUNS = 4  # a card: the view from each corner
+NETS = ("ssd", "unet", "direction")
 
 
 def measure_capture(
@@ -36,7 +37,7 @@ def measure_capture(
 
     Args:
         models: folder that holds `tflite/` with models and settings.
-        frozen: folder of `ssd.pb` and `unet.pb`.
+        frozen: folder of the frozen graphs of `NETS`.
         frames: (H, W, 3) RGB uint8; taken in turn.
         runs: timed captures of each, at least; spread over `ROUNDS` rounds.
         live: time the quick way that a preview takes, not that of a photo.
@@ -73,7 +74,11 @@ def measure_capture(
 def network_runs(params: CaptureParams) -> dict[str, int]:
     """Count the runs of each net in a capture of as many cards as there may be, no box in vain."""
     cards = params.max_cards
-    return {"ssd": 1 + len(params.looks) * cards, "unet": SEGMENTER_RUNS * cards}
+    return {
+        "ssd": 1 + len(params.looks) * cards,
+        "unet": SEGMENTER_RUNS * cards,
+        "direction": CLASSIFIER_RUNS * cards,
+    }
 
 
 def full_frames(reader: ShardReader, count: int = FRAMES, side_px: int = FRAME_PX) -> list:
@@ -106,8 +111,8 @@ def load_frozen_capture(
     models: Path, frozen: Path, frames: Sequence[np.ndarray], threads: int, live: bool = False
 ) -> Callable[[], object]:
     """Load the frozen graphs with the settings of the LiteRT models."""
-    detector, segmenter = (frozen_session(frozen / f"{net}.pb", threads) for net in NETS)
-    capture = replace(load_capture(models), detector=detector, segmenter=segmenter)
+    ssd, unet, direction = (frozen_session(frozen / f"{net}.pb", threads) for net in NETS)
+    capture = replace(load_capture(models), detector=ssd, segmenter=unet, classifier=direction)
     return _next_frame(_way(capture, live), frames)
 
 

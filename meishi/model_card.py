@@ -37,6 +37,10 @@ LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
     "CardDetectorRaw.bytes": ("SSD: Core ML package without NMS, bytes", "{:,}"),
     "ssd.pb_bytes": ("SSD: frozen `.pb`, bytes", "{:,}"),
     "ssd.tflite_bytes": ("SSD: LiteRT, bytes", "{:,}"),
+    "direction.right_of_sure": ("reading direction: right, of those told surely", "{:.1%}"),
+    "direction.sure": ("reading direction: told surely", "{:.1%}"),
+    "direction.pb_bytes": ("direction: frozen `.pb`, bytes", "{:,}"),
+    "direction.tflite_bytes": ("direction: LiteRT, bytes", "{:,}"),
     "unet.pb_bytes": ("U-Net: frozen `.pb`, bytes", "{:,}"),
     "unet.tflite_bytes": ("U-Net: LiteRT, bytes", "{:,}"),
 }
@@ -77,7 +81,8 @@ def check_card(out: Path, root: Path = Path()) -> None:
 def card(root: Path) -> str:
     """Compose the card of the repository at `root`: Markdown."""
     params = load_params(
-        *("seed", "fetch", "preprocess", "ssd", "unet", "train_ssd", "train_unet", "capture"),
+        *("seed", "fetch", "preprocess", "ssd", "unet", "train_ssd", "train_unet"),
+        *("direction", "train_direction", "capture"),
         path=root / paths.PARAMS,
     )
     figures = {name: _metrics(root, name) for name in FILES}
@@ -117,6 +122,8 @@ def _settings(params: Params) -> dict[str, object]:
         "margin_pct": f"{100 * params.unet.margin:g}",
         "ssd_epochs": params.train_ssd.epochs,
         "unet_epochs": params.train_unet.epochs,
+        "direction_px": params.direction.view_px,
+        "direction_epochs": params.train_direction.epochs,
         "val_percent": f"{100 * params.preprocess.val_fraction:g}",
         "test_percent": f"{100 * params.preprocess.test_fraction:g}",
     }
@@ -148,7 +155,7 @@ def _data(root: Path, params: Params) -> dict[str, str]:
 def _origins(manifest: Manifest) -> list[tuple[str, ...]]:
     rows = [(origin.name, origin.licence, origin.url) for origin in manifest.sources]
     weights = manifest.weights
-    return [*rows, *([("backbone weights", weights.licence, weights.source)] if weights else [])]
+    return [*rows, *([("weights", weights.licence, weights.source)] if weights else [])]
 
 
 def _measured(figures: Mapping[str, Any]) -> dict[str, str]:

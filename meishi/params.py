@@ -50,10 +50,11 @@ class SourceParams:
 
 @dataclass(frozen=True)
 class FetchParams:
-    """The sources to merge, and the backbone weights to take along."""
+    """The sources to merge, and the weights to take along: of the backbone, of the classifier."""
 
     sources: tuple[SourceParams, ...]
     weights: str
+    direction_weights: str
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,35 @@ class TrainUnetParams:
 
 
 @dataclass(frozen=True)
+class DirectionParams:
+    """Shape of the direction classifier, and the flat views of cards it is trained on."""
+
+    sources: tuple[str, ...]
+    view_px: int
+    dropout: float
+    views_per_card: int
+    corner_sigma: float
+    shuffled: float
+    jpeg_quality: int
+
+
+@dataclass(frozen=True)
+class TrainDirectionParams:
+    """Training of the direction classifier: schedule."""
+
+    pretrained: bool
+    frozen_blocks: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    label_smoothing: float
+    checkpoint_steps: int
+    strategy: str
+
+
+@dataclass(frozen=True)
 class ConvertParams:
     """What every conversion shares: scenes of the parity gate, metadata."""
 
@@ -143,6 +173,7 @@ class CaptureParams:
     confidence_threshold: float
     looks: tuple[float, ...]
     max_side_ratio: float
+    direction_threshold: float
 
 
 @dataclass(frozen=True)
@@ -157,12 +188,13 @@ class LossParams:
 class ShipParams:
     """Which variant is shipped: the smallest that runs on `target` and loses no more than allowed.
 
-    `ssd` and `unet` say what a variant of each may lose against the float32 network.
+    `ssd`, `unet` and `direction` say what a variant of each may lose against the float32 network.
     """
 
     target: str
     ssd: tuple[LossParams, ...]
     unet: tuple[LossParams, ...]
+    direction: tuple[LossParams, ...]
 
 
 @dataclass(frozen=True)
@@ -211,6 +243,8 @@ class Params:
     unet: UnetParams
     train_ssd: TrainSsdParams
     train_unet: TrainUnetParams
+    direction: DirectionParams
+    train_direction: TrainDirectionParams
     tune: dict  # by name, a Tuning each
     exports: dict  # by name, a Variant each
     convert: ConvertParams

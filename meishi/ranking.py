@@ -4,6 +4,8 @@ What each network says about one candidate is joined into its confidence; candid
 are then held against one another.
 """
 
+from itertools import combinations
+
 import numpy as np
 
 from meishi.geometry import quads
@@ -54,15 +56,21 @@ def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
         Indices of the kept quads, the most confident first.
     """
     ious = np.eye(len(quads_px))
-    for first, quad_px in enumerate(quads_px):
-        for second in range(first):
-            ious[first, second] = ious[second, first] = quads.iou(quad_px, quads_px[second])
+    extents = [(quad_px.min(axis=0), quad_px.max(axis=0)) for quad_px in quads_px]
+    for first, second in combinations(range(len(quads_px)), 2):
+        if _meet(extents[first], extents[second]):  # a tenth of the time of an IoU
+            iou = quads.iou(quads_px[second], quads_px[first])
+            ious[first, second] = ious[second, first] = iou
     backed = np.array(confidences) * _support(ious, np.array(confidences))
     kept: list[int] = []
     for index in np.argsort(-backed, kind="stable"):
         if all(ious[index, other] < SAME_CARD_IOU for other in kept):
             kept.append(int(index))
     return sorted(kept, key=lambda index: -confidences[index])
+
+
+def _meet(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> bool:
+    return bool((one[0] < other[1]).all() and (other[0] < one[1]).all())
 
 
 def _support(ious: np.ndarray, confidences: np.ndarray) -> np.ndarray:

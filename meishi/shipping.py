@@ -33,6 +33,7 @@ SHOWN = (
     "capture.iou_mean",
     "capture.exact_count",
     "capture.corner_error_mean_pct",
+    "direction.right",
 )
 CONVERTED, MEASURED = paths.METRICS / "convert", paths.METRICS / "measure"
 Row = dict[str, Any]
@@ -133,7 +134,8 @@ def decide(
     """
     chosen: dict[str, str] = {}
     refused: dict[str, str] = {}
-    for model, allowed in (("ssd", rule.ssd), ("unet", rule.unet)):
+    for model in variants.MODELS:
+        allowed = getattr(rule, model)
         names = [name for name in exports if exports[name].model == model]
         reasons = {
             name: _refusal(exports[name], table[name], original, rule.target, allowed)

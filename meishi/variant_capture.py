@@ -1,6 +1,6 @@
-"""Capturing with a variant: its package, run on Linux, in place of one of the two networks.
+"""Capturing with a variant: its package, run on Linux, in place of one of the networks.
 
-The other network is the float32 one under LiteRT, so that a figure tells of this variant alone.
+The others are the float32 ones under LiteRT, so that a figure tells of this variant alone.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def with_variant(capture: CardCapture, variant: Variant, folder: Path) -> CardCa
     """Put a variant's package into a capture; of the detector the one without suppression.
 
     Args:
-        capture: both networks in float32.
+        capture: the networks in float32.
         variant: which network it is, and its precision: in "fp16" every operation is rounded.
         folder: holds the variant's packages.
 
@@ -41,7 +41,9 @@ def with_variant(capture: CardCapture, variant: Variant, folder: Path) -> CardCa
 
     if variant.model == "ssd":
         return replace(capture, detector=network)
-    return replace(capture, segmenter=network)
+    if variant.model == "unet":
+        return replace(capture, segmenter=network)
+    return replace(capture, classifier=network)
 
 
 def require(

@@ -11,7 +11,7 @@ from meishi.named_entries import find_entry, read_entries
 
 FOLDER = paths.MODELS / "variants"  # a folder in it for each entry
 
-MODELS = ("ssd", "unet")
+MODELS = ("ssd", "unet", "direction")
 ML_PROGRAM, NEURAL_NETWORK = "mlprogram", "neuralnetwork"
 OLDEST = {ML_PROGRAM: 15, NEURAL_NETWORK: 13}  # iOS that runs the format
 NEWEST = 18  # iOS that coremltools compresses for
@@ -30,7 +30,7 @@ class Variant:
     """One export of a network.
 
     Attributes:
-        model: "ssd" or "unet".
+        model: one of MODELS.
         source: folder of its weights in models/: that of the model, or `tuned/NAME` for those that
             the entry NAME of `tune` put on palettes and grids.
         format: "mlprogram" (an .mlpackage) or "neuralnetwork" (an .mlmodel).

@@ -12,7 +12,7 @@ import sys
 
 from meishi import paths, variants
 from meishi.atomic import replace_folder
-from meishi.coreml import examples, export, parity
+from meishi.coreml import examples, parity
 from meishi.coreml.sources import load_source
 from meishi.errors import clean_exit
 from meishi.evaluation.cost import bytes_on_disk, count_parameters
@@ -39,10 +39,7 @@ def main(key: str) -> None:
     plain_bytes = FLOAT32_BYTES * count_parameters(source.plain)
     metrics = {}
     with replace_folder(variants.FOLDER / key) as folder:
-        if source.margin is None:
-            export.export_detector(source.model, variant, folder, params.convert, params.capture)
-        else:
-            export.export_segmenter(source.model, variant, folder, params.convert, source.margin)
+        source.export(variant, folder, params.convert, params.capture)
         found = parity.differences(
             variant, source.model, folder, images, params.capture.iou_threshold
         )

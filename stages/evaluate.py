@@ -2,7 +2,8 @@
 
 Two steps follow, as nodes of their own in dvc.yaml: `evaluate.py measure KEY`, `evaluate.py ship`.
 
-Reads   build/prepared/test, models/tflite, models/frozen       Params  evaluate, measure, capture
+Reads   build/prepared/test, build/raw/records.jsonl, models/tflite, models/frozen
+Params  evaluate, measure, capture, direction.sources
 Writes  metrics/evaluate.json, metrics/float32.json, metrics/slices.json, metrics/latency.json,
         metrics/devices.json, plots/precision_recall.csv, plots/capture_iou.csv,
         plots/corner_error.csv, plots/overlays
@@ -15,6 +16,7 @@ from meishi import capture_speed, paths, reporting
 from meishi.atomic import replace_folder
 from meishi.coreml.freeze import read_frozen_pb
 from meishi.data.choosing import spread
+from meishi.data.own_quads import own_quads_of
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
 from meishi.evaluation import cost, device_model, latency
@@ -28,21 +30,19 @@ STEPS = ("measure", "ship")
 
 def main() -> None:
     """Run the stage."""
-    params = load_params("evaluate", "measure", "capture")
+    params = load_params("evaluate", "measure", "capture", "direction.sources")
     reader = ShardReader(paths.TEST)
-    outcome = measure(load_capture(paths.MODELS), reader)
+    own_quads = own_quads_of(paths.RAW, params.direction.sources)
+    outcome = measure(load_capture(paths.MODELS), reader, own_quads)
     with replace_folder(paths.OVERLAYS) as folder:
         write_overlays(outcome, reader, folder, params.evaluate.overlays)
     reporting.write_csv(paths.PLOTS / "precision_recall.csv", outcome.precision_recall())
     for name, rows in zip(("capture_iou", "corner_error"), outcome.histograms(), strict=True):
         reporting.write_csv(paths.PLOTS / f"{name}.csv", rows)
-    reporting.write_metrics(
-        paths.METRICS / "evaluate.json", outcome.metrics(params.capture.score_threshold)
-    )
+    reporting.write_metrics(paths.METRICS / "evaluate.json", outcome.metrics(params.capture))
     picks = spread(len(outcome.records), params.measure.scenes)
-    reporting.write_metrics(
-        paths.METRICS / "float32.json", outcome.part(picks).metrics(params.capture.score_threshold)
-    )
+    part = outcome.part(picks)
+    reporting.write_metrics(paths.METRICS / "float32.json", part.metrics(params.capture))
     reporting.write_metrics(paths.METRICS / "slices.json", outcome.slices())
     write_speed(reader, params.evaluate.latency_runs, params.capture)
 

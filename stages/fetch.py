@@ -1,14 +1,14 @@
 """Collect labelled scenes from every configured source, and verify them.
 
 Reads   data                Params  fetch
-Writes  build/raw
+Writes  build/raw, build/direction_weights.npz
 Takes   seconds; refuses the data as a whole, listing every fault, if anything is wrong with it
 """
 
 from pathlib import Path
 
 from meishi import paths
-from meishi.atomic import replace_folder
+from meishi.atomic import atomic_write_bytes, replace_folder
 from meishi.data import records, sources
 from meishi.data.shards import write_shards
 from meishi.errors import clean_exit
@@ -22,6 +22,7 @@ def main() -> None:
         scenes = sources.verified_scenes(params.fetch)
         written = write_shards(folder, scenes, to_line=records.to_source_line)
         (folder / paths.WEIGHTS.name).write_bytes(Path(params.fetch.weights).read_bytes())
+    atomic_write_bytes(paths.DIRECTION_WEIGHTS, Path(params.fetch.direction_weights).read_bytes())
     print(f"fetch: {len(written)} scenes, {sum(len(r.cards) for r in written)} cards, all sound")
 
 

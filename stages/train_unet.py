@@ -1,19 +1,26 @@
 """Train the card segmenter.
 
+One step is a node of its own in dvc.yaml: `train_unet.py train_direction`, the reading direction.
+
 Reads   build/augmented, build/prepared/val, build/raw      Params  seed, unet, train_unet
 Writes  models/unet, metrics/train_unet.json, plots/train_unet.csv
 Takes   about 25 minutes on 2 cores
 """
 
+import sys
+
 from meishi import paths, reporting
 from meishi.data import samples, shards
 from meishi.errors import clean_exit
 from meishi.params import load_params
+from meishi.steps.running import run_step_or
 from meishi.training import distribution, loop
 from meishi.training.determinism import seed_everything
 from meishi.unet.model import build_segmenter, save_segmenter
 from meishi.unet.training import train_segmenter
 from meishi.validation.segmenter import validate_segmenter
+
+STEPS = ("train_direction",)
 
 
 def main() -> None:
@@ -37,4 +44,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with clean_exit():
-        main()
+        run_step_or(main, STEPS, sys.argv[1:])

@@ -1,4 +1,4 @@
-"""What the two nets see of prepared scenes: the images on which conversions are compared."""
+"""What the nets see of prepared scenes: the images on which conversions are compared."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from meishi import images
 from meishi.data.choosing import spread
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
-from meishi.geometry import boxes, crops
+from meishi.geometry import boxes, crops, directions, quads
 
 Scene = tuple[Record, np.ndarray]
 
@@ -36,6 +36,15 @@ def segmenter_images(scenes: Sequence[Scene], side_px: int, margin: float) -> li
         box_xyxy = boxes.from_quads(record.quads)[0]
         crop = crops.crop_from_image(box_xyxy, record.size_px, side_px, margin)
         found.append(crops.warp(image, crop, (side_px, side_px)))
+    return found
+
+
+def classifier_images(scenes: Sequence[Scene], side_px: int) -> list[np.ndarray]:
+    """Show each scene's first card flat, or stretch a scene without a card: (side, side, 3)."""
+    found = []
+    for record, image in scenes:
+        frame = record.quads[0] if record.cards else quads.FRAME
+        found.append(directions.view(image, quads.to_px(frame, record.size_px), side_px))
     return found
 
 

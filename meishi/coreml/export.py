@@ -2,21 +2,24 @@
 
 CardDetector is for Vision: thresholds and suppression inside. CardDetectorRaw gives every anchor,
 for apps that suppress themselves. CardSegmenter draws the mask of one card in a square crop.
+CardDirection says at which corner of a card's flat view the card begins.
 """
 
 import json
 from pathlib import Path
 
 from meishi.coreml.convert import Metadata, convert_program, detector_pipeline
-from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, freeze
+from meishi.coreml.freeze import CLASSIFIER_OUTPUTS, DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, freeze
 from meishi.coreml.package import save_model
 from meishi.keras import keras
 from meishi.params import CaptureParams, ConvertParams
 from meishi.variants import Variant
 
 DETECTOR, RAW_DETECTOR, SEGMENTER = "CardDetector", "CardDetectorRaw", "CardSegmenter"
-PACKAGES = {"ssd": (RAW_DETECTOR, DETECTOR), "unet": (SEGMENTER,)}
+CLASSIFIER = "CardDirection"
+PACKAGES = {"ssd": (RAW_DETECTOR, DETECTOR), "unet": (SEGMENTER,), "direction": (CLASSIFIER,)}
 LABELS = ["card"]
+CORNERS = ["top left", "top right", "bottom right", "bottom left"]
 
 # Xcode's keys (coremltools guide, "Xcode Model Preview Types"). The guide lists no detector: the
 # type is what others set, and Xcode knows a detector by its suppression.
@@ -66,6 +69,22 @@ def export_segmenter(
     metadata = _segmenter_metadata(params, margin, model.input_shape[1])
     program = convert_program(frozen, variant, metadata)
     save_model(program, folder / f"{SEGMENTER}{variant.suffix}")
+
+
+def export_classifier(
+    model: keras.Model, variant: Variant, folder: Path, params: ConvertParams
+) -> None:
+    """Write the direction classifier into `folder`.
+
+    Args:
+        model: gives `start` (B, 4).
+        variant: how it is stored.
+        folder: where the package goes.
+        params: author and version.
+    """
+    frozen = freeze(model, CLASSIFIER_OUTPUTS, keep_batch=False)
+    program = convert_program(frozen, variant, _classifier_metadata(params, model.input_shape[1]))
+    save_model(program, folder / f"{CLASSIFIER}{variant.suffix}")
 
 
 def _raw_metadata(params: ConvertParams, capture: CaptureParams, side_px: int) -> Metadata:
@@ -126,6 +145,21 @@ def _segmenter_metadata(params: ConvertParams, margin: float, side_px: int) -> M
             PREVIEW_TYPE: "imageSegmenter",
             PREVIEW_PARAMS: json.dumps({"labels": ["background", *LABELS]}),
         },
+    )
+
+
+def _classifier_metadata(params: ConvertParams, side_px: int) -> Metadata:
+    view = "the card alone, flat, stretched to the square; judged again from its other corners"
+    return Metadata(
+        author=params.author,
+        version=params.version,
+        description="Says which way up a business card reads, from the card cut out and flat.",
+        inputs={"image": "The card, flat, stretched to the input's size"},
+        outputs={
+            "start": "How likely the card's own top left corner is the image's "
+            f"{', '.join(CORNERS)} one, 0...1"
+        },
+        user={"classes": ",".join(CORNERS), "input_contract": _contract(side_px, view)},
     )
 
 

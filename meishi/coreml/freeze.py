@@ -17,7 +17,12 @@ from meishi.quiet import without_startup_notes
 IMAGE = "image"
 DETECTOR_OUTPUTS = ["coordinates", "confidence"]
 SEGMENTER_OUTPUTS = ["mask"]
-OUTPUTS = {"ssd": DETECTOR_OUTPUTS, "unet": SEGMENTER_OUTPUTS}
+CLASSIFIER_OUTPUTS = ["start"]
+OUTPUTS = {
+    "ssd": DETECTOR_OUTPUTS,
+    "unet": SEGMENTER_OUTPUTS,
+    "direction": CLASSIFIER_OUTPUTS,
+}
 
 
 def trace(model: keras.Model, names: list[str], keep_batch: bool = True):

@@ -1,4 +1,4 @@
-"""What a variant is converted from: the trained network, and how it sees prepared scenes."""
+"""What a variant is converted from: the trained network, how it sees scenes, how it is exported."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ import numpy as np
 
 from meishi import paths
 from meishi.compression.tuned import load_tuned
-from meishi.coreml import examples
+from meishi.coreml import examples, export
+from meishi.direction import model as direction
 from meishi.keras import keras
+from meishi.params import CaptureParams, ConvertParams
 from meishi.ssd import model as ssd
 from meishi.unet import model as unet
 from meishi.variants import Variant
@@ -21,32 +23,44 @@ class Source:
 
     Attributes:
         model: image to the outputs that are exported.
-        margin: of the crop it looks at, None for the whole photo.
+        kind: which of `variants.MODELS` it is.
+        margin: of the crop that a segmenter looks at, else None.
         plain: the same architecture as trained, its weights drawn: fine-tuning folds some away.
     """
 
     model: keras.Model
+    kind: str
     margin: float | None
     plain: keras.Model
 
     def images(self, scenes: Sequence[examples.Scene]) -> list[np.ndarray]:
         """Make the network's input of each scene: (S, S, 3) uint8."""
         side_px = self.model.input_shape[1]
+        if self.kind == "direction":
+            return examples.classifier_images(scenes, side_px)
         if self.margin is None:
             return examples.detector_images(scenes, side_px)
         return examples.segmenter_images(scenes, side_px, self.margin)
 
+    def export(
+        self, variant: Variant, folder: Path, params: ConvertParams, capture: CaptureParams
+    ) -> None:
+        """Write the variant's packages, named in `export.PACKAGES`, into `folder`."""
+        if self.kind == "ssd":
+            export.export_detector(self.model, variant, folder, params, capture)
+        elif self.margin is not None:
+            export.export_segmenter(self.model, variant, folder, params, self.margin)
+        else:
+            export.export_classifier(self.model, variant, folder, params)
+
 
 def load_source(variant: Variant) -> Source:
     """Load the network that a variant stores; InputError if it is missing or damaged."""
-    folder = paths.MODELS / variant.source
-    if variant.model == "ssd":
-        plain, margin = _detector(folder), None
-        model = load_tuned(folder, _detector) if variant.tuned else ssd.load_detector(folder)
-    else:
-        plain, margin = _segmenter(folder), unet.load_settings(folder).margin
-        model = load_tuned(folder, _segmenter) if variant.tuned else unet.load_segmenter(folder)
-    return Source(model, margin, plain)
+    folder, kind = paths.MODELS / variant.source, variant.model
+    build, load = BUILDERS[kind]
+    model = load_tuned(folder, build) if variant.tuned else load(folder)
+    margin = unet.load_settings(folder).margin if kind == "unet" else None
+    return Source(model, kind, margin, build(folder))
 
 
 def _detector(folder: Path) -> keras.Model:
@@ -56,3 +70,15 @@ def _detector(folder: Path) -> keras.Model:
 
 def _segmenter(folder: Path) -> keras.Model:
     return unet.build_segmenter(unet.build_trainer(unet.load_settings(folder)))
+
+
+def _classifier(folder: Path) -> keras.Model:
+    return direction.build_classifier(direction.build_trainer(direction.load_settings(folder)))
+
+
+# By kind: the network as it is built, its weights drawn, and as it was trained.
+BUILDERS = {
+    "ssd": (_detector, ssd.load_detector),
+    "unet": (_segmenter, unet.load_segmenter),
+    "direction": (_classifier, direction.load_classifier),
+}

@@ -40,7 +40,7 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
     Raises:
         SourceError: at the end, if there was any fault: what was yielded must not be used then.
     """
-    faults = [*_name_faults(params.sources), *_weights_faults(params)]
+    faults = [*_name_faults(params.sources), *dict.fromkeys(_weights_faults(params))]
     taken: dict[str, str] = {}
     for source in params.sources:
         prefix = f"{source.name}-" if len(params.sources) > 1 else ""
@@ -100,8 +100,12 @@ def _own_format_faults(source: SourceParams) -> list[str]:
 
 
 def _weights_faults(params: FetchParams) -> list[str]:
-    """Check the weights against the manifest of the source they lie in."""
-    file = Path(params.weights)
+    """Check each file of weights against the manifest of the source it lies in."""
+    return _weight_faults(params, params.weights) + _weight_faults(params, params.direction_weights)
+
+
+def _weight_faults(params: FetchParams, name: str) -> list[str]:
+    file = Path(name)
     for source in params.sources:
         if source.format != OWN_FORMAT:
             continue

@@ -10,6 +10,7 @@ SHARES = (
     "segmentation.mask_iou",
     "capture.iou_mean",
     "capture.exact_count",
+    "direction.right",
 )
 LOWER_IS_BETTER = (
     "capture.corner_error_mean_pct",

@@ -182,12 +182,19 @@ def _robust_lines(
         least: cut-off below which nothing counts as off, pixels.
     """
     terms = np.stack([1 - centres, centres], axis=1)
+    products = np.stack([terms[:, 0] ** 2, terms[:, 0] * terms[:, 1], terms[:, 1] ** 2], axis=1)
     robust = weights + LEAST_WEIGHT
     for _ in range(REWEIGHTINGS):
-        weighted = (terms * robust[..., None]).swapaxes(1, 2)
-        lines = np.linalg.solve(weighted @ terms, weighted @ edges[..., None])[..., 0]
+        aa, ab, bb = (
+            robust @ products
+        ).T  # the normal equations: [[aa, ab], [ab, bb]] lines = ends
+        at_start, at_end = ((robust * edges) @ terms).T
+        solved = (bb * at_start - ab * at_end, aa * at_end - ab * at_start)
+        lines = np.stack(solved, axis=1) / (aa * bb - ab**2)[:, None]
         misses = np.abs(edges - lines @ terms.T)
-        cutoff = 3 * np.maximum(1.5 * np.median(misses, axis=1, keepdims=True), least)
+        ordered = np.sort(misses, axis=1)  # np.median takes ten times as long for so few
+        median = (ordered[:, CELLS // 2 - 1 : CELLS // 2] + ordered[:, CELLS // 2, None]) / 2
+        cutoff = 3 * np.maximum(1.5 * median, least)
         robust = weights * sides.biweight(misses**2, cutoff) + LEAST_WEIGHT
     return lines
 

@@ -16,14 +16,20 @@ KINDS = ("isolated", "single_image", "live")  # of modelled times
 BAR_PX = 20
 BEFORE, AFTER = "frozen .pb, TensorFlow", "LiteRT"
 QUALITY = ("capture.iou_mean", "detection.ap50_95", "segmentation.mask_iou")
-PACKAGES = ("CardDetector", "CardSegmenter")
+NETWORKS = (
+    ("SSD", "ssd", "CardDetector"),
+    ("U-Net", "unet", "CardSegmenter"),
+    ("direction", "direction", "CardDirection"),
+)
+LABELS = {net: label for label, net, _ in NETWORKS}
+PACKAGES = ("CardDetector", "CardSegmenter")  # whose common size is followed through the commits
 
 
 def sizes(snapshot: Snapshot) -> Drawing:
     """Draw the size of each network in each format."""
     measured, shipped = snapshot.metrics("freeze"), snapshot.metrics("ship")
     rows = []
-    for label, net, package in (("SSD", "ssd", PACKAGES[0]), ("U-Net", "unet", PACKAGES[1])):
+    for label, net, package in NETWORKS:
         for form, size in (
             ("frozen .pb, float32", measured[net]["pb_bytes"]),
             ("LiteRT, float32", measured[net]["tflite_bytes"]),
@@ -43,7 +49,7 @@ def variants(snapshot: Snapshot) -> Drawing | None:
     rows = [
         {
             "variant": name,
-            "network": {"ssd": "SSD", "unet": "U-Net"}[row["model"]],
+            "network": LABELS[row["model"]],
             "MB": row["bytes"] / 1e6,
             "quad IoU": row["capture"]["iou_mean"],
             "state": "shipped" if name in shipped else f"not shipped, runs on {row['target']}",
@@ -145,6 +151,7 @@ def _timed(measured: dict) -> list[tuple[str, str]]:
     names = (
         ("SSD", "ssd"),
         ("U-Net", "unet"),
+        ("direction", "direction"),
         ("preview frame, four cards", "live"),
         ("photo, four cards", "capture"),
     )

@@ -90,19 +90,22 @@ def _quality() -> Iterator[Figure]:
     diagonal = "corner error, mean, % of the card's diagonal"
     yield Figure(diagonal, "evaluate", error, percent, "lower")
     yield Figure("corner error, 95th percentile, %", "evaluate", worst, percent, "lower")
+    reads = "found cards whose quad begins at their own top left corner"
+    yield Figure(reads, "evaluate", "direction.right", share, "higher")
 
 
 def _cost() -> Iterator[Figure]:
     for label, net, package, macs in (
         ("SSD", "ssd", "CardDetector", "multiply-accumulates a run"),
         ("U-Net", "unet", "CardSegmenter", "multiply-accumulates a crop, two a card"),
+        ("direction", "direction", "CardDirection", "multiply-accumulates a view, four a card"),
     ):
         count = "{:,.0f}"
         yield Figure(f"{label}: parameters", "freeze", f"{net}.parameters", count, "lower")
         yield Figure(f"{label}: {macs}", "freeze", f"{net}.macs", count, "lower")
         size = f"{label}: Core ML package that ships, bytes"
         yield Figure(size, "ship", f"{package}.bytes", count, "lower")
-    for label, net in (("SSD", "ssd"), ("U-Net", "unet")):
+    for label, net in (("SSD", "ssd"), ("U-Net", "unet"), ("direction", "direction")):
         for runtime, key in (("`.pb` in TensorFlow", "frozen_pb"), ("LiteRT", "tflite")):
             name = f"{label}: {runtime}, one thread, median ms on this host"
             yield Figure(name, "latency", f"{net}.{key}.one_thread.p50_ms", "{:.1f}", "")

@@ -3,7 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-from meishi.backbone.efficientnet import freeze, load_imagenet
 from meishi.data import input_pipeline
 from meishi.data.samples import SampleSet
 from meishi.geometry import boxes
@@ -14,7 +13,8 @@ from meishi.ssd.loss import detector_loss
 from meishi.ssd.matcher import Matcher
 from meishi.ssd.model import build_trainer, detector_anchors
 from meishi.ssd.targets import TargetEncoder
-from meishi.training import distribution, loop, schedule
+from meishi.training import distribution, loop
+from meishi.training.starting import imagenet, start
 
 
 def train_detector(
@@ -32,15 +32,8 @@ def train_detector(
     Returns:
         The trainer (see `ssd.model.build_trainer`) and the history.
     """
-    strategy = distribution.choose(train.strategy, plan.batch)
-    with strategy.scope():
-        trainer = distribution.synchronised(build_trainer(ssd))
-        if train.pretrained:
-            load_imagenet(trainer, weights)
-            freeze(trainer, train.frozen_blocks)
-        optimizer = schedule.make_optimizer(
-            train.learning_rate, train.warmup_steps, plan.steps, train.weight_decay
-        )
+    prepare = imagenet(train, weights)
+    trainer, optimizer = start(partial(build_trainer, ssd), train, plan, prepare)
     encoder = TargetEncoder(
         detector_anchors(ssd), Matcher(train.match_iou, train.ignore_iou), BoxCoder(ssd.variances)
     )

@@ -1,6 +1,6 @@
-"""Freeze both networks: TensorFlow graphs and LiteRT models (`stages/convert.py freeze`).
+"""Freeze the networks: TensorFlow graphs and LiteRT models (`stages/convert.py freeze`).
 
-Reads   models/ssd, models/unet         Params  capture
+Reads   models/ssd, models/unet, models/direction       Params  capture
 Writes  models/frozen, models/tflite, metrics/freeze.json
 Takes   a quarter of a minute
 """
@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from meishi import paths
 from meishi.atomic import replace_folder
 from meishi.coreml.freeze import OUTPUTS, freeze, read_frozen_pb, write_frozen_pb, write_tflite
+from meishi.direction.model import load_classifier
 from meishi.evaluation.cost import bytes_on_disk, count_macs, count_parameters
 from meishi.litert import write_settings
 from meishi.params import load_params
@@ -21,7 +22,11 @@ from meishi.unet.model import load_segmenter, load_settings
 def run() -> None:
     """Run the step."""
     params = load_params("capture")
-    nets = {"ssd": load_detector(paths.SSD), "unet": load_segmenter(paths.UNET)}
+    nets = {
+        "ssd": load_detector(paths.SSD),
+        "unet": load_segmenter(paths.UNET),
+        "direction": load_classifier(paths.DIRECTION),
+    }
     metrics = {}
     with ExitStack() as folders:
         outs = paths.FROZEN, paths.TFLITE

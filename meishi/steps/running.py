@@ -1,4 +1,4 @@
-"""Steps of the stages convert and evaluate that DVC runs, and caches, by themselves.
+"""Steps of the stages train_unet, convert and evaluate that DVC runs, and caches, by themselves.
 
 A node of dvc.yaml depends on what its step imports: a step that shared its imports with the whole
 stage would run again, fine-tuning included, with every edit of the others.

@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,8 @@ def fit(
     history, pending = _restore(checkpoint, step, plan)
     train_step = _compile(model, optimizer, losses, count or _batch_size)
     start = int(step.numpy())
-    data = distribution.feed(strategy, batches, plan.order()[start * plan.batch :], plan.batch)
+    feed = distribution.feed(strategy, batches, plan.order()[start * plan.batch :], plan.batch)
+    data = Watched(feed)
     with tqdm(total=plan.steps, initial=start, unit="step", desc=f"train {model.name}") as bar:
         for inputs, targets in data:
             values = train_step(inputs, targets)
@@ -131,11 +133,41 @@ def fit(
             if now % HISTORY_STEPS == 0 or now == plan.steps:
                 history.append({"step": now, **_mean(pending)})
                 pending = []
-                bar.set_postfix({k: f"{v:.4f}" for k, v in history[-1].items() if k != "step"})
+                shown = {k: f"{v:.4f}" for k, v in history[-1].items() if k != "step"}
+                bar.set_postfix(shown | {"waiting": f"{data.share:.1%}"})
             if now % plan.checkpoint_steps == 0:
                 _save(manager, step, (history, pending), plan)
             bar.update()
     return history
+
+
+class Watched:
+    """Passes batches on, and keeps account of the time that is spent waiting for them."""
+
+    def __init__(self, batches: Iterable):
+        """Watch an iterable of batches."""
+        self._batches, self._waited_s, self._began_s = batches, 0.0, 0.0
+
+    def __iter__(self) -> Iterator:
+        """Yield each batch; the first fills the pipeline, the time counts from there."""
+        batches, self._began_s = iter(self._batches), 0.0
+        while True:
+            asked_s = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            if self._began_s:
+                self._waited_s += time.perf_counter() - asked_s
+            else:
+                self._began_s = time.perf_counter()
+            yield batch
+
+    @property
+    def share(self) -> float:
+        """Return the share of the time since the first batch that went in waiting, in [0, 1]."""
+        elapsed_s = time.perf_counter() - self._began_s
+        return self._waited_s / elapsed_s if self._began_s else 0.0
 
 
 def finish(plan: Plan) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi.backbone.efficientnet import freeze, load_imagenet
 from meishi.data import input_pipeline
 from meishi.data.samples import SampleSet
 from meishi.geometry import crops
 from meishi.keras import keras, tf
 from meishi.params import TrainUnetParams, UnetParams
-from meishi.training import distribution, loop, schedule
+from meishi.training import distribution, loop
+from meishi.training.starting import imagenet, start
 from meishi.unet.loss import segmenter_loss
 from meishi.unet.model import build_trainer
 
@@ -31,15 +31,8 @@ def train_segmenter(
     Returns:
         The trainer (see `unet.model.build_trainer`) and the history.
     """
-    strategy = distribution.choose(train.strategy, plan.batch)
-    with strategy.scope():
-        trainer = distribution.synchronised(build_trainer(unet))
-        if train.pretrained:
-            load_imagenet(trainer, weights)
-            freeze(trainer, train.frozen_blocks)
-        optimizer = schedule.make_optimizer(
-            train.learning_rate, train.warmup_steps, plan.steps, train.weight_decay
-        )
+    prepare = imagenet(train, weights)
+    trainer, optimizer = start(partial(build_trainer, unet), train, plan, prepare)
     side = trainer.output_shape[1]
     signature = (tf.TensorSpec((side, side, 1), tf.float32),)
     batches = partial(input_pipeline.batches, samples, partial(_encode, side=side), signature)

@@ -33,6 +33,7 @@ LAYERS = {
         "geometry",
         "evaluation.detection",
         "evaluation.captures",
+        "evaluation.directions",
         "evaluation.losses",
         "evaluation.device_figures",
         "evaluation.device_model",
@@ -46,6 +47,7 @@ LAYERS = {
         "tracing",
         "ssd",
         "unet",
+        "direction",
         "training",
         "overlay",
         "ranking",
@@ -55,6 +57,7 @@ LAYERS = {
         "coreml",
         "ssd.training",
         "unet.training",
+        "direction.training",
         "compression.tuning",
         "validation",
         "capture",
@@ -93,6 +96,8 @@ LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 NEIGHBOURS = {
     ("evaluation.detection", "geometry"),
     ("evaluation.captures", "geometry"),
+    ("evaluation.directions", "evaluation.captures"),
+    ("evaluation.directions", "geometry"),
     ("evaluation.latency", "evaluation.timing"),
     ("capture_speed", "litert"),
     ("peer", "capture_speed"),
@@ -102,6 +107,7 @@ NEIGHBOURS = {
     ("stages", "steps"),
     ("ssd", "backbone"),
     ("unet", "backbone"),
+    ("training", "backbone"),
 }
 # Third parties, and the only rooms that may import them.
 CONFINED = {
@@ -116,6 +122,7 @@ CONFINED = {
     "distributed": ("workers",),
     "cloudpickle": ("workers",),
     "gto": ("registry",),
+    "onnx": ("direction",),
     "altair": ("report",),
     "vl_convert": ("report",),
     "jinja2": ("report",),

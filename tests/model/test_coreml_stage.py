@@ -13,6 +13,7 @@ from meishi.atomic import replace_folder
 from meishi.coreml.parity import ParityError, max_difference, require
 from meishi.coreml.runtime import Package
 from meishi.data.shards import write_shards
+from meishi.direction import model as direction
 from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.ssd import model as ssd
@@ -26,9 +27,11 @@ pytestmark = pytest.mark.tf
 
 def save_random_nets() -> None:
     keras.utils.set_random_seed(2)
-    loaded = parameters.load_params("ssd", "unet")
+    loaded = parameters.load_params("ssd", "unet", "direction")
     ssd.save_detector(ssd.build_trainer(loaded.ssd), loaded.ssd, paths.SSD)
     unet.save_segmenter(unet.build_trainer(loaded.unet), loaded.unet, paths.UNET)
+    classifier = direction.build_trainer(loaded.direction)
+    direction.save_classifier(classifier, loaded.direction, paths.DIRECTION)
 
 
 @pytest.fixture
@@ -50,7 +53,8 @@ def test_the_baselines_are_written_with_what_they_cost(nets):
     freeze.run()
     written = {str(path.relative_to(nets)) for path in (nets / "models").glob("*/*")}
     assert written >= {
-        *("models/frozen/ssd.pb", "models/frozen/unet.pb"),
+        *("models/frozen/ssd.pb", "models/frozen/unet.pb", "models/frozen/direction.pb"),
+        "models/tflite/direction.tflite",
         *("models/tflite/ssd.tflite", "models/tflite/unet.tflite", "models/tflite/capture.json"),
     }
     found = metrics(nets, "freeze")
@@ -81,6 +85,15 @@ def test_a_segmenters_variant_tells_its_crop(nets):
     assert about["com.apple.coreml.model.preview.type"] == "imageSegmenter"
     assert json.loads(about["com.apple.coreml.model.preview.params"])["labels"][1] == "card"
     assert "1.4 times its longer side" in about["input_contract"]
+
+
+def test_a_classifiers_variant_tells_its_view_and_its_corners(nets):
+    convert.main("direction_fp16")
+    package = Package.load(nets / variants.FOLDER / "direction_fp16" / "CardDirection.mlpackage")
+    assert package.metadata["input_contract"].startswith("image: 224x224 px, RGB")
+    assert package.metadata["classes"].split(",")[0] == "top left"
+    found = metrics(nets, "convert/direction_fp16")["CardDirection"]
+    assert found["max_difference"]["start"] < 0.05
 
 
 def test_beyond_its_tolerance_nothing_is_replaced(nets):

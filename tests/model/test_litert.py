@@ -11,33 +11,44 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from meishi import cli, litert
-from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, write_tflite
+from meishi.coreml.freeze import (
+    CLASSIFIER_OUTPUTS,
+    DETECTOR_OUTPUTS,
+    SEGMENTER_OUTPUTS,
+    write_tflite,
+)
+from meishi.direction import model as direction_model
 from meishi.errors import InputError
 from meishi.keras import keras
-from meishi.params import CaptureParams, SsdParams, UnetParams
+from meishi.params import CaptureParams, DirectionParams, SsdParams, UnetParams
 from meishi.ssd import model as ssd_model
 from meishi.unet import model as unet_model
 
 SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
 UNET = UnetParams(64, 0.2, 4, 16)
+DIRECTION = DirectionParams(("drawn",), 32, 0.0, 1, 0.0, 0.0, 90)
 ROOT = Path(__file__).resolve().parents[2]
-CAPTURE = CaptureParams(0.5, 0.45, 4, 4, 0.3, (0.6,), 4.0)
+FILES = [litert.DETECTOR, litert.SEGMENTER, litert.CLASSIFIER, litert.SETTINGS]
+CAPTURE = CaptureParams(0.5, 0.45, 4, 4, 0.3, (0.6,), 4.0, 0.8)
 
 
 @pytest.fixture(scope="module")
 def networks():
     keras.utils.set_random_seed(8)
     detector = ssd_model.build_detector(SSD, ssd_model.build_trainer(SSD))
-    return detector, unet_model.build_segmenter(unet_model.build_trainer(UNET))
+    segmenter = unet_model.build_segmenter(unet_model.build_trainer(UNET))
+    classifier = direction_model.build_classifier(direction_model.build_trainer(DIRECTION))
+    return detector, segmenter, classifier
 
 
 @pytest.fixture(scope="module")
 def models(networks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "tflite"
     folder.mkdir()
-    detector, segmenter = networks
+    detector, segmenter, classifier = networks
     write_tflite(detector, DETECTOR_OUTPUTS, folder / litert.DETECTOR)
     write_tflite(segmenter, SEGMENTER_OUTPUTS, folder / litert.SEGMENTER)
+    write_tflite(classifier, CLASSIFIER_OUTPUTS, folder / litert.CLASSIFIER)
     litert.write_settings(folder, UNET.margin, CAPTURE)
     return folder.parent
 
@@ -62,6 +73,8 @@ def test_litert_gives_what_keras_gives(networks, models):
     np.testing.assert_allclose(rows["confidence"], confidence, atol=1e-4)
     mask = networks[1](batch).numpy()[0]
     np.testing.assert_allclose(capture.segmenter(image)["mask"], mask, atol=1e-4)
+    start = networks[2](batch[:, :32, :32]).numpy()[0]
+    np.testing.assert_allclose(capture.classifier(image[:32, :32])["start"], start, atol=1e-4)
 
 
 def test_a_picture_given_five_times_gives_five_equal_answers(models):
@@ -75,17 +88,17 @@ def test_a_picture_given_five_times_gives_five_equal_answers(models):
 def test_the_settings_travel_with_the_models(models):
     capture = litert.load_capture(models)
     assert (capture.detector_px, capture.segmenter_px, capture.margin) == (64, 64, 0.2)
-    assert capture.params == CAPTURE
+    assert capture.params == CAPTURE and capture.view_px == 32
 
 
-@pytest.mark.parametrize("name", [litert.DETECTOR, litert.SEGMENTER, litert.SETTINGS])
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(damaged, name):
     (damaged / "tflite" / name).unlink()
     with pytest.raises(InputError, match=name):
         litert.load_capture(damaged)
 
 
-@pytest.mark.parametrize("name", [litert.DETECTOR, litert.SEGMENTER, litert.SETTINGS])
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("content", [b"", b"no model", b"{}"])
 def test_a_damaged_file_is_named(damaged, name, content):
     (damaged / "tflite" / name).write_bytes(content)

@@ -17,9 +17,10 @@ BIG = Variant("ssd", "ssd", "mlprogram", "iOS15", "fp32", 0.01, 0.1, "fp32")
 HALF = replace(BIG, weights="fp16", precision="fp16")
 SMALL = replace(HALF, weights="int8", target="iOS16")
 MASKS = replace(HALF, model="unet", source="unet")
-EXPORTS = {"big": BIG, "half": HALF, "small": SMALL, "masks": MASKS}
+READS = replace(HALF, model="direction", source="direction")
+EXPORTS = {"big": BIG, "half": HALF, "small": SMALL, "masks": MASKS, "reads": READS}
 FLOAT32 = {"detection": {"ap50": 0.9}, "capture": {"iou_mean": 0.8}}
-RULE = ShipParams("iOS15", (LossParams("detection.ap50", 0.01),), ())
+RULE = ShipParams("iOS15", (LossParams("detection.ap50", 0.01),), (), ())
 
 
 def row(size, ap50=0.9):
@@ -27,12 +28,13 @@ def row(size, ap50=0.9):
 
 
 def table(**changes):
-    return {"big": row(400), "half": row(200), "small": row(100), "masks": row(50)} | changes
+    rows = {"big": row(400), "half": row(200), "small": row(100), "masks": row(50)}
+    return rows | {"reads": row(30)} | changes
 
 
 def test_the_smallest_that_keeps_to_the_rule_is_chosen():
     decision = shipping.decide(EXPORTS, table(), FLOAT32, RULE)
-    assert decision.chosen == {"ssd": "half", "unet": "masks"}
+    assert decision.chosen == {"ssd": "half", "unet": "masks", "direction": "reads"}
     assert decision.refused == {
         "big": "larger than half",
         "small": "needs iOS16, the apps run on iOS15",

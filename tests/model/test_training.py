@@ -13,7 +13,8 @@ import pytest
 from meishi.data.samples import SampleSet
 from meishi.errors import InputError
 from meishi.params import TrainUnetParams
-from meishi.training.loop import Plan, make_plan
+from meishi.training import loop
+from meishi.training.loop import Plan, Watched, make_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = """
@@ -149,3 +150,28 @@ def test_steps_are_whole_batches(samples, batch, epochs, steps):
     run = plan(samples=samples, batch=batch, epochs=epochs)
     assert run.steps == steps
     assert len(run.order()) == steps * batch
+
+
+class Clock:
+    """A clock that batches and steps move on."""
+
+    now_s = 100.0
+
+    def perf_counter(self):
+        return self.now_s
+
+
+def test_the_share_of_time_spent_waiting_for_data_is_told(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+
+    def batches():
+        for waited_s in (50, 1, 1, 2):
+            clock.now_s += waited_s
+            yield waited_s
+
+    watched = Watched(batches())
+    assert watched.share == 0
+    for _ in watched:
+        clock.now_s += 4
+    assert watched.share == pytest.approx(4 / 20)  # the first fills the pipeline

@@ -86,7 +86,7 @@ def clone(tmp_path_factory):
     for name in filter(None, tracked.split("\0")):
         (upstream / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, upstream / name)
-    write_params(upstream, ("ssd_fp16", "unet_fp16"))
+    write_params(upstream, ("ssd_fp16", "unet_fp16", "direction_fp16"))
     tiny_data.write_data(upstream / "data")
     (upstream / "storage").mkdir()
     run("git init -q -b main && dvc add -q data && git add . && git commit -qm Start", upstream)
@@ -164,7 +164,7 @@ def test_a_reviewers_clone_has_the_new_model_without_training(clone, transcript)
     run("git clone -q -b desk-photos origin.git review", clone.parent)
     lend_environment(review)
     run("make restore", review)
-    for package in ("CardDetector", "CardSegmenter"):
+    for package in ("CardDetector", "CardSegmenter", "CardDirection"):
         path = f"models/coreml/{package}.mlpackage/Manifest.json"
         assert (review / path).read_bytes() == (clone / path).read_bytes()
     assert (review / "data" / "desk" / "records.jsonl").exists()

@@ -20,7 +20,8 @@ from tests import tiny_data
 pytestmark = [pytest.mark.smoke, pytest.mark.tf]
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT = ("ssd_fp16", "ssd_palette4", "unet_fp16", "unet_network")  # one of each kind of file
+# One of each kind of file.
+KEPT = ("ssd_fp16", "ssd_palette4", "unet_fp16", "unet_network", "direction_fp16")
 STAGES = {
     name: stage
     for name, stage in read_stages(ROOT / "dvc.yaml").items()
@@ -31,10 +32,13 @@ SMALL = {
     "fetch": {
         "sources": [{"name": "tiny", "path": "data"}],
         "weights": "data/weights/efficientnet_lite0.npz",
+        "direction_weights": "data/weights/efficientnet_lite0.npz",
     },
     "augment": {"frames_per_scene": 2, "crops_per_card": 2, "workers": 1},
     "train_ssd": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
     "train_unet": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
+    "direction": {"sources": ["tiny"], "views_per_card": 1},
+    "train_direction": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
     "convert": {"parity_images": 2},
     "evaluate": {"overlays": 2, "latency_runs": 2},
 }
@@ -51,7 +55,7 @@ def write_params(folder: Path, kept: tuple[str, ...] = KEPT) -> None:
     params["tune"] = {
         name: {**entry, "steps": 2, "warmup_steps": 1} for name, entry in params["tune"].items()
     }
-    for model in ("ssd", "unet"):
+    for model in ("ssd", "unet", "direction"):
         for bound in params["ship"][model]:
             bound["loss"] = 1
     with (folder / "params.yaml").open("w", encoding="utf-8") as stream:

@@ -37,7 +37,9 @@ def test_what_is_added_is_a_sound_source(data):
     export(data.parent / "export")
     lines = add(data.parent)
     both = (SourceParams("tiny", "data"), SourceParams("photos", "photos"))
-    found = [r for r, _ in verified_scenes(FetchParams(both, WEIGHTS)) if "photos-" in r.id]
+    found = [
+        r for r, _ in verified_scenes(FetchParams(both, WEIGHTS, WEIGHTS)) if "photos-" in r.id
+    ]
     assert [len(record.cards) for record in found] == [1, 0]
     assert np.allclose(quads.to_px(found[0].cards[0].quad, (160, 120)), QUAD_PX, atol=0.001)
     assert lines[:3] == [
@@ -64,7 +66,7 @@ def test_the_pictures_stay_as_they_are(data):
     export(data.parent / "export")
     add(data.parent)
     source = (SourceParams("tiny", "data"), SourceParams("photos", "photos"))
-    contents = {content for _, content in verified_scenes(FetchParams(source, WEIGHTS))}
+    contents = {content for _, content in verified_scenes(FetchParams(source, WEIGHTS, WEIGHTS))}
     assert {picture(), picture(seed=1)} <= contents
 
 
@@ -89,7 +91,7 @@ def test_an_unknown_format_is_refused(tmp_path):
 
 def fetched(path="export", **source):
     params = (SourceParams("tiny", "data"), SourceParams("mine", path, **source))
-    return [record for record, _ in verified_scenes(FetchParams(params, WEIGHTS))]
+    return [record for record, _ in verified_scenes(FetchParams(params, WEIGHTS, WEIGHTS))]
 
 
 def test_fetch_reads_an_export_beside_the_own_format(data):
@@ -117,7 +119,7 @@ def test_fetch_refuses_a_source_by_name(data, source, words):
 def test_weights_are_checked_whichever_source_comes_first(data):
     export(data.parent / "export")
     sources = (SourceParams("mine", "export", "labelme"), SourceParams("tiny", "data"))
-    params = FetchParams(sources, WEIGHTS)
+    params = FetchParams(sources, WEIGHTS, WEIGHTS)
     assert len(list(verified_scenes(params))) == 20
     (data / "weights/efficientnet_lite0.npz").write_bytes(b"others")
     with pytest.raises(SourceError, match="wrong sha256"):

@@ -19,6 +19,7 @@ PARAMS = CaptureParams(
     confidence_threshold=0.3,
     looks=(),
     max_side_ratio=4.0,
+    direction_threshold=0.8,
 )
 
 
@@ -196,3 +197,53 @@ def test_a_preview_frame_is_judged_once_and_segmented_once():
     found = live(photo(*FIVE[:2]))
     assert calls == {"detector": 1, "segmenter": 2}
     assert [card.score for card in found] == [0.9, 0.8]
+
+
+def reading(start=0, others=None):
+    """Capture FIVE[0] with a classifier that sees the card begin at corner `start` of its quad.
+
+    Of the views from the other corners it says `others`, if that is given.
+    """
+    views = []
+
+    def classify(view):
+        views.append(view)
+        corner = len(views) - 1
+        shares = np.eye(4)[(start - corner) % 4] if others is None or not corner else others
+        return {"start": np.array(shares)}
+
+    return replace(capture([(0.9, FIVE[0])]), classifier=classify, view_px=32), views
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_a_quad_begins_where_the_card_does(start):
+    taken, views = reading(start)
+    [found] = taken(photo(FIVE[0]))
+    [plain] = replace(taken, classifier=None)(photo(FIVE[0]))
+    np.testing.assert_array_equal(found.quad_px, np.roll(plain.quad_px, -start, axis=0))
+    assert (found.direction_deg, found.direction_confidence) == (90 * start, 1.0)
+    assert [view.shape for view in views] == [(32, 32, 3)] * 4
+
+
+def test_the_views_are_the_card_from_each_corner():
+    taken, views = reading()
+    picture = photo(FIVE[0])
+    picture[100:125, 20:90, 0] = 180  # the card's upper half
+    taken(picture)
+    halves = [(view[:16, :, 0].mean(), view[:, :16, 0].mean()) for view in views]
+    assert halves[0][0] < 200 < halves[2][0]  # above, at first; below, upside down
+    assert halves[1][1] < 200 < halves[3][1]  # from its top right: on the left
+
+
+def test_in_doubt_a_card_stays_as_the_photo_has_it():
+    taken, _ = reading(2, others=[0.25] * 4)
+    [found] = taken(photo(FIVE[0]))
+    [plain] = replace(taken, classifier=None)(photo(FIVE[0]))
+    np.testing.assert_array_equal(found.quad_px, plain.quad_px)
+    assert (found.direction_deg, found.direction_confidence) == (0, pytest.approx(0.4375))
+
+
+def test_a_preview_reads_no_direction():
+    taken, views = reading()
+    assert [card.direction_confidence for card in taken.live()(photo(FIVE[0]))] == [None]
+    assert views == []

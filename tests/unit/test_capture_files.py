@@ -23,6 +23,7 @@ PARAMS = CaptureParams(
     confidence_threshold=0.3,
     looks=(),
     max_side_ratio=4.0,
+    direction_threshold=0.8,
 )
 
 
@@ -88,7 +89,8 @@ def test_the_result_has_the_documented_form(capture, photo, out):
     (row,) = run(capture, out, photo)
     assert (row["file"], row["width"], row["height"]) == (str(photo), 400, 300)
     (card,) = row["cards"]
-    assert set(card) == {"score", "quad", "crop"}
+    assert set(card) == {"score", "quad", "direction", "direction_confidence", "crop"}
+    assert (card["direction"], card["direction_confidence"]) == (0, None)  # nobody was asked
     # Pixel centres at integers: the card's edges lie at 99.5, 89.5, 299.5, 209.5.
     expected = [[99.5, 89.5], [299.5, 89.5], [299.5, 209.5], [99.5, 209.5]]
     np.testing.assert_allclose(card["quad"], expected, atol=2.5)

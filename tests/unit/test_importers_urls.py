@@ -235,7 +235,7 @@ def test_what_is_not_the_stated_file_is_refused(tmp_path, path, digest, words):
 
 
 def fetched(source):
-    params = FetchParams((SourceParams("tiny", "data"), source), WEIGHTS)
+    params = FetchParams((SourceParams("tiny", "data"), source), WEIGHTS, WEIGHTS)
     return [record for record, _ in verified_scenes(params)]
 
 
@@ -268,7 +268,7 @@ def test_fetch_tells_every_fault_of_every_source_at_once(data, served):
         SourceParams("tiny", "data", sha256="0" * 64),
     )
     with pytest.raises(SourceError) as caught:
-        list(verified_scenes(FetchParams(sources, WEIGHTS)))
+        list(verified_scenes(FetchParams(sources, WEIGHTS, WEIGHTS)))
     for words in ("answers 404", "gone.zip: no such", "'c': path: meishi", "'tiny': sha256: man"):
         assert words in str(caught.value)
 

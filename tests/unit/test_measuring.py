@@ -1,5 +1,7 @@
 """What a measured set of scenes is reduced to for plots."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from meishi.params import CaptureParams
 from tests import tiny_data
 
 BOX = np.array([[0.2, 0.2, 0.6, 0.6]])
+PARAMS = CaptureParams(0.1, 0.6, 12, 4, 0.2, (), 3.5, 0.8)
 QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.6], [0.2, 0.6]])
 
 
@@ -83,7 +86,7 @@ def test_a_false_card_makes_a_scene_worse(outcome):
 
 def test_counts_are_those_of_captured_cards_not_of_proposals(outcome):
     outcome.mask_ious = [0.9]
-    figures = outcome.metrics(0.15)
+    figures = outcome.metrics(replace(PARAMS, score_threshold=0.15))
     assert "exact_count" in figures["capture"]
     assert set(figures["detection"]) == {"ap50", "ap75", "ap50_95", "recall"}
 
@@ -109,9 +112,10 @@ class Networks:
     """Stand-ins that find the frame itself, and count how often they are asked."""
 
     def __init__(self):
-        self.frames = self.crops = 0
-        params = CaptureParams(0.1, 0.6, 12, 4, 0.2, (), 3.5)
-        self.capture = CardCapture(self.detect, self.segment, 32, 32, 0.2, params)
+        self.frames = self.crops = self.views = 0
+        self.capture = CardCapture(
+            self.detect, self.segment, 32, 32, 0.2, PARAMS, classifier=self.read, view_px=32
+        )
 
     def detect(self, image):
         self.frames += 1
@@ -123,26 +127,54 @@ class Networks:
         mask[8:24, 6:26] = 1
         return {"mask": mask}
 
+    def read(self, image):
+        self.views += 1
+        return {"start": np.array([0.9, 0.0, 0.1, 0.0])}  # of every view, so that it is in doubt
+
 
 def test_what_is_measured_on_some_scenes_is_the_part_of_the_whole(split):
     networks = Networks()
-    whole = measure(networks.capture, split)
-    some = measure(networks.capture, split, scenes=3)
+    whole = measure(networks.capture, split, {})
+    some = measure(networks.capture, split, {}, scenes=3)
     part = whole.part(spread(len(split), 3))
     assert [record.id for record in some.records] == [record.id for record in part.records]
-    assert some.metrics(0.1) == part.metrics(0.1)
-    assert some.metrics(0.1) != whole.metrics(0.1)
+    assert some.metrics(PARAMS) == part.metrics(PARAMS)
+    assert some.metrics(PARAMS) != whole.metrics(PARAMS)
 
 
 def test_a_picture_is_shown_to_the_detector_once(split):
     networks = Networks()
-    measure(networks.capture, split)
+    measure(networks.capture, split, {})
     assert networks.frames == len(split)
 
 
-@pytest.mark.parametrize(("only", "lacking"), [("ssd", "segmentation"), ("unet", "detection")])
-def test_a_variant_of_one_network_has_no_figures_of_the_other(split, only, lacking):
-    everything = measure(Networks().capture, split).metrics(0.1)
-    found = measure(Networks().capture, split, only).metrics(0.1)
-    assert found == {key: value for key, value in everything.items() if key != lacking}
-    assert lacking in everything
+def own_quads(split):
+    return {record.id: record.quads for record in split.records}
+
+
+LACKING = {
+    "ssd": ("segmentation", "direction"),
+    "unet": ("detection", "direction"),
+    "direction": ("detection", "segmentation"),
+}
+
+
+@pytest.mark.parametrize(("only", "lacking"), LACKING.items())
+def test_a_variant_of_one_network_has_no_figures_of_the_others(split, only, lacking):
+    everything = measure(Networks().capture, split, own_quads(split)).metrics(PARAMS)
+    found = measure(Networks().capture, split, own_quads(split), only).metrics(PARAMS)
+    assert found == {key: value for key, value in everything.items() if key not in lacking}
+    assert set(lacking) < set(everything)
+
+
+def test_nobody_asks_which_way_up_a_card_reads_where_that_is_not_measured(split):
+    networks = Networks()
+    measure(networks.capture, split, own_quads(split), "ssd")
+    assert networks.views == 0
+
+
+def test_scenes_that_do_not_say_how_they_read_count_in_no_direction(split):
+    some = dict(list(own_quads(split).items())[:2])
+    found = measure(Networks().capture, split, some).metrics(PARAMS)
+    assert set(found["direction"]) == {"right", "sure", "right_of_sure"}
+    assert "direction" not in measure(Networks().capture, split, {}).metrics(PARAMS)

@@ -21,7 +21,7 @@ def test_a_thinned_source_is_sound_and_spread_over_the_whole(data, tmp_path):
     thin = tmp_path / "copy" / "data"
     source = replace(SOURCE, path=str(thin))
     weights = str(thin / "weights" / "efficientnet_lite0.npz")
-    scenes = list(verified_scenes(FetchParams((source,), weights)))
+    scenes = list(verified_scenes(FetchParams((source,), weights, weights)))
     assert count == len(scenes) == 4
     assert [record.id for record, _ in scenes][:: count - 1] == [whole[0], whole[-1]]
 
@@ -82,7 +82,7 @@ def test_what_a_named_variant_is_tuned_by_stays(workspace):
 def test_our_variants_are_entries_of_each_network():
     exports = load_params("exports", path=ROOT / "params.yaml").exports
     kept = smoke.read_overrides(ROOT / smoke.OVERRIDES).variants
-    assert {exports[name].model for name in kept} == {"ssd", "unet"}
+    assert {exports[name].model for name in kept} == {"ssd", "unet", "direction"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from meishi.data.sources import SourceError, verified_scenes
 from meishi.params import FetchParams, SourceParams
 from tests import tiny_data
 
-PARAMS = FetchParams((SourceParams("tiny", "data"),), "data/weights/efficientnet_lite0.npz")
+WEIGHTS = "data/weights/efficientnet_lite0.npz"
+PARAMS = FetchParams((SourceParams("tiny", "data"),), WEIGHTS, WEIGHTS)
 QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]])
 
 
@@ -150,6 +151,7 @@ def test_changed_weights_are_refused(data):
 
 def test_weights_no_manifest_lists_are_refused(data):
     assert "the weights stand in no source's" in refusal(replace(PARAMS, weights="data/w.npz"))
+    assert "data/d.npz: the weights" in refusal(replace(PARAMS, direction_weights="data/d.npz"))
 
 
 @pytest.mark.parametrize("name", ["scenes-000.zip", "records.jsonl"])
@@ -216,6 +218,6 @@ def test_ids_that_meet_through_their_prefixes_are_refused(workspace):
         scene = replace(record, id=name, image=f"{name}.webp")
         tiny_data.write_data(workspace / folder, iter([(scene, content)]))
     sources = (SourceParams("a", "one"), SourceParams("a-b", "two"))
-    params = FetchParams(sources, "one/weights/efficientnet_lite0.npz")
+    params = FetchParams(sources, *["one/weights/efficientnet_lite0.npz"] * 2)
     with pytest.raises(SourceError, match="a-b-c is also the id"):
         list(verified_scenes(params))

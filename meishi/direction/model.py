@@ -1,0 +1,76 @@
+"""The direction classifier: at which corner of a card's flat view the card itself begins.
+
+PP-LCNet, which starts from weights that were trained on photos of text, and a dense layer over the
+mean of the plane: letters say which way is up wherever they stand. Designs that a program has drawn
+have their layout in common, and what is learned from them alone fails on photos
+(docs/reading-direction.md).
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from meishi import atomic
+from meishi.direction.pp_lcnet import features
+from meishi.errors import InputError
+from meishi.geometry.directions import STARTS
+from meishi.keras import keras
+from meishi.params import DirectionParams
+
+WEIGHTS, SETTINGS = "weights.h5", "settings.json"
+
+
+def build_trainer(params: DirectionParams) -> keras.Model:
+    """Build the network that training sees.
+
+    Args:
+        params: side of the view, dropout.
+
+    Returns:
+        Functional model: `image` (B, S, S, 3) float32 RGB in [0, 255] to `start_logits` (B, 4),
+        one a corner of the view: TL, TR, BR, BL.
+
+    Raises:
+        InputError: if the side cannot be halved five times.
+    """
+    if params.view_px % 32:
+        raise InputError(f"direction.view_px: expected a multiple of 32, got {params.view_px}")
+    image = keras.Input((params.view_px, params.view_px, 3), name="image")
+    x = keras.layers.Dropout(params.dropout, name="dropout")(features(image))
+    return keras.Model(image, keras.layers.Dense(STARTS, name="start_logits")(x), name="direction")
+
+
+def build_classifier(trainer: keras.Model) -> keras.Model:
+    """End a trainer in shares.
+
+    Returns:
+        Functional model: `image` to `start` (B, 4) in [0, 1], of sum 1.
+    """
+    start = keras.layers.Activation("softmax", name="start")(trainer.output)
+    return keras.Model(trainer.inputs, start, name="card_direction")
+
+
+def save_classifier(trainer: keras.Model, params: DirectionParams, folder: Path) -> None:
+    """Write weights and settings into `folder`, replacing it whole."""
+    with atomic.replace_folder(folder) as partial:
+        trainer.save_weights(partial / WEIGHTS)
+        (partial / SETTINGS).write_text(json.dumps(asdict(params), indent=1, sort_keys=True) + "\n")
+
+
+def load_settings(folder: Path) -> DirectionParams:
+    """Read the shape a saved classifier was trained with; InputError if it is not there."""
+    try:
+        settings = json.loads((folder / SETTINGS).read_text())
+        return DirectionParams(**settings)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{folder / SETTINGS}: {error}; run the stage train_direction") from error
+
+
+def load_classifier(folder: Path) -> keras.Model:
+    """Load a saved classifier as `build_classifier` makes it; InputError if it is damaged."""
+    trainer = build_trainer(load_settings(folder))
+    try:
+        trainer.load_weights(folder / WEIGHTS)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder / WEIGHTS}: {error}; run the stage train_direction") from error
+    return build_classifier(trainer)

@@ -1,0 +1,39 @@
+"""Train the classifier of the reading direction: `stages/train_unet.py train_direction`.
+
+Reads   build/raw, build/prepared/train, build/prepared/val, build/direction_weights.npz
+Params  seed, direction, train_direction, augment.crop_light, augment.workers
+Writes  models/direction, metrics/train_direction.json, plots/train_direction.csv
+Takes   about 15 minutes on 2 cores
+"""
+
+from meishi import paths, reporting
+from meishi.data import reading, shards
+from meishi.direction.model import build_classifier, save_classifier
+from meishi.direction.training import train_classifier
+from meishi.params import load_params
+from meishi.training import distribution, loop
+from meishi.training.determinism import seed_everything
+from meishi.validation.direction import validate_classifier
+
+
+def run() -> None:
+    """Run the step."""
+    params = load_params(
+        "seed", "direction", "train_direction", "augment.crop_light", "augment.workers"
+    )
+    direction, train, recipe = params.direction, params.train_direction, params.augment
+    held_out = reading.scenes_that_read(paths.RAW, paths.VAL, direction.sources)
+    scenes = reading.scenes_that_read(paths.RAW, paths.TRAIN, direction.sources)
+    views = reading.make_views(scenes, direction, recipe.crop_light, params.seed, recipe.workers)
+    seed_everything(params.seed)
+    shape = (direction, shards.sha256(paths.DIRECTION_WEIGHTS.read_bytes()))
+    plan = loop.make_plan(views, train, params.seed, paths.CHECKPOINTS / "direction", *shape)
+    trainer, history = train_classifier(views, direction, train, plan, paths.DIRECTION_WEIGHTS)
+    if not distribution.is_chief():  # the others have trained along; one writes
+        return
+    classifier = build_classifier(trainer)
+    metrics = validate_classifier(classifier, reading.plain_views(held_out, direction))
+    save_classifier(trainer, direction, paths.DIRECTION)
+    reporting.write_csv(paths.PLOTS / "train_direction.csv", history)
+    reporting.write_metrics(paths.METRICS / "train_direction.json", metrics)
+    loop.finish(plan)

@@ -1,0 +1,56 @@
+"""What every training begins with: a network on its devices, with weights, and an optimizer."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from meishi.backbone.efficientnet import freeze, load_imagenet
+from meishi.keras import keras
+from meishi.training import distribution, loop, schedule
+
+
+def start(
+    build: Callable[[], keras.Model],
+    train: Any,
+    plan: loop.Plan,
+    prepare: Callable[[keras.Model], None] | None = None,
+) -> tuple[keras.Model, keras.optimizers.Optimizer]:
+    """Build a network and its optimizer in the scope of the strategy that the params name.
+
+    Args:
+        build: the network, new.
+        train: its section of params.yaml: strategy and schedule.
+        plan: of the run.
+        prepare: loads weights into it and freezes layers, see `imagenet`.
+
+    Returns:
+        Both, made for `loop.fit`.
+
+    Raises:
+        InputError: if weights are missing or damaged, or a batch does not divide.
+    """
+    strategy = distribution.choose(train.strategy, plan.batch)
+    with strategy.scope():
+        trainer = distribution.synchronised(build())
+        if prepare:
+            prepare(trainer)
+        optimizer = schedule.make_optimizer(
+            train.learning_rate, train.warmup_steps, plan.steps, train.weight_decay
+        )
+    return trainer, optimizer
+
+
+def imagenet(train: Any, weights: Path) -> Callable[[keras.Model], None] | None:
+    """Return what loads the backbone's ImageNet weights; None where the params want none.
+
+    Args:
+        train: section of params.yaml with `pretrained` and `frozen_blocks`.
+        weights: the file.
+    """
+    return partial(_load_and_freeze, train.frozen_blocks, weights) if train.pretrained else None
+
+
+def _load_and_freeze(blocks: int, weights: Path, trainer: keras.Model) -> None:
+    load_imagenet(trainer, weights)
+    freeze(trainer, blocks)

