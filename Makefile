@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 # What storage/ holds: build/ is left out, it is large and quick to make again.
-STORED := data.dvc train_ssd train_unet tune freeze convert evaluate ship
+STORED := data.dvc train_ssd train_unet train_direction tune freeze convert evaluate ship
 # Of the stage augment the picture alone. By itself: beside stages DVC takes a path for nothing.
 SHEET := plots/augmented.jpg
 PIP := .venv/bin/pip -qq --disable-pip-version-check

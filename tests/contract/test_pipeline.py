@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from meishi.params import load_params
 from meishi.reproduce import out_of_date, read_documents, read_stages
-from stages import convert, evaluate
+from stages import convert, evaluate, train_unet
 from tests.contract.imports import ROOT, closure, declared_params, entry
 
 DOCUMENT = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -23,7 +23,7 @@ BODIES = {name: stage.get("do", stage) for name, stage in DOCUMENT.items()}
 # DVC keeps these in the embedded store; build/ is made again.
 STORED = ("data", "models/", "plots/")
 ENTRIES = ("exports", "tune")  # params whose keys are names that a user gives
-STEPS = {"convert": convert.STEPS, "evaluate": evaluate.STEPS}
+STEPS = {"train_unet": train_unet.STEPS, "convert": convert.STEPS, "evaluate": evaluate.STEPS}
 
 each_stage = pytest.mark.parametrize("name", list(DOCUMENT))
 
@@ -52,7 +52,7 @@ def outs(name: str) -> set[str]:
 def test_each_node_is_one_of_the_seven_stages_or_a_step_of_one():
     scripts = ["augment", "convert", "evaluate", "fetch", "preprocess", "train_ssd", "train_unet"]
     assert sorted(path.stem for path in (ROOT / "stages").glob("*.py")) == scripts
-    steps = {*convert.STEPS, *evaluate.STEPS}
+    steps = {step for stage in STEPS for step in STEPS[stage]}
     assert set(DOCUMENT) == set(scripts) | steps
 
 
@@ -63,9 +63,7 @@ def test_the_stages_are_those_that_dvc_lists():
 
 @each_stage
 def test_a_stage_runs_its_entry(name):
-    step = next(
-        (f"{stage} {name}" for stage in ("convert", "evaluate") if name in STEPS[stage]), ""
-    )
+    step = next((f"{stage} {name}" for stage in STEPS if name in STEPS[stage]), "")
     stage, *arguments = (step or name).split()
     arguments += ["${key}"] if "foreach" in DOCUMENT[name] else []
     assert BODIES[name]["cmd"] == " ".join(["python", f"stages/{stage}.py", *arguments])
