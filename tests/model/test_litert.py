@@ -11,22 +11,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from meishi import cli, litert
-from meishi.coreml.freeze import (
-    CLASSIFIER_OUTPUTS,
-    DETECTOR_OUTPUTS,
-    SEGMENTER_OUTPUTS,
-    write_tflite,
-)
-from meishi.direction import model as direction_model
 from meishi.errors import InputError
-from meishi.keras import keras
-from meishi.params import CaptureParams, DirectionParams, SsdParams, UnetParams
-from meishi.ssd import model as ssd_model
-from meishi.unet import model as unet_model
+from meishi.params import CaptureParams
+from tests.small_models import small_networks, write_small_models
 
-SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
-UNET = UnetParams(64, 0.2, 4, 16)
-DIRECTION = DirectionParams(("drawn",), 32, 0.0, 1, 0.0, 0.0, 90)
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [litert.DETECTOR, litert.SEGMENTER, litert.CLASSIFIER, litert.SETTINGS]
 CAPTURE = CaptureParams(0.5, 0.45, 4, 4, 0.3, (0.6,), 4.0, 0.8)
@@ -34,23 +22,14 @@ CAPTURE = CaptureParams(0.5, 0.45, 4, 4, 0.3, (0.6,), 4.0, 0.8)
 
 @pytest.fixture(scope="module")
 def networks():
-    keras.utils.set_random_seed(8)
-    detector = ssd_model.build_detector(SSD, ssd_model.build_trainer(SSD))
-    segmenter = unet_model.build_segmenter(unet_model.build_trainer(UNET))
-    classifier = direction_model.build_classifier(direction_model.build_trainer(DIRECTION))
-    return detector, segmenter, classifier
+    return small_networks()
 
 
 @pytest.fixture(scope="module")
 def models(networks, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "tflite"
-    folder.mkdir()
-    detector, segmenter, classifier = networks
-    write_tflite(detector, DETECTOR_OUTPUTS, folder / litert.DETECTOR)
-    write_tflite(segmenter, SEGMENTER_OUTPUTS, folder / litert.SEGMENTER)
-    write_tflite(classifier, CLASSIFIER_OUTPUTS, folder / litert.CLASSIFIER)
-    litert.write_settings(folder, UNET.margin, CAPTURE)
-    return folder.parent
+    folder = tmp_path_factory.mktemp("models")
+    write_small_models(networks, folder, CAPTURE)
+    return folder
 
 
 @pytest.fixture

@@ -7,35 +7,23 @@ import numpy as np
 import pytest
 
 from meishi import litert
-from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, write_tflite
 from meishi.coreml.runtime import Package
 from meishi.geometry.lines import quad_from_mask
-from meishi.keras import keras
-from meishi.params import SsdParams, UnetParams, load_params
+from meishi.params import load_params
 from meishi.preview.tracking import Tracker
-from meishi.ssd import model as ssd_model
-from meishi.unet import model as unet_model
+from tests.small_models import small_networks, write_small_models
 
-SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
-UNET = UnetParams(64, 0.2, 4, 16)
 ROOT = Path(__file__).resolve().parents[2]
 TIMES = 5
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    keras.utils.set_random_seed(8)
-    folder = tmp_path_factory.mktemp("models") / "tflite"
-    folder.mkdir()
-    detector = ssd_model.build_detector(SSD, ssd_model.build_trainer(SSD))
-    segmenter = unet_model.build_segmenter(unet_model.build_trainer(UNET))
-    write_tflite(detector, DETECTOR_OUTPUTS, folder / litert.DETECTOR)
-    write_tflite(segmenter, SEGMENTER_OUTPUTS, folder / litert.SEGMENTER)
+    folder = tmp_path_factory.mktemp("models")
     params = load_params("capture", path=ROOT / "params.yaml").capture
     # Untrained networks are sure of nothing.
-    everything = replace(params, score_threshold=0.0)
-    litert.write_settings(folder, UNET.margin, everything)
-    return folder.parent
+    write_small_models(small_networks(), folder, replace(params, score_threshold=0.0))
+    return folder
 
 
 def frame(seed):
@@ -87,7 +75,9 @@ def test_the_tracks_of_five_equal_frames_do_not_move(models):
     assert len(places) == 1
 
 
-@pytest.mark.parametrize("name", ["CardDetector", "CardDetectorRaw", "CardSegmenter"])
+@pytest.mark.parametrize(
+    "name", ["CardDetector", "CardDetectorRaw", "CardDirection", "CardSegmenter"]
+)
 def test_a_package_gives_a_frame_five_bit_equal_answers(name):
     path = ROOT / "models" / "coreml" / f"{name}.mlpackage"
     if not path.is_dir():

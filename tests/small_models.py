@@ -1,0 +1,41 @@
+"""Untrained networks of a few thousand weights, exported as `meishi capture` loads them."""
+
+from pathlib import Path
+
+from meishi import litert
+from meishi.coreml.freeze import (
+    CLASSIFIER_OUTPUTS,
+    DETECTOR_OUTPUTS,
+    SEGMENTER_OUTPUTS,
+    write_tflite,
+)
+from meishi.direction import model as direction_model
+from meishi.keras import keras
+from meishi.params import CaptureParams, DirectionParams, SsdParams, UnetParams
+from meishi.ssd import model as ssd_model
+from meishi.unet import model as unet_model
+
+SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
+UNET = UnetParams(64, 0.2, 4, 16)
+DIRECTION = DirectionParams(("drawn",), 32, 0.0, 1, 0.0, 0.0, 90)
+
+
+def small_networks() -> tuple[keras.Model, keras.Model, keras.Model]:
+    """Build detector, segmenter and classifier, the same ones every time."""
+    keras.utils.set_random_seed(8)
+    return (
+        ssd_model.build_detector(SSD, ssd_model.build_trainer(SSD)),
+        unet_model.build_segmenter(unet_model.build_trainer(UNET)),
+        direction_model.build_classifier(direction_model.build_trainer(DIRECTION)),
+    )
+
+
+def write_small_models(networks: tuple, models: Path, capture: CaptureParams) -> None:
+    """Write `models/tflite`, whole: every file that `litert.load_capture` reads."""
+    folder = models / "tflite"
+    folder.mkdir(parents=True)
+    names = (litert.DETECTOR, litert.SEGMENTER, litert.CLASSIFIER)
+    outputs = (DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, CLASSIFIER_OUTPUTS)
+    for network, outs, name in zip(networks, outputs, names, strict=True):
+        write_tflite(network, outs, folder / name)
+    litert.write_settings(folder, UNET.margin, capture)
