@@ -2,7 +2,7 @@
 
 A second look is the detector's on a square around the fitted quad: it has judged the frame from
 afar, where a block or a tile may pass for a card; close by, at several sizes, it seldom does.
-At last a classifier looks at each card, flat, and says which way up it reads.
+At last a classifier looks at each, flat, and says whether it is a card, and which way up it reads.
 
 The same function serves `meishi capture` and the evaluation. It takes the networks as
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
@@ -15,6 +15,7 @@ import numpy as np
 
 from meishi.geometry import boxes, crops, cutting, directions, quads, refinement
 from meishi.geometry.lines import quad_from_mask
+from meishi.judging import judge
 from meishi.params import CaptureParams
 from meishi.ranking import distinct, joint_score, side_ratio
 from meishi.ssd.postprocess import select
@@ -37,6 +38,7 @@ class CapturedCard:
         quad_px: (4, 2) in pixels of the photo, clockwise; may leave it. It begins at the card's own
             top left corner where that is certain enough, and is canonical otherwise.
         box_xyxy: (4,) the detector's box, relative.
+        likeness: of the classifier: how likely it is a card, in [0, 1]; 1 where it was not asked.
         direction_deg: 0, 90, 180 or 270: how far the card is turned clockwise in the photo; 0 also
             where that is in doubt.
         direction_confidence: of the classifier in the likeliest direction, in [0, 1]; None where it
@@ -47,16 +49,17 @@ class CapturedCard:
     agreement: float
     quad_px: np.ndarray
     box_xyxy: np.ndarray
+    likeness: float = 1.0
     direction_deg: int = 0
     direction_confidence: float | None = None
 
     @property
     def confidence(self) -> float:
-        """Say how sure both networks are, in [0, 1]: what cards are refused by.
+        """Say how sure the networks are, in [0, 1]: what cards are refused by.
 
         The square: as good as the cube on the validation split, better than the plain product.
         """
-        return self.score * self.agreement**2
+        return self.score * self.agreement**2 * self.likeness
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ class CardCapture:
         params: thresholds.
         thorough: whether frame and crops are resampled as in training, and the segmenter also sees
             the mirror image of a crop.
-        classifier: of the reading direction: the flat view of a card to `start`; None to leave
-            every card as the photo has it.
+        classifier: of cards and their direction: a flat view to `start`; None to believe the other
+            two, and to leave every card as the photo has it.
         view_px: side of that view.
     """
 
@@ -200,14 +203,15 @@ class CardCapture:
             At most `max_cards` cards, the most confident first.
         """
         fits = [self.fit(image, *candidate) for candidate in zip(*self.detect(image), strict=True)]
-        sure = [card for card in fits if card and self._is_sure(card)]
+        likely = [card for card in fits if card and self._is_sure(card)]
+        sure = [card for card in (self.read(image, card) for card in likely) if self._is_sure(card)]
         kept = distinct([card.quad_px for card in sure], [card.confidence for card in sure])
-        return [self.read(image, sure[index]) for index in kept[: self.params.max_cards]]
+        return [sure[index] for index in kept[: self.params.max_cards]]
 
     def read(self, image: np.ndarray, card: CapturedCard) -> CapturedCard:
-        """Let a card's quad begin at its own top left corner, where that is certain enough.
+        """Let the classifier judge a card, and its quad begin at its own top left corner.
 
-        The classifier judges the flat card from each of its corners, for it errs differently.
+        The corner stays the photo's where the card's is not certain enough.
 
         Args:
             image: (H, W, 3) RGB uint8.
@@ -215,17 +219,14 @@ class CardCapture:
         """
         if self.classifier is None:
             return card
-        views = directions.turns(directions.view(image, card.quad_px, self.view_px))
-        shares = np.array([self.classifier(view)["start"] for view in views])
-        starts = directions.from_turns(shares)
-        start, confidence = int(starts.argmax()), float(starts.max())
-        if confidence < self.params.direction_threshold:
-            return replace(card, direction_confidence=confidence)
+        found = judge(self.classifier, image, card.quad_px, self.view_px)
+        card = replace(card, likeness=found.card, direction_confidence=found.confidence)
+        if found.confidence < self.params.direction_threshold:
+            return card
         return replace(
             card,
-            quad_px=np.roll(card.quad_px, -start, axis=0),
-            direction_deg=directions.QUARTER_DEG * start,
-            direction_confidence=confidence,
+            quad_px=np.roll(card.quad_px, -found.start, axis=0),
+            direction_deg=directions.QUARTER_DEG * found.start,
         )
 
     def _is_sure(self, card: CapturedCard) -> bool:

@@ -148,19 +148,14 @@ def measure(
         own_quads: by scene, its cards' quads from their own top left corners, relative; scenes
             that are not in it say nothing of the reading direction.
         only: "ssd", "unet" or "direction" to leave out what tells of the other networks alone;
-            capture, for which detector and segmenter are needed, is always measured.
+            capture, for which all are needed, is always measured.
         scenes: how many, evenly spread; all when None.
 
     Returns:
         What they found; masks are measured in the crops around the true boxes.
     """
-    reads = only in ("", "direction")
-    outcome = Outcome(own_quads=dict(own_quads) if reads else {})
-    capture = replace(
-        capture,
-        detector=_remembering(capture.detector),
-        classifier=capture.classifier if reads else None,
-    )
+    outcome = Outcome(own_quads=dict(own_quads) if only in ("", "direction") else {})
+    capture = replace(capture, detector=_remembering(capture.detector))
     picks = spread(len(reader), scenes or len(reader))
     chosen = reader.scenes(reader.records[index] for index in picks)
     for record, content in tqdm(chosen, total=len(picks), unit="scene", desc="evaluate"):

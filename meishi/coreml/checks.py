@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from meishi.coreml.ops import CONSTANTS, CONTROL, OPS, REFUSED
+from meishi.coreml.package import leaves
 from meishi.errors import InputError
 
 # A constant in a weight file starts with a record: sentinel, type, size and place of its data
@@ -117,7 +118,7 @@ def _weight_fault(weights: Path, name: str, offset: int) -> str | None:
     if not file.is_file():  # nor is a circle of links
         return f"{file.name} is missing"
     if not file.resolve().is_relative_to(weights.parent.resolve()):
-        return f"{file.name} leaves the package"
+        return leaves(file, file.name)
     if offset + _RECORD.size > file.stat().st_size:
         return f"{file.name} is cut short"
     with file.open("rb") as stream:

@@ -2,7 +2,7 @@
 
 CardDetector is for Vision: thresholds and suppression inside. CardDetectorRaw gives every anchor,
 for apps that suppress themselves. CardSegmenter draws the mask of one card in a square crop.
-CardDirection says at which corner of a card's flat view the card begins.
+CardDirection says at which corner of a flat view a card begins, or that there is none.
 """
 
 import json
@@ -19,7 +19,7 @@ DETECTOR, RAW_DETECTOR, SEGMENTER = "CardDetector", "CardDetectorRaw", "CardSegm
 CLASSIFIER = "CardDirection"
 PACKAGES = {"ssd": (RAW_DETECTOR, DETECTOR), "unet": (SEGMENTER,), "direction": (CLASSIFIER,)}
 LABELS = ["card"]
-CORNERS = ["top left", "top right", "bottom right", "bottom left"]
+STARTS = ["top left", "top right", "bottom right", "bottom left", "none"]
 
 # Xcode's keys (coremltools guide, "Xcode Model Preview Types"). The guide lists no detector: the
 # type is what others set, and Xcode knows a detector by its suppression.
@@ -77,7 +77,7 @@ def export_classifier(
     """Write the direction classifier into `folder`.
 
     Args:
-        model: gives `start` (B, 4).
+        model: gives `start` (B, 5).
         variant: how it is stored.
         folder: where the package goes.
         params: author and version.
@@ -149,17 +149,17 @@ def _segmenter_metadata(params: ConvertParams, margin: float, side_px: int) -> M
 
 
 def _classifier_metadata(params: ConvertParams, side_px: int) -> Metadata:
-    view = "the card alone, flat, stretched to the square; judged again from its other corners"
+    view = "what a quad shows, flat, stretched to the square; judged again from its other corners"
     return Metadata(
         author=params.author,
         version=params.version,
-        description="Says which way up a business card reads, from the card cut out and flat.",
-        inputs={"image": "The card, flat, stretched to the input's size"},
+        description="Says whether a quad shows a business card, and which way up that reads.",
+        inputs={"image": "What the quad shows, flat, stretched to the input's size"},
         outputs={
-            "start": "How likely the card's own top left corner is the image's "
-            f"{', '.join(CORNERS)} one, 0...1"
+            "start": "How likely a card's own top left corner is the image's "
+            f"{', '.join(STARTS[:-1])} one, and how likely there is no card, 0...1"
         },
-        user={"classes": ",".join(CORNERS), "input_contract": _contract(side_px, view)},
+        user={"classes": ",".join(STARTS), "input_contract": _contract(side_px, view)},
     )
 
 

@@ -83,8 +83,16 @@ def spec_path(path: Path) -> Path:
         raise InputError(f"{path}/Manifest.json: damaged ({error!r}); convert again") from error
     for item in items.values():
         if not _inside(path / "Data", item):
-            raise InputError(f"{path}/Manifest.json: the path {item!r} leaves the package")
+            fault = leaves(path / "Data" / str(item), f"the path {item!r}")
+            raise InputError(f"{path}/Manifest.json: {fault}")
     return path / "Data" / root
+
+
+def leaves(file: Path, name: str) -> str:
+    """Say that a file is outside its package; of a link, what may have made it."""
+    linked = any(part.is_symlink() for part in (file, file.parent))
+    why = " by a link (of DVC? `dvc config cache.type copy`, `dvc checkout --relink`)"
+    return f"{name} leaves the package{why if linked else ''}"
 
 
 def _inside(folder: Path, item) -> bool:

@@ -1,13 +1,14 @@
-"""Flat views of cards that say which way they read, for the direction classifier.
+"""Flat views of cards that say which way they read, and of what is none, for the classifier.
 
 A rendered scene's quads begin at the card's own top left corner; `preprocess` forgets it, for
 neither detector nor segmenter may depend on it. Here the scenes of a prepared side are looked up
 among the raw ones, which still say so. Photos labelled by hand begin anywhere: only the sources
-that params.yaml names are used.
+that params.yaml names are used. What is no card comes from any source, see `mining`.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -31,82 +32,113 @@ from meishi.recipe import LightParams
 SCENES_PER_TASK = 16
 GRIDS = ((1, 2), (2, 1), (2, 2), (2, 4), (4, 2), (4, 4))  # rows, columns of a view in pieces
 CODE = ("meishi.data", "meishi.geometry", "meishi.images")  # what decides a view
-Job = tuple[int, Record, bytes]
+Job = tuple[int, Record, bytes, list[np.ndarray], list[np.ndarray]]
 
 
-def scenes_that_read(raw: Path, side: Path, sources: Sequence[str]) -> tuple[ShardReader, list]:
-    """Find a side's scenes whose quads begin at the card's own top left corner.
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """A side's scenes, as they were collected.
+
+    Attributes:
+        reader: of the raw scenes.
+        records: those of the side that show a card of these sources or one of the others.
+        sources: whose quads begin at the card's own top left corner.
+        others: by scene, quads (N, 4, 2), canonical and relative, that show no card.
+    """
+
+    reader: ShardReader
+    records: list[Record]
+    sources: Sequence[str]
+    others: Mapping[str, np.ndarray]
+
+    def quads_px(self, record: Record) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return a scene's quads in pixels: those of cards that say how they read, and others."""
+        own = list(record.quads) if reads(record, self.sources) else []
+        found = own, self.others.get(record.id, ())
+        cards, others = ([quads.to_px(quad, record.size_px) for quad in part] for part in found)
+        return cards, others
+
+    def __iter__(self) -> Iterator[tuple[Record, bytes, list[np.ndarray], list[np.ndarray]]]:
+        """Yield each scene: record, image file, and `quads_px`."""
+        for record, content in self.reader.scenes(self.records):
+            yield record, content, *self.quads_px(record)
+
+
+def scenes_of(
+    raw: Path, side: Path, sources: Sequence[str], others: Mapping[str, np.ndarray]
+) -> Scenes:
+    """Find a side's scenes among the raw ones.
 
     Args:
         raw: folder of the collected scenes.
         side: folder of a prepared side.
-        sources: names of fetch.sources whose quads do.
-
-    Returns:
-        The reader of the raw scenes, and the records of those with cards.
+        sources: names of fetch.sources whose quads begin at the card's own top left corner.
+        others: see `Scenes`.
 
     Raises:
-        InputError: if there are none.
+        InputError: if no scene with a card is of these sources.
     """
     names = {record.id for record in read_records(side / RECORDS_FILE, records.parse)}
     reader = ShardReader(raw, records.parse_source)
-    found = [r for r in reader.records if r.id in names and r.cards and reads(r, sources)]
-    if not found:
+    found = [record for record in reader.records if record.id in names]
+    reading = {record.id for record in found if record.cards and reads(record, sources)}
+    if not reading:
         raise InputError(
             f"{side}: no scene with a card is of direction.sources ({', '.join(sources) or 'none'})"
             ", whose quads begin at the card's own top left corner; name a rendered source there"
         )
-    return reader, found
+    shown = [record for record in found if record.id in reading or len(others.get(record.id, ()))]
+    return Scenes(reader, shown, sources, others)
 
 
 def make_views(
-    scenes: tuple[ShardReader, list[Record]],
-    params: DirectionParams,
-    light: LightParams,
-    seed: int,
-    processes: int,
+    scenes: Scenes, params: DirectionParams, light: LightParams, seed: int, processes: int
 ) -> SampleSet:
-    """Make `views_per_card` augmented views of each card, in worker processes.
+    """Make `views_per_card` augmented views of each quad, in worker processes.
 
     Args:
-        scenes: see `scenes_that_read`.
+        scenes: with cards and others.
         params: size, number and geometry of the views.
         light: recipe of light, colour and sensor.
         seed: of every draw; the result does not depend on the number of processes.
         processes: how many workers.
 
     Returns:
-        A set; the quad of each view is the view itself, beginning at the card's own top left.
+        A set; the quad of each view is the view itself, beginning at the card's own top left, and
+        a view that shows no card has none.
     """
-    reader, chosen = scenes
-    jobs = ((number, *scene) for number, scene in enumerate(reader.scenes(chosen)))
+    jobs = ((number, *scene) for number, scene in enumerate(scenes))
     tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
     make = partial(_make, params=params, light=light, seed=seed)
     jpegs: list[bytes] = []
     starts: list[int] = []
     with workers.connect(None, processes) as run:
-        made = (scene for scenes in run.map(make, tasks, _name, CODE) for scene in scenes)
-        for scene in tqdm(made, total=len(chosen), unit="scene", desc="flat views"):
+        made = (scene for part in run.map(make, tasks, _name, CODE) for scene in part)
+        for scene in tqdm(made, total=len(scenes.records), unit="scene", desc="flat views"):
             jpegs += [content for content, _ in scene]
             starts += [start for _, start in scene]
     digest = hashlib.sha256(repr(starts).encode())
     for jpeg in jpegs:
         digest.update(jpeg)
-    own = [np.roll(quads.FRAME, -start, axis=0)[None] for start in starts]
-    return SampleSet(jpegs, own, digest.hexdigest())
+    return SampleSet(jpegs, [_quad_from(start) for start in starts], digest.hexdigest())
 
 
-def plain_views(
-    scenes: tuple[ShardReader, list[Record]], params: DirectionParams
-) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield each card's view as `meishi capture` makes it, with the view's corner it begins at."""
-    reader, chosen = scenes
-    for record, content in reader.scenes(chosen):
+def _quad_from(start: int) -> np.ndarray:
+    if start == directions.NO_CARD:
+        return np.zeros((0, 4, 2))
+    return np.roll(quads.FRAME, -start, axis=0)[None]
+
+
+def plain_views(scenes: Scenes, params: DirectionParams) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield each quad's view as `meishi capture` makes it, and its start, `NO_CARD` of others."""
+    for record, content, cards_px, others_px in scenes:
         image = images.decode(content, record.id)
-        for own_px in _own_quads_px(record):
+        for own_px in cards_px:
             quad_px = quads.canonical(own_px)
             start = directions.start_of(own_px, quad_px)
             yield directions.view(image, quad_px, params.view_px), start
+        for quad_px in others_px:
+            yield directions.view(image, quad_px, params.view_px), directions.NO_CARD
 
 
 def _name(jobs: list[Job]) -> str:
@@ -119,32 +151,33 @@ def _make(
     cv2.setNumThreads(1)
     recipe = photometric(light)
     made = []
-    for number, record, content in jobs:
+    for number, record, content, cards_px, others_px in jobs:
         image = images.decode(content, record.id)
+        shown = [(quad_px, True) for quad_px in cards_px]
+        shown += [(quad_px, False) for quad_px in others_px]
         made.append(
             [
-                _view(image, own_px, params, recipe, np.random.default_rng([seed, number, card, i]))
-                for card, own_px in enumerate(_own_quads_px(record))
+                _view(image, quad, params, recipe, np.random.default_rng([seed, number, index, i]))
+                for index, quad in enumerate(shown)
                 for i in range(params.views_per_card)
             ]
         )
     return made
 
 
-def _own_quads_px(record: Record) -> list[np.ndarray]:
-    return [quads.to_px(quad, record.size_px) for quad in record.quads]
-
-
-def _view(image, own_px: np.ndarray, params: DirectionParams, recipe, rng) -> tuple[bytes, int]:
-    """Show a card a little off its corners, from any of them, in another light, some in pieces."""
-    side_px = np.sqrt(abs(quads.area(own_px)))
-    loose_px = own_px + rng.normal(0, params.corner_sigma * side_px, own_px.shape)
+def _view(
+    image: np.ndarray, quad: tuple[np.ndarray, bool], params: DirectionParams, recipe, rng
+) -> tuple[bytes, int]:
+    """Show a quad a little off its corners, from any of them, in another light, some in pieces."""
+    quad_px, is_card = quad
+    side_px = np.sqrt(abs(quads.area(quad_px)))
+    loose_px = quad_px + rng.normal(0, params.corner_sigma * side_px, quad_px.shape)
     first = int(rng.integers(directions.STARTS))
     shown = directions.view(image, np.roll(loose_px, -first, axis=0), params.view_px)
     if rng.random() < params.shuffled:
         shown = shuffle(shown, rng)
     content = images.encode(develop(recipe, shown, rng), ".jpg", params.jpeg_quality)
-    return content, -first % directions.STARTS
+    return content, -first % directions.STARTS if is_card else directions.NO_CARD
 
 
 def shuffle(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The direction classifier: at which corner of a card's flat view the card itself begins.
+"""The direction classifier: at which corner of a flat view a card begins, if there is one.
 
 PP-LCNet, which starts from weights that were trained on photos of text, and a dense layer over the
 mean of the plane: letters say which way is up wherever they stand. Designs that a program has drawn
@@ -13,7 +13,7 @@ from pathlib import Path
 from meishi import atomic
 from meishi.direction.pp_lcnet import features
 from meishi.errors import InputError
-from meishi.geometry.directions import STARTS
+from meishi.geometry.directions import ANSWERS
 from meishi.keras import keras
 from meishi.params import DirectionParams
 
@@ -27,8 +27,8 @@ def build_trainer(params: DirectionParams) -> keras.Model:
         params: side of the view, dropout.
 
     Returns:
-        Functional model: `image` (B, S, S, 3) float32 RGB in [0, 255] to `start_logits` (B, 4),
-        one a corner of the view: TL, TR, BR, BL.
+        Functional model: `image` (B, S, S, 3) float32 RGB in [0, 255] to `start_logits` (B, 5),
+        one a corner of the view, TL, TR, BR, BL, and one for no card.
 
     Raises:
         InputError: if the side cannot be halved five times.
@@ -37,14 +37,14 @@ def build_trainer(params: DirectionParams) -> keras.Model:
         raise InputError(f"direction.view_px: expected a multiple of 32, got {params.view_px}")
     image = keras.Input((params.view_px, params.view_px, 3), name="image")
     x = keras.layers.Dropout(params.dropout, name="dropout")(features(image))
-    return keras.Model(image, keras.layers.Dense(STARTS, name="start_logits")(x), name="direction")
+    return keras.Model(image, keras.layers.Dense(ANSWERS, name="start_logits")(x), name="direction")
 
 
 def build_classifier(trainer: keras.Model) -> keras.Model:
     """End a trainer in shares.
 
     Returns:
-        Functional model: `image` to `start` (B, 4) in [0, 1], of sum 1.
+        Functional model: `image` to `start` (B, 5) in [0, 1], of sum 1.
     """
     start = keras.layers.Activation("softmax", name="start")(trainer.output)
     return keras.Model(trainer.inputs, start, name="card_direction")

@@ -2,6 +2,10 @@
 
 Layer names are those of the weights file (`onnx_weights.py` writes it), so that loading is by name.
 The input is RGB in [0, 255]; normalisation is part of the graph.
+
+Ours does without squeeze and excitation: its multiplication of two computed tensors may leave the
+Neural Engine. Published, the last two blocks have it; how they weigh each channel in the mean goes
+into the convolution that follows, and training does the rest.
 """
 
 import zipfile
@@ -12,7 +16,7 @@ import numpy as np
 from meishi.errors import InputError
 from meishi.keras import keras, tf
 
-# (kernel, stride, channels, squeeze-and-excitation) of the depthwise separable blocks.
+# (kernel, stride, channels, published with squeeze and excitation) of the separable blocks.
 BLOCKS = (
     (3, 1, 32, False),
     (3, 2, 64, False),
@@ -40,11 +44,12 @@ def hard_sigmoid(x):
     return tf.nn.relu6(x + 3.0) * (1.0 / 6.0)
 
 
-def features(image):
+def features(image, excited: bool = False):
     """Build the feature extractor.
 
     Args:
         image: (B, S, S, 3) RGB in [0, 255], S a multiple of 32.
+        excited: as it was published, with squeeze and excitation.
 
     Returns:
         (B, 1280): what the plane holds, wherever it stands.
@@ -55,7 +60,7 @@ def features(image):
     x = _convolution(x, "stem", 3, 2, STEM_CHANNELS)
     for number, (kernel, stride, channels, squeezed) in enumerate(BLOCKS):
         x = _convolution(x, f"block{number}_depthwise", kernel, stride)
-        if squeezed:
+        if excited and squeezed:
             x = _squeeze_and_excite(x, f"block{number}")
         x = _convolution(x, f"block{number}_pointwise", 1, 1, channels)
     x = keras.layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)
@@ -101,7 +106,7 @@ def load(model: keras.Model, weights: Path) -> None:
     """Copy weights into the model's layers of the same names, the classifier's included.
 
     Args:
-        model: contains `features`.
+        model: contains `features`; its classifier may have more outputs, which begin at nought.
         weights: .npz with `layer/weight` arrays.
 
     Raises:
@@ -111,7 +116,36 @@ def load(model: keras.Model, weights: Path) -> None:
         with np.load(weights) as arrays:
             for layer in model.layers:
                 if layer.weights:
-                    names = weight_names(layer)
-                    layer.set_weights([arrays[f"{layer.name}/{name}"] for name in names])
+                    names = [f"{layer.name}/{name}" for name in weight_names(layer)]
+                    layer.set_weights(_fitting(layer, [arrays[name] for name in names]))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{weights}: not the classifier's weights: {error}") from error
+
+
+def _fitting(layer: keras.layers.Layer, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    if not isinstance(layer, keras.layers.Dense):
+        return arrays
+    return [
+        np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, layer.units - array.shape[-1])])
+        for array in arrays
+    ]
+
+
+def absorb_excitation(model: keras.Model, weights: Path, pictures: np.ndarray) -> None:
+    """Let a loaded model weigh its channels as the published one does in the mean.
+
+    Args:
+        model: without squeeze and excitation; the kernels behind it are changed.
+        weights: the published ones.
+        pictures: (N, S, S, 3) RGB in [0, 255], over which the mean is taken.
+    """
+    image = keras.Input(pictures.shape[1:])
+    published = keras.Model(image, features(image, excited=True))
+    load(published, weights)
+    blocks = [f"block{number}" for number, block in enumerate(BLOCKS) if block[-1]]
+    gates = [published.get_layer(f"{block}_expand").output for block in blocks]
+    found = keras.Model(image, gates).predict(pictures, verbose=0)
+    for block, values in zip(blocks, found, strict=True):
+        pointwise = model.get_layer(f"{block}_pointwise")
+        (kernel,) = pointwise.get_weights()
+        pointwise.set_weights([kernel * values.mean(axis=(0, 1, 2))[:, None]])

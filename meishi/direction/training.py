@@ -1,20 +1,24 @@
-"""Training the direction classifier: flat views to the corner a card begins at, the shared loop."""
+"""Training the direction classifier: flat views to a card's first corner, in the shared loop."""
 
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from meishi import images
 from meishi.data import input_pipeline
+from meishi.data.choosing import spread
 from meishi.data.samples import SampleSet
 from meishi.direction import pp_lcnet
 from meishi.direction.model import build_trainer
 from meishi.geometry import quads
-from meishi.geometry.directions import STARTS, start_of
+from meishi.geometry.directions import ANSWERS, NO_CARD, start_of
 from meishi.keras import keras, tf
 from meishi.params import DirectionParams, TrainDirectionParams
 from meishi.training import distribution, loop
 from meishi.training.starting import start
+
+ABSORBED = 512  # views over which the published excitation's mean is taken
 
 
 def train_classifier(
@@ -27,7 +31,8 @@ def train_classifier(
     """Train a direction classifier on flat views of cards.
 
     Args:
-        views: the samples; the quad of each is the view itself, from the card's own top left.
+        views: the samples; the quad of each is the view itself, from the card's own top left, and
+            one that shows no card has none.
         direction: shape of the classifier.
         train: schedule.
         plan: order and checkpoints.
@@ -36,22 +41,29 @@ def train_classifier(
     Returns:
         The trainer (see `direction.model.build_trainer`) and the history.
     """
-    prepare = partial(_begin, train=train, weights=weights) if train.pretrained else None
-    trainer, optimizer = start(partial(build_trainer, direction), train, plan, prepare)
+    begin = partial(_begin, train=train, weights=weights, views=views)
+    build = partial(build_trainer, direction)
+    trainer, optimizer = start(build, train, plan, begin if train.pretrained else None)
     signature = (tf.TensorSpec((), tf.int64),)
     batches = partial(input_pipeline.batches, views, _encode, signature)
     losses = partial(_losses, smoothing=train.label_smoothing)
     history = loop.fit(trainer, optimizer, losses, batches, plan)
-    return distribution.collected(trainer, partial(build_trainer, direction)), history
+    return distribution.collected(trainer, build), history
 
 
 def _encode(card_quads: np.ndarray) -> tuple[np.ndarray]:
-    return (np.array(start_of(card_quads[0], quads.FRAME), np.int64),)
+    start = start_of(card_quads[0], quads.FRAME) if len(card_quads) else NO_CARD
+    return (np.array(start, np.int64),)
 
 
-def _begin(trainer: keras.Model, train: TrainDirectionParams, weights: Path) -> None:
+def _begin(
+    trainer: keras.Model, train: TrainDirectionParams, weights: Path, views: SampleSet
+) -> None:
     """Load published weights; the first blocks and all statistics stay as they are."""
     pp_lcnet.load(trainer, weights)
+    picks = spread(len(views.jpegs), ABSORBED)
+    pictures = [images.decode(views.jpegs[index], "view") for index in picks]
+    pp_lcnet.absorb_excitation(trainer, weights, np.stack(pictures))
     frozen = ("stem", *(f"block{number}_" for number in range(train.frozen_blocks)))
     for layer in trainer.layers:
         norm = isinstance(layer, keras.layers.BatchNormalization)
@@ -60,8 +72,8 @@ def _begin(trainer: keras.Model, train: TrainDirectionParams, weights: Path) -> 
 
 def _losses(logits, targets, smoothing: float) -> dict:
     (starts,) = targets
-    wanted = tf.one_hot(starts, STARTS)
-    wanted = wanted * (1 - smoothing) + smoothing / STARTS
+    wanted = tf.one_hot(starts, ANSWERS)
+    wanted = wanted * (1 - smoothing) + smoothing / ANSWERS
     entropy = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
     right = tf.cast(tf.argmax(logits, axis=-1) == starts, tf.float32)
     return {"loss": tf.reduce_mean(entropy), "right": tf.reduce_mean(right)}

@@ -110,15 +110,15 @@ def held_out_errors() -> dict[str, dict[str, float]]:
 def estimate(
     nets: Mapping[str, Mapping[str, float]], capture_runs: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Model the detector, the segmenter and a capture on each chip.
+    """Model each net and a capture on each chip.
 
     Args:
-        nets: "ssd" and "unet" to {"dense", "depthwise"}, multiply-accumulates of one image.
+        nets: by name {"dense", "depthwise"}, multiply-accumulates of one image.
         capture_runs: how often each net runs in a capture of four cards.
 
     Returns:
         {"kind", "error_pct", "coefficients", "chips": {chip: {part: {time: {"ms", "fps"}}}}} with
-        the parts ssd, unet and capture (all runs of both nets, without the fitting of quads).
+        the nets and "capture" (all runs of them, without the fitting of quads) as parts.
     """
     model = fit()
     return {

@@ -1,7 +1,8 @@
 """Which way a card is turned: the flat view that is judged, and what a judgement says of the quad.
 
 A quad's corners are numbered TL 0, TR 1, BR 2, BL 3, as the photo shows them. The card's own top
-left corner may be any of these: its number is the card's start, a quarter turn clockwise each.
+left corner may be any of these: its number is the card's start, a quarter turn clockwise each. A
+view that shows no card has no start, which has a number too.
 """
 
 import numpy as np
@@ -11,6 +12,8 @@ from meishi.geometry.homography import homography
 
 QUARTER_DEG = 90
 STARTS = 4
+NO_CARD = STARTS  # the number of what is no start
+ANSWERS = STARTS + 1
 
 
 def view(image: np.ndarray, quad_px: np.ndarray, side_px: int) -> np.ndarray:
@@ -56,11 +59,11 @@ def from_turns(shares: np.ndarray) -> np.ndarray:
     """Join what was said of a card's turned views into one judgement of its quad.
 
     Args:
-        shares: (4, 4) of the view from each corner, how likely the card begins at its TL, TR, BR,
-            BL; the view from the quad's first corner first.
+        shares: (4, 5) of the view from each corner, how likely the card begins at its TL, TR, BR,
+            BL, or there is none; the view from the quad's first corner first.
 
     Returns:
-        (4,) how likely the card begins at each corner of the quad.
+        (5,) how likely the card begins at each corner of the quad, or there is none.
     """
-    turned = [np.roll(row, corner) for corner, row in enumerate(shares)]
-    return np.asarray(np.mean(turned, axis=0))
+    starts = [np.roll(row[:STARTS], corner) for corner, row in enumerate(shares)]
+    return np.append(np.mean(starts, axis=0), np.mean(shares[:, NO_CARD]))

@@ -99,11 +99,11 @@ def _reweighted_fit(
     lines: np.ndarray, points: np.ndarray, weights: np.ndarray, cutoff_px: float
 ) -> np.ndarray:
     """Fit lines again and again, each time with less weight for what lies off them."""
-    cutoff = np.full((len(lines), 1), cutoff_px)
+    cutoff, places = np.full((len(lines), 1), cutoff_px), sides.Places.of(points)
     squares = sides.distances(lines, points) ** 2
     for _ in range(REWEIGHTINGS):
         robust = weights * sides.biweight(squares, cutoff)
-        lines = sides.fit(lines, points, robust)
+        lines = sides.fit(lines, places, robust)
         squares = sides.distances(lines, points) ** 2
         total = np.maximum(robust.sum(axis=1, keepdims=True), 1e-12)
         deviation = np.sqrt((robust * squares).sum(axis=1, keepdims=True) / total)

@@ -6,6 +6,7 @@ a bump or a cut corner costs a little instead of passing for a side. Lines are t
 rows (nx, ny, offset) in mask pixels, normals out of the card, four of them clockwise, y down.
 """
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import cv2
@@ -114,28 +115,48 @@ def near_frame(corners_px: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.asarray(within.all(axis=(-1, -2)))
 
 
-def fit(lines: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Points that lines are fitted to, and what every fit needs of them.
+
+    Attributes:
+        origin: (2,) their mean: second moments about far-off zero would cancel digits.
+        terms: (N, 5) x, y, x^2, y^2, xy about it.
+    """
+
+    origin: np.ndarray
+    terms: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray) -> "Places":
+        """Prepare points (N, 2)."""
+        origin = points.mean(axis=0)
+        x, y = (points - origin).T
+        return cls(origin, np.stack([x, y, x * x, y * y, x * y], axis=1))
+
+
+def fit(lines: np.ndarray, places: Places, weights: np.ndarray) -> np.ndarray:
     """Fit lines by weighted total least squares; a line without points stays as it is.
 
     Args:
         lines: (K, 3) previous lines, for the sign of the normals.
-        points: (N, 2) positions.
+        places: of N points.
         weights: (K, N) weight of each point for each line.
 
     Returns:
         (K, 3) lines.
     """
     total = weights.sum(axis=1, keepdims=True)
-    origin = points.mean(axis=0)  # second moments about far-off zero would cancel digits
-    x, y = (points - origin).T
-    moments = weights @ np.stack([x, y, x * x, y * y, x * y], axis=1) / np.maximum(total, 1e-12)
+    moments = weights @ places.terms / np.maximum(total, 1e-12)
     mean_x, mean_y, xx, yy, xy = moments.T
     spread = xx - mean_x**2 - (yy - mean_y**2)
     angle = np.arctan2(2 * (xy - mean_x * mean_y), spread) / 2  # of the largest spread
-    normals = np.stack([-np.sin(angle), np.cos(angle)], axis=1)
+    fitted = np.empty((len(lines), 3))
+    normals = fitted[:, :2]
+    normals[:, 0], normals[:, 1] = -np.sin(angle), np.cos(angle)
     normals *= np.where((normals * lines[:, :2]).sum(axis=1, keepdims=True) < 0, -1, 1)
-    offsets = (normals * (moments[:, :2] + origin)).sum(axis=1, keepdims=True)
-    return np.where(total >= MIN_SUPPORT_PX, np.hstack([normals, offsets]), lines)
+    fitted[:, 2] = (normals * (moments[:, :2] + places.origin)).sum(axis=1)
+    return np.where(total >= MIN_SUPPORT_PX, fitted, lines)
 
 
 def _candidates(outline: Outline) -> np.ndarray:
@@ -149,7 +170,7 @@ def _candidates(outline: Outline) -> np.ndarray:
     between = (positions > 0) & (positions < squares)
     weights = _support(lines, outline, CHORD_BAND_PX) * between * outline.lengths_px
     best = np.argsort(-weights.sum(axis=1), kind="stable")[:MAX_CHORDS]
-    return _distinct(fit(lines[best], outline.points_px, weights[best]), outline)
+    return _distinct(fit(lines[best], Places.of(outline.points_px), weights[best]), outline)
 
 
 def _chords(polygon_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +182,7 @@ def _chords(polygon_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         vertices = cv2.approxPolyDP(polygon_px, tolerance, closed=True)[:, 0].astype(np.float64)
         if len(vertices) <= MAX_VERTICES:
             break
-    ends = np.roll(vertices, -1, axis=0)
+    ends = np.concatenate([vertices[1:], vertices[:1]])
     edges = ends - vertices
     along = ends[None] - vertices[:, None]  # (V, V, 2), from the start of one to another's end
     lengths_px = np.linalg.norm(along, axis=2)

@@ -1,12 +1,13 @@
-"""Train the classifier of the reading direction: `stages/train_unet.py train_direction`.
+"""Train the classifier of cards and their direction: `stages/train_unet.py train_direction`.
 
-Reads   build/raw, build/prepared/train, build/prepared/val, build/direction_weights.npz
+Reads   models/ssd, models/unet, build/raw, build/prepared/train, build/prepared/val,
+        build/direction_weights.npz
 Params  seed, direction, train_direction, augment.crop_light, augment.workers
 Writes  models/direction, metrics/train_direction.json, plots/train_direction.csv
 Takes   about 15 minutes on 2 cores
 """
 
-from meishi import paths, reporting
+from meishi import mining, paths, reporting
 from meishi.data import reading, shards
 from meishi.direction.model import build_classifier, save_classifier
 from meishi.direction.training import train_classifier
@@ -22,8 +23,16 @@ def run() -> None:
         "seed", "direction", "train_direction", "augment.crop_light", "augment.workers"
     )
     direction, train, recipe = params.direction, params.train_direction, params.augment
-    held_out = reading.scenes_that_read(paths.RAW, paths.VAL, direction.sources)
-    scenes = reading.scenes_that_read(paths.RAW, paths.TRAIN, direction.sources)
+    with mining.exported(paths.SSD, paths.UNET) as networks:
+        scenes, held_out = (
+            reading.scenes_of(
+                paths.RAW,
+                side,
+                direction.sources,
+                mining.mine(networks, shards.ShardReader(side), recipe.workers),
+            )
+            for side in (paths.TRAIN, paths.VAL)
+        )
     views = reading.make_views(scenes, direction, recipe.crop_light, params.seed, recipe.workers)
     seed_everything(params.seed)
     shape = (direction, shards.sha256(paths.DIRECTION_WEIGHTS.read_bytes()))

@@ -51,6 +51,7 @@ LAYERS = {
         "training",
         "overlay",
         "ranking",
+        "judging",
         "compression",
     ),
     3: (
@@ -76,6 +77,7 @@ LAYERS = {
         "capture_speed",
         "peer",
         "measuring",
+        "mining",
         "variant_capture",
         "shipping",
         "capture_files",
@@ -100,6 +102,7 @@ NEIGHBOURS = {
     ("evaluation.directions", "geometry"),
     ("evaluation.latency", "evaluation.timing"),
     ("capture_speed", "litert"),
+    ("mining", "litert"),
     ("peer", "capture_speed"),
     ("coreml", "evaluation.timing"),
     ("evaluation.device_model", "evaluation.device_figures"),

@@ -202,8 +202,8 @@ PACKAGES = {
         ),
         r"leaves the package",
     ),
-    "weights outside by a link": (linked_weights, r"weights' leaves the package"),
-    "a model outside by a link": (linked_model, r"leaves the package"),
+    "weights outside by a link": (linked_weights, r"weights' leaves the package by a link"),
+    "a model outside by a link": (linked_model, r"leaves the package by a link \(of DVC\?"),
     "an unknown operation": (lambda p: altered(p, unknown_operation), r"\['warp'\] are not impl"),
     "no operations": (lambda p: altered(p, without_operations), r"cannot be read"),
     "no function": (

@@ -17,7 +17,7 @@ from meishi.direction import model, onnx_weights, pp_lcnet
 from meishi.direction.training import train_classifier
 from meishi.errors import InputError
 from meishi.geometry import quads
-from meishi.geometry.directions import start_of
+from meishi.geometry.directions import NO_CARD, STARTS, start_of
 from meishi.keras import keras
 from meishi.params import DirectionParams, TrainDirectionParams, load_params
 from meishi.training import loop
@@ -43,9 +43,15 @@ def folders(tmp_path_factory):
     return folder / "raw", folder / "side"
 
 
+OTHERS = {  # what no card is: in a scene of photos, in one without cards, in one of another side
+    name: np.array([[[0.1, 0.1], [0.3, 0.1], [0.3, 0.2], [0.1, 0.2]]])
+    for name in ("s00001", "s00003", "s00010")
+}
+
+
 @pytest.fixture(scope="module")
 def scenes(folders):
-    return reading.scenes_that_read(*folders, SHAPE.sources)
+    return reading.scenes_of(*folders, SHAPE.sources, OTHERS)
 
 
 @pytest.fixture(scope="module")
@@ -55,34 +61,44 @@ def views(scenes):
 
 
 def test_scenes_are_the_sides_own_with_cards_of_the_named_sources(scenes):
-    assert [record.id for record in scenes[1]] == ["s00004", "s00005", "s00007", "s00008"]
+    shown = {record.id: (len(cards), len(others)) for record, _, cards, others in scenes}
+    assert shown == {
+        "s00001": (0, 1),  # cards that begin anywhere do not count
+        "s00003": (0, 1),
+        "s00004": (1, 0),
+        "s00005": (2, 0),
+        "s00007": (1, 0),
+        "s00008": (2, 0),
+    }
 
 
 def test_without_a_source_that_reads_the_parameter_is_named(folders):
     with pytest.raises(InputError, match=r"direction\.sources \(typed\)"):
-        reading.scenes_that_read(*folders, ("typed",))
+        reading.scenes_of(*folders, ("typed",), OTHERS)
 
 
 def test_views_depend_on_the_seed_and_not_on_the_workers(scenes, views):
     light = load_params("augment.crop_light").augment.crop_light
-    assert len(views.jpegs) == len(views.quads) == 6 * SHAPE.views_per_card
+    assert len(views.jpegs) == len(views.quads) == (6 + 2) * SHAPE.views_per_card
     again = reading.make_views(scenes, SHAPE, light, 5, 2)
     assert again.key == views.key and again.jpegs == views.jpegs
     assert reading.make_views(scenes, SHAPE, light, 6, 1).key != views.key
 
 
 def test_a_views_quad_is_the_view_from_the_cards_own_corner(views):
-    starts = [start_of(quad[0], quads.FRAME) for quad in views.quads]
+    cards = [quad for quad in views.quads if len(quad)]
+    starts = [start_of(quad[0], quads.FRAME) for quad in cards]
     assert len(set(starts)) > 2  # from any corner
-    for quad, start in zip(views.quads, starts, strict=True):
+    for quad, start in zip(cards, starts, strict=True):
         np.testing.assert_array_equal(quad[0], np.roll(quads.FRAME, -start, axis=0))
+    assert len(views.quads) - len(cards) == 2 * SHAPE.views_per_card  # the others have none
 
 
 def test_plain_views_are_those_of_capture(scenes):
     found = list(reading.plain_views(scenes, SHAPE))
-    assert len(found) == 6
     assert {view.shape for view, _ in found} == {(32, 32, 3)}
-    assert {start for _, start in found} == {0}  # drawn upright
+    starts = [start for _, start in found]
+    assert starts == [NO_CARD] * 2 + [0] * 6  # drawn upright
 
 
 def test_a_view_in_pieces_holds_the_same_pixels_and_none_is_turned():
@@ -96,8 +112,15 @@ def test_a_view_in_pieces_holds_the_same_pixels_and_none_is_turned():
         assert (steps == 1).mean() > 0.85  # downwards is downwards, but between pieces
 
 
+def published(side_px=32):
+    """The network as it was published: with squeeze and excitation, and four outputs."""
+    image = keras.Input((side_px, side_px, 3))
+    answer = keras.layers.Dense(STARTS, name="start_logits")
+    return keras.Model(image, answer(pp_lcnet.features(image, excited=True)))
+
+
 def test_published_weights_are_named_in_the_order_of_the_network(tmp_path):
-    network = model.build_trainer(SHAPE)
+    network = published()
     rng = np.random.default_rng(4)
     tensors, expected = [], {}
     for layer in in_order(network):
@@ -119,8 +142,45 @@ def test_published_weights_are_named_in_the_order_of_the_network(tmp_path):
         onnx_weights.named(iter([*tensors, tensors[-1]]))
 
 
+def write_weights(network, file):
+    arrays = {
+        f"{layer.name}/{name}": value
+        for layer in in_order(network)
+        for name, value in zip(pp_lcnet.weight_names(layer), layer.get_weights(), strict=True)
+    }
+    np.savez(file, **arrays)
+    return file
+
+
+def test_the_answer_that_was_not_published_begins_at_nought(tmp_path):
+    network, trainer = published(), model.build_trainer(SHAPE)
+    pp_lcnet.load(trainer, write_weights(network, tmp_path / "w.npz"))
+    kernel, bias = trainer.get_layer("start_logits").get_weights()
+    np.testing.assert_array_equal(kernel[:, :4], network.get_layer("start_logits").get_weights()[0])
+    assert kernel.shape[1] == 5 and not kernel[:, 4].any() and bias[4] == 0
+
+
+def test_without_excitation_channels_are_weighed_as_in_the_mean(tmp_path):
+    keras.utils.set_random_seed(6)
+    network, trainer = published(), model.build_trainer(SHAPE)
+    rng = np.random.default_rng(3)
+    for layer in network.layers:
+        values = layer.get_weights()
+        if layer.name.endswith("_bn"):  # else nothing of a picture is left after so many layers
+            layer.set_weights([values[0], rng.uniform(0, 3, values[1].shape), *values[2:]])
+        if layer.name.endswith("_expand"):  # gates that no picture moves: absorbed they are exact
+            layer.set_weights([values[0] * 0, rng.uniform(-2, 2, values[1].shape)])
+    pictures = np.random.default_rng(2).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+    weights = write_weights(network, tmp_path / "w.npz")
+    pp_lcnet.load(trainer, weights)
+    expected = network(pictures).numpy()
+    assert np.abs(trainer(pictures).numpy()[:, :4] - expected).max() > 1e-3
+    pp_lcnet.absorb_excitation(trainer, weights, pictures)
+    np.testing.assert_allclose(trainer(pictures).numpy()[:, :4], expected, atol=1e-4)
+
+
 def test_weights_are_taken_out_of_their_wheel(tmp_path):
-    network = model.build_trainer(SHAPE)
+    network = published()
     items = [onnx.numpy_helper.from_array(np.ones(1, np.float32), "helper.constant.0")]
     for layer in in_order(network):
         for name, value in zip(pp_lcnet.weight_names(layer), layer.get_weights(), strict=True):
@@ -207,7 +267,7 @@ def test_a_saved_classifier_answers_as_before(trained, tmp_path):
     loaded = model.load_classifier(tmp_path / "direction")
     before = model.build_classifier(trained[0])(picture).numpy()
     np.testing.assert_array_equal(loaded(picture).numpy(), before)
-    assert before.shape == (1, 4) and before.sum() == pytest.approx(1, abs=1e-6)
+    assert before.shape == (1, 5) and before.sum() == pytest.approx(1, abs=1e-6)
     assert replace(model.load_settings(tmp_path / "direction"), sources=("drawn",)) == SHAPE
 
 
@@ -223,10 +283,15 @@ def test_a_damaged_classifier_is_named(trained, tmp_path, name, content):
         model.load_classifier(tmp_path)
 
 
-def test_the_share_of_right_views_is_counted():
+def test_the_shares_of_right_taken_and_refused_are_counted():
+    answers = [[0.9, 0, 0, 0, 0.1], [0, 0.4, 0, 0, 0.6], [0, 0, 0.8, 0, 0.2], [0.5, 0, 0, 0, 0.5]]
+
     def classifier(pictures, training):
-        return np.eye(4)[[0, 1, 2]]
+        return np.array(answers[: len(pictures)])
 
     blank = np.zeros((32, 32, 3), np.uint8)
-    found = validate_classifier(classifier, [(blank, start) for start in (0, 1, 3)])
-    assert found == {"right": pytest.approx(2 / 3)}
+    found = validate_classifier(classifier, [(blank, start) for start in (0, 1, 3, NO_CARD)])
+    assert found == {"right": pytest.approx(2 / 3), "taken": pytest.approx(2 / 3), "refused": 1.0}
+    found = validate_classifier(classifier, [(blank, start) for start in (0, NO_CARD)])
+    assert found == {"right": 1.0, "taken": 1.0, "refused": 1.0}
+    assert validate_classifier(classifier, [(blank, 0)])["refused"] == 1.0  # there was nothing

@@ -199,10 +199,11 @@ def test_a_preview_frame_is_judged_once_and_segmented_once():
     assert [card.score for card in found] == [0.9, 0.8]
 
 
-def reading(start=0, others=None):
+def reading(start=0, others=None, none=0.0):
     """Capture FIVE[0] with a classifier that sees the card begin at corner `start` of its quad.
 
-    Of the views from the other corners it says `others`, if that is given.
+    Of the views from the other corners it says `others`, if that is given; `none` is how likely
+    it is that there is no card.
     """
     views = []
 
@@ -210,7 +211,7 @@ def reading(start=0, others=None):
         views.append(view)
         corner = len(views) - 1
         shares = np.eye(4)[(start - corner) % 4] if others is None or not corner else others
-        return {"start": np.array(shares)}
+        return {"start": np.append((1 - none) * np.array(shares), none)}
 
     return replace(capture([(0.9, FIVE[0])]), classifier=classify, view_px=32), views
 
@@ -247,3 +248,24 @@ def test_a_preview_reads_no_direction():
     taken, views = reading()
     assert [card.direction_confidence for card in taken.live()(photo(FIVE[0]))] == [None]
     assert views == []
+
+
+def test_what_the_classifier_likes_less_is_less_sure_by_as_much():
+    taken, _ = reading(1, none=0.25)
+    [found] = taken(photo(FIVE[0]))
+    [plain] = replace(taken, classifier=None)(photo(FIVE[0]))
+    assert (found.likeness, plain.likeness) == (0.75, 1.0)
+    assert found.confidence == pytest.approx(0.75 * plain.confidence)
+    assert (found.direction_deg, found.direction_confidence) == (90, 1.0)  # if it is a card
+
+
+def test_what_the_classifier_takes_for_no_card_is_none():
+    taken, views = reading(none=1.0)
+    assert taken(photo(FIVE[0])) == [] and len(views) == 4
+    assert len(taken.live()(photo(FIVE[0]))) == 1  # a preview does not ask
+
+
+def test_what_the_others_refuse_is_not_judged():
+    taken, views = reading()
+    strict = replace(taken, params=replace(PARAMS, confidence_threshold=0.99))
+    assert strict(photo(FIVE[0])) == [] and views == []

@@ -52,14 +52,19 @@ def test_turned_views_are_those_from_the_other_corners():
         assert np.abs(view.astype(int) - turned).max() <= 1
 
 
-@given(st.integers(0, 3))
-def test_views_that_agree_are_sure_of_the_quads_corner(start):
-    shares = np.array([np.eye(4)[(start - corner) % 4] for corner in range(4)])
-    np.testing.assert_array_equal(directions.from_turns(shares), np.eye(4)[start])
+@given(st.integers(0, 3), st.floats(0, 1))
+def test_views_that_agree_are_sure_of_the_quads_corner(start, none):
+    shares = [np.append((1 - none) * np.eye(4)[(start - corner) % 4], none) for corner in range(4)]
+    expected = np.append((1 - none) * np.eye(4)[start], none)
+    np.testing.assert_allclose(directions.from_turns(np.array(shares)), expected, atol=1e-12)
 
 
 def test_views_that_contradict_each_other_leave_it_open():
-    np.testing.assert_array_equal(directions.from_turns(np.eye(4)[[0, 0, 0, 0]]), [0.25] * 4)
+    assert directions.from_turns(np.eye(5)[[0, 0, 0, 0]]).tolist() == [0.25] * 4 + [0]
+
+
+def test_views_that_show_no_card_count_in_the_mean():
+    assert directions.from_turns(np.eye(5)[[0, 4, 4, 4]]).tolist() == [0.25, 0, 0, 0, 0.75]
 
 
 def test_found_cards_count_as_right_where_they_begin():

@@ -1,0 +1,133 @@
+"""Hard negative mining: what detector and segmenter take for cards where there is none.
+
+Their own mistakes on the training scenes teach the classifier what to refuse (Sung and Poggio 1998,
+sec. 4.3, "bootstrap"; for networks Shrivastava et al. 2016). The thresholds are not capture's, and
+laxer: choosing those must not retrain a network.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from meishi import images, workers
+from meishi.capture import CardCapture
+from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, write_tflite
+from meishi.data.records import Record
+from meishi.data.shards import ShardReader
+from meishi.geometry import quads
+from meishi.litert import DETECTOR, SEGMENTER, LiteRtModel
+from meishi.params import CaptureParams
+from meishi.ssd.model import load_detector
+from meishi.unet.model import load_segmenter, load_settings
+
+LAX = CaptureParams(
+    score_threshold=0.1,
+    iou_threshold=0.65,
+    candidates=12,
+    max_cards=12,
+    confidence_threshold=0.1,
+    looks=(),
+    max_side_ratio=10.0,
+    direction_threshold=1.0,
+)
+NO_CARD_IOU = 0.3  # a quad that overlaps each card less shows none; of a piece of one nobody says
+SCENES_PER_TASK = 16
+CODE = ("meishi.capture", "meishi.geometry", "meishi.images", "meishi.ssd", "meishi.ranking")
+
+
+@contextmanager
+def exported(ssd: Path, unet: Path) -> Iterator[tuple[Path, float]]:
+    """Write trained networks as LiteRT models, in a folder that is removed afterwards.
+
+    A process of its own does it: TensorFlow, once it has started, takes no settings, and training
+    has some to make (the seed's, a cluster's).
+
+    Args:
+        ssd: folder of the trained detector.
+        unet: folder of the trained segmenter.
+
+    Yields:
+        The folder, and the margin of the segmenter's crops.
+
+    Raises:
+        InputError: if a network is missing or damaged.
+    """
+    with TemporaryDirectory() as name:
+        with workers.connect(None, 1) as run:
+            (margin,) = run.map(_export, [(ssd, unet, Path(name))], _network_names)
+        yield Path(name), margin
+
+
+def _network_names(task: tuple[Path, Path, Path]) -> str:
+    return f"{task[0]} and {task[1]}"
+
+
+def _export(task: tuple[Path, Path, Path]) -> float:
+    ssd, unet, folder = task
+    write_tflite(load_detector(ssd), DETECTOR_OUTPUTS, folder / DETECTOR)
+    write_tflite(load_segmenter(unet), SEGMENTER_OUTPUTS, folder / SEGMENTER)
+    return load_settings(unet).margin
+
+
+def mine(
+    networks: tuple[Path, float], reader: ShardReader, processes: int
+) -> dict[str, np.ndarray]:
+    """Find what is taken for a card and is none, in worker processes.
+
+    Args:
+        networks: see `exported`.
+        reader: prepared scenes.
+        processes: how many workers; the result does not depend on it.
+
+    Returns:
+        By scene, quads (N, 4, 2) float64, canonical and relative; scenes without any are left out.
+    """
+    scenes = iter(reader)
+    tasks = iter(lambda: list(islice(scenes, SCENES_PER_TASK)), [])
+    found: dict[str, np.ndarray] = {}
+    with workers.connect(None, processes) as run:
+        parts = run.map(partial(_mine, networks=networks), tasks, _name, CODE)
+        mined = (one for part in parts for one in part)
+        for name, others in tqdm(mined, total=len(reader), unit="scene", desc="mine"):
+            if len(others):
+                found[name] = others
+    return found
+
+
+def _name(scenes: list[tuple[Record, bytes]]) -> str:
+    return f"scenes {scenes[0][0].id} to {scenes[-1][0].id}"
+
+
+def _mine(
+    scenes: list[tuple[Record, bytes]], networks: tuple[Path, float]
+) -> list[tuple[str, np.ndarray]]:
+    cv2.setNumThreads(1)
+    capture = _capture(*networks)
+    return [(record.id, _others(capture, record, content)) for record, content in scenes]
+
+
+@cache
+def _capture(folder: Path, margin: float) -> CardCapture:
+    detector, segmenter = (LiteRtModel(folder / name) for name in (DETECTOR, SEGMENTER))
+    sides = detector.input_px, segmenter.input_px
+    return CardCapture(detector, segmenter, *sides, margin, LAX, thorough=False)
+
+
+def _others(capture: CardCapture, record: Record, content: bytes) -> np.ndarray:
+    """Return the quads of a scene's candidates, (N, 4, 2) relative, that show none of its cards."""
+    image = images.decode(content, record.id)
+    fits = [capture.fit(image, *box) for box in zip(*capture.detect(image), strict=True)]
+    cards_px = [quads.to_px(quad, record.size_px) for quad in record.quads]
+    found = [
+        quads.to_relative(fit.quad_px, record.size_px)
+        for fit in fits
+        if fit and all(quads.iou(fit.quad_px, card_px) < NO_CARD_IOU for card_px in cards_px)
+    ]
+    return np.array(found).reshape(-1, 4, 2)
