@@ -117,11 +117,9 @@ def near_frame(corners_px: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Points that lines are fitted to, and what every fit needs of them.
+    """Points that lines are fitted to: (2,) their mean, (N, 5) x, y, x^2, y^2, xy about it.
 
-    Attributes:
-        origin: (2,) their mean: second moments about far-off zero would cancel digits.
-        terms: (N, 5) x, y, x^2, y^2, xy about it.
+    Second moments about far-off zero would cancel digits.
     """
 
     origin: np.ndarray
