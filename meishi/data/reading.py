@@ -8,7 +8,7 @@ that params.yaml names are used. What is no card comes from any source, see `min
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -67,28 +67,34 @@ class Scenes:
 def scenes_of(
     raw: Path, side: Path, sources: Sequence[str], others: Mapping[str, np.ndarray]
 ) -> Scenes:
-    """Find a side's scenes among the raw ones.
+    """Find a side's scenes among the raw ones; there may be none, see `require_cards`.
 
     Args:
         raw: folder of the collected scenes.
         side: folder of a prepared side.
         sources: names of fetch.sources whose quads begin at the card's own top left corner.
         others: see `Scenes`.
-
-    Raises:
-        InputError: if no scene with a card is of these sources.
     """
     names = {record.id for record in read_records(side / RECORDS_FILE, records.parse)}
     reader = ShardReader(raw, records.parse_source)
-    found = [record for record in reader.records if record.id in names]
-    reading = {record.id for record in found if record.cards and reads(record, sources)}
-    if not reading:
+    scenes = Scenes(reader, reader.records, sources, others)
+    shown = [r for r in reader.records if r.id in names and any(scenes.quads_px(r))]
+    return replace(scenes, records=shown)
+
+
+def require_cards(scenes: Scenes, side: Path) -> None:
+    """Refuse a training side that does not say of any card how it reads; InputError.
+
+    Args:
+        scenes: of the side.
+        side: its folder, for the message.
+    """
+    if not any(scenes.quads_px(record)[0] for record in scenes.records):
         raise InputError(
-            f"{side}: no scene with a card is of direction.sources ({', '.join(sources) or 'none'})"
-            ", whose quads begin at the card's own top left corner; name a rendered source there"
+            f"{side}: no scene with a card is of direction.sources "
+            f"({', '.join(scenes.sources) or 'none'}), whose quads begin at the card's own top "
+            "left corner; name a rendered source there"
         )
-    shown = [record for record in found if record.id in reading or len(others.get(record.id, ()))]
-    return Scenes(reader, shown, sources, others)
 
 
 def make_views(

@@ -4,7 +4,7 @@ Reads   models/ssd, models/unet, build/raw, build/prepared/train, build/prepared
         build/direction_weights.npz
 Params  seed, direction, train_direction, augment.crop_light, augment.workers
 Writes  models/direction, metrics/train_direction.json, plots/train_direction.csv
-Takes   about 15 minutes on 2 cores
+Takes   about 20 minutes on 2 cores
 """
 
 from meishi import mining, paths, reporting
@@ -33,6 +33,7 @@ def run() -> None:
             )
             for side in (paths.TRAIN, paths.VAL)
         )
+    reading.require_cards(scenes, paths.TRAIN)
     views = reading.make_views(scenes, direction, recipe.crop_light, params.seed, recipe.workers)
     seed_everything(params.seed)
     shape = (direction, shards.sha256(paths.DIRECTION_WEIGHTS.read_bytes()))

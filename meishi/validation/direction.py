@@ -24,15 +24,21 @@ def validate_classifier(
     Returns:
         right: share of the cards whose likeliest corner is the true one.
         taken: share of the cards that are likelier to be one than not.
-        refused: share of the others that are likelier to be none; 1 where there are no others.
+        refused: share of the others that are likelier to be none.
+        Figures of what is not among the views are left out.
     """
-    squares, starts = map(list, zip(*views, strict=True))
+    pairs = list(views)
+    if not pairs:
+        return {}
+    squares, starts = map(list, zip(*pairs, strict=True))
     (shares,) = predict(classifier, squares)
     truth = np.array(starts)
     cards, others = shares[truth != NO_CARD], shares[truth == NO_CARD]
-    right = cards[:, :STARTS].argmax(axis=1) == truth[truth != NO_CARD]
-    return {
-        "right": float(right.mean()),
-        "taken": float((cards[:, NO_CARD] < EVEN).mean()),
-        "refused": float((others[:, NO_CARD] >= EVEN).mean()) if len(others) else 1.0,
-    }
+    found = {}
+    if len(cards):
+        right = cards[:, :STARTS].argmax(axis=1) == truth[truth != NO_CARD]
+        found["right"] = float(right.mean())
+        found["taken"] = float((cards[:, NO_CARD] < EVEN).mean())
+    if len(others):
+        found["refused"] = float((others[:, NO_CARD] >= EVEN).mean())
+    return found

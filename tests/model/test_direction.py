@@ -74,7 +74,7 @@ def test_scenes_are_the_sides_own_with_cards_of_the_named_sources(scenes):
 
 def test_without_a_source_that_reads_the_parameter_is_named(folders):
     with pytest.raises(InputError, match=r"direction\.sources \(typed\)"):
-        reading.scenes_of(*folders, ("typed",), OTHERS)
+        reading.require_cards(reading.scenes_of(*folders, ("typed",), OTHERS), folders[1])
 
 
 def test_views_depend_on_the_seed_and_not_on_the_workers(scenes, views):
@@ -294,4 +294,13 @@ def test_the_shares_of_right_taken_and_refused_are_counted():
     assert found == {"right": pytest.approx(2 / 3), "taken": pytest.approx(2 / 3), "refused": 1.0}
     found = validate_classifier(classifier, [(blank, start) for start in (0, NO_CARD)])
     assert found == {"right": 1.0, "taken": 1.0, "refused": 1.0}
-    assert validate_classifier(classifier, [(blank, 0)])["refused"] == 1.0  # there was nothing
+
+
+def test_figures_of_what_is_not_there_are_left_out():
+    def classifier(pictures, training):
+        return np.array([[0.9, 0, 0, 0, 0.1]] * len(pictures))
+
+    blank = np.zeros((32, 32, 3), np.uint8)
+    assert validate_classifier(classifier, [(blank, 0)]) == {"right": 1.0, "taken": 1.0}
+    assert validate_classifier(classifier, [(blank, NO_CARD)]) == {"refused": 0.0}
+    assert validate_classifier(classifier, []) == {}

@@ -66,6 +66,8 @@ def test_an_experiment_runs_the_stages_that_read_its_param_and_those_after(desk)
     assert set(ran) == {
         *("train_ssd", "freeze", "convert@ssd_fp16", "evaluate"),
         *("measure@ssd_fp16", "measure@unet_fp16", "ship", "tune@ssd_palette4"),
+        # The classifier learns from what the detector mistakes for cards.
+        *("train_direction", "convert@direction_fp16", "measure@direction_fp16"),
     }
 
 
