@@ -41,8 +41,8 @@ class CapturedCard:
         likeness: of the classifier: how likely it is a card, in [0, 1]; 1 where it was not asked.
         direction_deg: 0, 90, 180 or 270: how far the card is turned clockwise in the photo; 0 also
             where that is in doubt.
-        direction_confidence: of the classifier in the likeliest direction, in [0, 1]; None where it
-            was not asked.
+        direction_confidence: of the classifier in the likeliest direction, if it is a card, in
+            [0, 1]; None where it was not asked.
     """
 
     score: float
