@@ -1,4 +1,4 @@
-"""`meishi doctor`, `registry` and `model-card`: the state of a clone, and of what it ships."""
+"""`meishi doctor`, `registry`, `model-card`, `continue`: a clone's state, and what it ships."""
 
 from pathlib import Path
 from typing import Annotated
@@ -46,3 +46,17 @@ def model_card(
 
     (check_card if check else write_card)(out)
     print(f"{out}: {'in step' if check else 'written'}")
+
+
+@app.command("continue")
+def continue_training(
+    source: Annotated[Path, typer.Argument(help="The data source that ships the weights.")],
+    models: Annotated[Path, typer.Option(help="Folder with the trained ssd and unet.")] = Path(
+        "models"
+    ),
+) -> None:
+    """Let the next training begin with the networks of this one: they go into a data source."""
+    from meishi.continued import continue_from
+
+    file = continue_from(source, models)
+    print(f"{file}: written; next: fetch.weights: {file} in params.yaml, dvc add data")

@@ -20,9 +20,8 @@ from meishi.tunings import read_tunings, source_faults
 from meishi.variants import read_variants
 
 MAY_BE_ZERO = {
-    *("seed", "frozen_blocks", "warmup_steps", "overlays"),
+    *("seed", "frozen_blocks", "warmup_steps", "overlays", "red", "green", "blue"),
     *("crops_per_empty_scene", "lookalikes_per_scene"),
-    *("red", "green", "blue"),
 }
 # On which devices training runs: training/distribution.py
 STRATEGIES = ("auto", "mirrored", "multi_worker")
@@ -36,9 +35,8 @@ class ParamsError(InputError):
 class SourceParams:
     """Labelled scenes: a folder in the layout of data/, or another tool's export.
 
-    `format` is "meishi" or a key of `data.importers.registry.READERS`; `labels` are those that mean
-    a card in it, every label when empty. The path of an export may be a URL; `sha256` is that of
-    the file, and a URL of a server needs it.
+    `format` is "meishi" or a key of `data.importers.registry.READERS`; `labels` mean a card in it,
+    every label when empty. The path of an export may be a URL; one of a server needs `sha256`.
     """
 
     name: str
@@ -50,7 +48,7 @@ class SourceParams:
 
 @dataclass(frozen=True)
 class FetchParams:
-    """The sources to merge, and the weights to take along: of the backbone, of the classifier."""
+    """The sources to merge, and the weights that training begins with."""
 
     sources: tuple[SourceParams, ...]
     weights: str
@@ -93,6 +91,7 @@ class TrainSsdParams:
     """Training of the detector: schedule, matcher thresholds, loss weights."""
 
     pretrained: bool
+    continued: bool
     frozen_blocks: int
     epochs: int
     batch: int
@@ -103,7 +102,9 @@ class TrainSsdParams:
     ignore_iou: float
     focal_alpha: float
     focal_gamma: float
-    box_weight: float
+    offset_weight: float
+    offset_beta: float
+    overlap_weight: float
     checkpoint_steps: int
     strategy: str
 
@@ -113,6 +114,7 @@ class TrainUnetParams:
     """Training of the segmenter: schedule and loss weights."""
 
     pretrained: bool
+    continued: bool
     frozen_blocks: int
     epochs: int
     batch: int
@@ -281,8 +283,8 @@ def _range_faults(value: Any, where: str = "") -> list[schema.Fault]:
         elif field.name == "strategy" and inner not in STRATEGIES:
             expected = f"expected one of {', '.join(STRATEGIES)}"
             faults.append(schema.Fault(where, f"strategy: {expected}, got {inner!r}"))
-        elif field.name == "probability" and not 0 <= inner <= 1:
-            faults.append(schema.Fault(where, f"probability: expected 0 to 1, got {inner}"))
+        elif field.name.endswith("probability") and not 0 <= inner <= 1:
+            faults.append(schema.Fault(where, f"{field.name}: expected 0 to 1, got {inner}"))
     return faults
 
 

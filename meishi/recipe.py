@@ -118,6 +118,23 @@ class SwapParams:
 
 
 @dataclass(frozen=True)
+class OverprintParams:
+    """How often a card in a frame or a crop gets more print, and what: shares but for `layers`.
+
+    `layers` is the most that lie on one another; `whole` of the first ones cover the card,
+    `picture` of the cards get parts of a photo, `ground` of the colours are those beside the card.
+    """
+
+    frame_probability: float
+    crop_probability: float
+    layers: int
+    whole: float
+    picture: float
+    ground: float
+    opacity_low: float
+
+
+@dataclass(frozen=True)
 class SceneParams:
     """Which training scenes are augmented: what an ablation leaves out.
 
@@ -144,6 +161,7 @@ class AugmentParams:
     crop: CropParams
     paste: PasteParams
     swap: SwapParams
+    overprint: OverprintParams
     frame_light: LightParams
     crop_light: LightParams
 

@@ -1,16 +1,17 @@
 """Collect labelled scenes from every configured source, and verify them.
 
 Reads   data                Params  fetch
-Writes  build/raw, build/direction_weights.npz
+Writes  build/raw, build/direction_weights.npz, build/seen.txt
 Takes   seconds; refuses the data as a whole, listing every fault, if anything is wrong with it
 """
 
 from pathlib import Path
 
 from meishi import paths
-from meishi.atomic import atomic_write_bytes, replace_folder
+from meishi.atomic import atomic_write_bytes, atomic_write_text, replace_folder
 from meishi.data import records, sources
 from meishi.data.shards import write_shards
+from meishi.data.splits import SEEN
 from meishi.errors import clean_exit
 from meishi.params import load_params
 
@@ -19,9 +20,11 @@ def main() -> None:
     """Run the stage."""
     params = load_params("fetch")
     with replace_folder(paths.RAW) as folder:
+        seen = sources.seen_scenes(params.fetch)
         scenes = sources.verified_scenes(params.fetch)
         written = write_shards(folder, scenes, to_line=records.to_source_line)
         (folder / paths.WEIGHTS.name).write_bytes(Path(params.fetch.weights).read_bytes())
+    atomic_write_text(SEEN, "".join(f"{line}\n" for line in sorted(seen)))
     atomic_write_bytes(paths.DIRECTION_WEIGHTS, Path(params.fetch.direction_weights).read_bytes())
     print(f"fetch: {len(written)} scenes, {sum(len(r.cards) for r in written)} cards, all sound")
 

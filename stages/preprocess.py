@@ -1,6 +1,6 @@
 """Bring scenes into one form and divide them into train, validation and test.
 
-Reads   build/raw           Params  seed, preprocess
+Reads   build/raw, build/seen.txt       Params  seed, preprocess
 Writes  build/prepared/train, build/prepared/val, build/prepared/test
 Takes   seconds; quads canonical and relative, no card design and no background on two sides
 """
@@ -12,7 +12,7 @@ from meishi.atomic import replace_folder
 from meishi.data import records
 from meishi.data.prepare import prepare
 from meishi.data.shards import ShardReader, write_index, write_shards
-from meishi.data.splits import split
+from meishi.data.splits import read_seen, split
 from meishi.errors import clean_exit
 from meishi.params import load_params
 
@@ -22,7 +22,7 @@ def main() -> None:
     params = load_params("seed", "preprocess")
     raw = ShardReader(paths.RAW, records.parse_source)
     fractions = (params.preprocess.val_fraction, params.preprocess.test_fraction)
-    sides = split(raw.records, *fractions, params.seed)
+    sides = split(raw.records, *fractions, params.seed, read_seen())
     with ExitStack() as folders:
         for name, chosen in sides.items():
             folder = folders.enter_context(replace_folder(paths.PREPARED / name))

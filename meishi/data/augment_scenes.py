@@ -32,7 +32,7 @@ def augment_scenes(
     jobs = ((number, record, content) for number, (record, content) in enumerate(reader))
     tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
     params = augmenter.params
-    mixer = Mixer(params.paste, params.swap, pool.build(reader, seed))
+    mixer = Mixer(params, pool.build(reader, seed))
     augment = partial(_augment, augmenter=augmenter, mixer=mixer, seed=seed)
     with workers.connect(None, params.workers) as run:
         for made in run.map(augment, tasks, _name, CODE):
@@ -76,7 +76,9 @@ def scene_crops(
             augmenter.empty_crop(image, [*seed, 2, i]) for i in range(params.crops_per_empty_scene)
         ]
     card_crops = [
-        augmenter.crop(mixer.crop(image, record, [*seed, 4, card, i]), quad, [*seed, 1, card, i])
+        augmenter.crop(
+            mixer.crop(image, record, card, [*seed, 4, card, i]), quad, [*seed, 1, card, i]
+        )
         for card, quad in enumerate(record.quads)
         for i in range(params.crops_per_card)
     ]

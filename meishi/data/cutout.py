@@ -62,7 +62,11 @@ def flat(image: np.ndarray, quad_px: np.ndarray, max_side_px: int) -> np.ndarray
 
 
 def lay(
-    image: np.ndarray, card: np.ndarray, src_quad_px: np.ndarray, dst_quad_px: np.ndarray
+    image: np.ndarray,
+    card: np.ndarray,
+    src_quad_px: np.ndarray,
+    dst_quad_px: np.ndarray,
+    opacity: np.ndarray | None = None,
 ) -> None:
     """Draw a card into a scene, in place, with anti-aliased edges exactly along its quad.
 
@@ -71,6 +75,7 @@ def lay(
         card: RGB uint8 picture that shows the card, at least a pixel beyond `src_quad_px`.
         src_quad_px: (4, 2) the part of `card` to use, in its pixels.
         dst_quad_px: (4, 2) where it goes, clockwise, in pixels of `image`; may leave it.
+        opacity: (h, w) float32 in [0, 1] of each pixel of `card`; None for a card that hides all.
     """
     window = _window(image, dst_quad_px, 1)
     if window is None:
@@ -78,8 +83,11 @@ def lay(
     (left, top), part = window
     quad_px = dst_quad_px - [left, top]
     size_px = (part.shape[1], part.shape[0])
-    warped = crops.warp(card, homography.homography(src_quad_px, quad_px), size_px)
-    _blend(part, warped, crops.coverage(quad_px, size_px))
+    part_from_card = homography.homography(src_quad_px, quad_px)
+    share = crops.coverage(quad_px, size_px)
+    if opacity is not None:
+        share = share * cv2.warpPerspective(opacity, part_from_card, size_px)
+    _blend(part, crops.warp(card, part_from_card, size_px), share)
 
 
 def lay_flat(image: np.ndarray, card: np.ndarray, quad_px: np.ndarray, factor: float) -> None:

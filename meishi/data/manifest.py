@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from meishi import schema
-from meishi.atomic import replace_folder
+from meishi.atomic import atomic_write_bytes, atomic_write_text, replace_folder
 from meishi.data import records, shards
 from meishi.data.records import Record
 from meishi.data.shards import sha256
+from meishi.errors import InputError
 
 MANIFEST_FILE = "manifest.json"
+SEEN_FILE = "weights/seen.txt"
 SCHEMA = 1
 
 
@@ -57,6 +59,17 @@ class WeightsEntry:
 
 
 @dataclass(frozen=True)
+class SeenEntry:
+    """A list of the scenes, of any source, that the networks in the weights were trained on.
+
+    Each line of `file` is the sha256 of a scene's image file.
+    """
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a source holds."""
 
@@ -68,6 +81,7 @@ class Manifest:
     shards: tuple[ShardEntry, ...]
     records: RecordsEntry
     weights: WeightsEntry | None = None
+    seen: SeenEntry | None = None
 
 
 def read_manifest(folder: Path, faults: list[str]) -> Manifest | None:
@@ -123,8 +137,46 @@ def write_source(
             (partial / entry.file).parent.mkdir(parents=True, exist_ok=True)
             (partial / entry.file).write_bytes(content)
             manifest["weights"] = vars(entry) | {"sha256": sha256(content)}
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        (partial / MANIFEST_FILE).write_text(text, encoding="utf-8")
+        (partial / MANIFEST_FILE).write_text(_text(manifest), encoding="utf-8")
+
+
+def replace_weights(folder: Path, weights: tuple[WeightsEntry, bytes], seen: set[str]) -> None:
+    """Give a source other weights; the file that held its old ones goes.
+
+    Args:
+        folder: of the source.
+        weights: the new file, and its content; its sha256 is set here.
+        seen: sha256 of the image of each scene that networks in it were trained on.
+
+    Raises:
+        InputError: if the folder has no sound manifest.
+    """
+    faults: list[str] = []
+    manifest = read_manifest(folder, faults)
+    if manifest is None:
+        raise InputError("\n".join(faults))
+    entry, content = weights
+    raw = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    raw["weights"] = vars(entry) | {"sha256": sha256(content)}
+    listing = "".join(f"{line}\n" for line in sorted(seen)).encode()
+    raw["seen"] = {"file": SEEN_FILE, "sha256": sha256(listing)}
+    for name, written in ((entry.file, content), (SEEN_FILE, listing)):
+        atomic_write_bytes(folder / name, written)
+    atomic_write_text(folder / MANIFEST_FILE, _text(raw))
+    if manifest.weights and manifest.weights.file != entry.file:
+        (folder / manifest.weights.file).unlink(missing_ok=True)
+
+
+def read_seen(folder: Path, manifest: Manifest, faults: list[str]) -> set[str]:
+    """Read which scenes a source's networks were trained on: sha256 of image files."""
+    if manifest.seen is None:
+        return set()
+    content = read_checked(folder / manifest.seen.file, manifest.seen.sha256, faults)
+    return set((content or b"").decode("ascii", errors="replace").split())
+
+
+def _text(manifest: dict) -> str:
+    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_checked(file: Path, expected: str, faults: list[str]) -> bytes | None:

@@ -1,27 +1,31 @@
-"""Mixing scenes before one of them is augmented: background swap, then copy-paste."""
+"""Mixing scenes before one of them is augmented: background swap, copy-paste, overprint."""
+
+from functools import partial
 
 import numpy as np
 
 from meishi import images
-from meishi.data import pool
+from meishi.data import cutout, pool
+from meishi.data.overprint import overprint
 from meishi.data.paste import paste
 from meishi.data.pool import Pool
 from meishi.data.records import Record
 from meishi.data.swap import can_swap, swap
-from meishi.recipe import PasteParams, SwapParams
+from meishi.recipe import AugmentParams
 
 
 class Mixer:
     """Borrows from a pool what a sample's seed says."""
 
-    def __init__(self, paste_params: PasteParams, swap_params: SwapParams, shared: Pool):
-        """Keep the recipes and the pool, which may be empty: then nothing is mixed."""
-        self.paste_params, self.swap_params, self.pool = paste_params, swap_params, shared
+    def __init__(self, params: AugmentParams, shared: Pool):
+        """Keep the recipes and the pool; from an empty one nothing is borrowed."""
+        self.paste_params, self.swap_params = params.paste, params.swap
+        self.overprint_params, self.pool = params.overprint, shared
 
     def frame(
         self, image: np.ndarray, record: Record, seed: list[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mix for a frame: perhaps another background, perhaps one more card.
+        """Mix for a frame: perhaps another background, one more card, more print on some.
 
         Args:
             image: (H, W, 3) RGB uint8 of the record, left as it is.
@@ -33,11 +37,40 @@ class Mixer:
         """
         rng = np.random.default_rng(seed)
         image = self._swapped(image, record, rng)
-        return self._pasted(image, record, rng)
+        image, card_quads = self._pasted(image, record, rng)
+        for index in range(len(card_quads)):
+            share = self.overprint_params.frame_probability
+            image = self._overprinted(image, record, card_quads, index, share, rng)
+        return image, card_quads
 
-    def crop(self, image: np.ndarray, record: Record, seed: list[int]) -> np.ndarray:
-        """Mix for a crop: perhaps another background; the quads stay."""
-        return self._swapped(image, record, np.random.default_rng(seed))
+    def crop(self, image: np.ndarray, record: Record, card: int, seed: list[int]) -> np.ndarray:
+        """Mix for a crop of card number `card`: perhaps another background, more print on it."""
+        rng = np.random.default_rng(seed)
+        image = self._swapped(image, record, rng)
+        share = self.overprint_params.crop_probability
+        return self._overprinted(image, record, record.quads, card, share, rng)
+
+    def _overprinted(
+        self,
+        image: np.ndarray,
+        record: Record,
+        card_quads: np.ndarray,
+        index: int,
+        share: float,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        if rng.random() >= share:
+            return image
+        # Print would also cover the fingers and the cards that lie on this one.
+        quad, others = card_quads[index], np.delete(card_quads, index, axis=0)
+        if pool.is_held(record, if_unknown=True) or not cutout.is_free(quad, others):
+            return image
+        picture = partial(self._picture, rng) if self.pool.backgrounds else None
+        return overprint(image, quad, picture, self.overprint_params, rng)
+
+    def _picture(self, rng: np.random.Generator) -> np.ndarray:
+        chosen = self.pool.backgrounds[int(rng.integers(len(self.pool.backgrounds)))]
+        return images.decode(chosen.content, chosen.scene)
 
     def _swapped(self, image: np.ndarray, record: Record, rng: np.random.Generator) -> np.ndarray:
         others = self.pool.backgrounds

@@ -16,7 +16,13 @@ from meishi.data.importers.downloading import DownloadError, file_sha256, shown
 from meishi.data.importers.importing import import_scenes
 from meishi.data.importers.locating import is_remote, local_path
 from meishi.data.importers.registry import READERS
-from meishi.data.manifest import MANIFEST_FILE, ShardEntry, read_checked, read_manifest
+from meishi.data.manifest import (
+    MANIFEST_FILE,
+    ShardEntry,
+    read_checked,
+    read_manifest,
+    read_seen,
+)
 from meishi.data.records import Record
 from meishi.data.shards import sha256
 from meishi.errors import InputError, summary
@@ -56,6 +62,23 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
             yield replace(record, id=name, image=image, attributes=attributes), content
     if faults:
         raise SourceError(f"the data is refused, faults: {len(faults)}\n{summary(faults)}")
+
+
+def seen_scenes(params: FetchParams) -> set[str]:
+    """List what the networks in the weights were trained on: sha256 of image files.
+
+    Raises:
+        SourceError: if a list is not as its manifest says.
+    """
+    faults: list[str] = []
+    found: set[str] = set()
+    for source in params.sources:
+        if source.format == OWN_FORMAT and not is_remote(source.path):
+            manifest = read_manifest(Path(source.path), faults)
+            found |= read_seen(Path(source.path), manifest, faults) if manifest else set()
+    if faults:
+        raise SourceError("\n".join(faults))
+    return found
 
 
 def _name_faults(sources: Sequence[SourceParams]) -> list[str]:

@@ -5,18 +5,29 @@ are the connected components of that graph. Whole components go to one side.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from meishi import paths
 from meishi.data.records import MAX_CARDS, Record
 from meishi.errors import InputError
 
 SPLITS = ("train", "val", "test")
+SEEN = paths.BUILD / "seen.txt"  # an output of fetch
+
+
+def read_seen() -> set[str]:
+    """Read which scenes networks that training begins with have seen: sha256 of image files."""
+    return set(SEEN.read_text(encoding="ascii").split())
 
 
 def split(
-    scenes: Sequence[Record], val_fraction: float, test_fraction: float, seed: int
+    scenes: Sequence[Record],
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    seen: Collection[str] = (),
 ) -> dict[str, list[Record]]:
     """Divide scenes by component, as near to the fractions as whole components allow.
 
@@ -29,6 +40,8 @@ def split(
         val_fraction: share of the scenes for validation.
         test_fraction: share of the scenes for the test.
         seed: of the draw.
+        seen: sha256 of the images of scenes that networks were trained on before: their whole
+            component is for training, or the other sides would measure what is known.
 
     Returns:
         "train", "val" and "test", each in the order given.
@@ -46,15 +59,17 @@ def split(
     groups = components(scenes)
     counts = {scene.id: np.eye(MAX_CARDS + 1)[len(scene.cards)] for scene in scenes}
     missing = {name: share * sum(counts.values()) for name, share in fractions.items()}
+    known_ids = {scene.id for scene in scenes if scene.sha256 in seen}
     side_of: dict[str, str] = {}
     for group in sorted(groups, key=lambda ids: (-len(ids), _draw(ids, seed))):
         held = sum(counts[name] for name in group)  # scenes with 0, 1, ... cards
-        side = max(SPLITS, key=lambda name: missing[name] @ held)
+        known = any(name in known_ids for name in group)
+        side = "train" if known else max(SPLITS, key=lambda name: missing[name] @ held)
         missing[side] = missing[side] - held
         side_of.update(dict.fromkeys(group, side))
     sides = {name: [scene for scene in scenes if side_of[scene.id] == name] for name in SPLITS}
     if empty := [name for name, members in sides.items() if not members]:
-        raise InputError(_explain(empty, scenes, groups))
+        raise InputError(_explain(empty, scenes, groups, len(known_ids)))
     return sides
 
 
@@ -88,10 +103,13 @@ def _draw(ids: list[str], seed: int) -> str:
     return hashlib.sha256(f"{seed}:{min(ids)}".encode()).hexdigest()
 
 
-def _explain(empty: list[str], scenes: Sequence[Record], groups: list[list[str]]) -> str:
+def _explain(
+    empty: list[str], scenes: Sequence[Record], groups: list[list[str]], known: int
+) -> str:
     largest = max((len(group) for group in groups), default=0)
     return (
         f"preprocess: nothing is left for {' and '.join(empty)}: {len(scenes)} scenes form "
         f"{len(groups)} groups that share no card design and no background, the largest of "
-        f"{largest} scenes; add scenes with designs and backgrounds of their own"
+        f"{largest} scenes, and {known} scenes were trained on before; add scenes with designs and "
+        "backgrounds of their own"
     )

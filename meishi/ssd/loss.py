@@ -1,10 +1,15 @@
-"""The detector's loss: focal on scores, Huber on offsets, per matched anchor.
+"""The detector's loss: focal on scores, smooth L1 on offsets and GIoU on boxes, by matched anchor.
 
 Focal loss (Lin et al. 2017, eq. 5) takes the place of SSD's hard-negative mining: it weighs every
 anchor, so the few hard rectangles of an empty frame count without a ratio to tune.
 """
 
+from collections.abc import Callable
+
 from meishi.keras import tf
+from meishi.params import TrainSsdParams
+
+TINY_AREA = 1e-7  # of the frame: keeps a ratio of areas defined
 
 
 def focal_loss(logits, match, alpha: float, gamma: float):
@@ -29,22 +34,71 @@ def focal_loss(logits, match, alpha: float, gamma: float):
     return tf.reduce_sum(counted * weight * miss**gamma * entropy)
 
 
-def offset_loss(offsets, gt_offsets, match):
-    """Sum the Huber loss (smooth L1) over the matched anchors of a batch: scalar."""
+def offset_loss(offsets, gt_offsets, match, beta: float):
+    """Sum the smooth L1 loss over the matched anchors of a batch: scalar.
+
+    Args:
+        offsets: (B, A, 4).
+        gt_offsets: (B, A, 4).
+        match: (B, A) int32.
+        beta: the error at which it turns from a square to a line (Girshick 2015, eq. 3, has 1).
+            Far below the usual error, so that small errors pull as hard as large ones.
+    """
     difference = tf.abs(offsets - gt_offsets)
-    huber = tf.where(difference < 1, 0.5 * difference**2, difference - 0.5)
-    return tf.reduce_sum(tf.cast(match == 1, tf.float32) * tf.reduce_sum(huber, axis=-1))
+    smooth = tf.where(difference < beta, 0.5 * difference**2 / beta, difference - 0.5 * beta)
+    return tf.reduce_sum(tf.cast(match == 1, tf.float32) * tf.reduce_sum(smooth, axis=-1))
 
 
-def detector_loss(
-    offsets, logits, match, gt_offsets, alpha: float, gamma: float, box_weight: float
-):
-    """Combine both losses, normalised by the matched anchors of the batch.
+def overlap_loss(boxes_cxcywh, gt_boxes_cxcywh, match):
+    """Sum 1 - GIoU (Rezatofighi et al. 2019, algorithm 2) over the matched anchors of a batch.
+
+    Args:
+        boxes_cxcywh: (B, A, 4) relative, with area.
+        gt_boxes_cxcywh: (B, A, 4).
+        match: (B, A) int32.
+
+    Returns:
+        Scalar.
+    """
+    low, high = _corners(boxes_cxcywh)
+    gt_low, gt_high = _corners(gt_boxes_cxcywh)
+    shared = _area(tf.nn.relu(tf.minimum(high, gt_high) - tf.maximum(low, gt_low)))
+    union = _area(high - low) + _area(gt_high - gt_low) - shared
+    hull = _area(tf.maximum(high, gt_high) - tf.minimum(low, gt_low))
+    giou = shared / (union + TINY_AREA) - (hull - union) / (hull + TINY_AREA)
+    return tf.reduce_sum(tf.cast(match == 1, tf.float32) * (1 - giou))
+
+
+def _corners(boxes_cxcywh):
+    return (
+        boxes_cxcywh[..., :2] - boxes_cxcywh[..., 2:] / 2,
+        boxes_cxcywh[..., :2] + boxes_cxcywh[..., 2:] / 2,
+    )
+
+
+def _area(sides):
+    return sides[..., 0] * sides[..., 1]
+
+
+def detector_loss(outputs, targets, decode: Callable, train: TrainSsdParams):
+    """Combine the losses, normalised by the matched anchors of the batch.
+
+    Args:
+        outputs: offsets (B, A, 4), logits (B, A, 1).
+        targets: match (B, A) int32, ground-truth offsets (B, A, 4), zero where there is no card.
+        decode: offsets to boxes, cxcywh relative: that of the box coder, with the anchors.
+        train: focal parameters and weights.
 
     Returns:
         total, score part, box part: scalars.
     """
+    offsets, logits = outputs
+    match, gt_offsets = targets
     matched = tf.maximum(tf.reduce_sum(tf.cast(match == 1, tf.float32)), 1.0)
-    scores = focal_loss(logits, match, alpha, gamma) / matched
-    boxes = offset_loss(offsets, gt_offsets, match) / matched
-    return scores + box_weight * boxes, scores, boxes
+    scores = focal_loss(logits, match, train.focal_alpha, train.focal_gamma) / matched
+    boxes = offset_loss(offsets, gt_offsets, match, train.offset_beta) / matched
+    boxes *= train.offset_weight
+    if train.overlap_weight:
+        overlap = overlap_loss(decode(offsets), decode(gt_offsets), match) / matched
+        boxes += train.overlap_weight * overlap
+    return scores + boxes, scores, boxes

@@ -1,7 +1,10 @@
 """Training the detector: samples to targets, loss, the shared loop."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from meishi.data import input_pipeline
 from meishi.data.samples import SampleSet
@@ -14,7 +17,7 @@ from meishi.ssd.matcher import Matcher
 from meishi.ssd.model import build_trainer, detector_anchors
 from meishi.ssd.targets import TargetEncoder
 from meishi.training import distribution, loop
-from meishi.training.starting import imagenet, start
+from meishi.training.starting import begin_with, start
 
 
 def train_detector(
@@ -27,21 +30,23 @@ def train_detector(
         ssd: shape of the detector.
         train: schedule, matcher, loss.
         plan: order and checkpoints.
-        weights: the backbone's ImageNet weights, used if `train.pretrained`.
+        weights: to begin with, used if `train.pretrained`: see `training.continuing`.
 
     Returns:
         The trainer (see `ssd.model.build_trainer`) and the history.
     """
-    prepare = imagenet(train, weights)
+    prepare = begin_with(train, weights)
     trainer, optimizer = start(partial(build_trainer, ssd), train, plan, prepare)
-    encoder = TargetEncoder(
-        detector_anchors(ssd), Matcher(train.match_iou, train.ignore_iou), BoxCoder(ssd.variances)
-    )
-    rows = len(encoder.anchors_cxcywh)
+    anchors_cxcywh, box_coder = detector_anchors(ssd), BoxCoder(ssd.variances)
+    encoder = TargetEncoder(anchors_cxcywh, Matcher(train.match_iou, train.ignore_iou), box_coder)
+    rows = len(anchors_cxcywh)
     signature = (tf.TensorSpec((rows,), tf.int32), tf.TensorSpec((rows, 4), tf.float32))
     encode = partial(_encode, encoder=encoder)
     batches = partial(input_pipeline.batches, frames, encode, signature)
-    losses = partial(_losses, train=train)
+    decode = partial(
+        box_coder.decode, anchors_cxcywh=np.float32(anchors_cxcywh), exp=tf.exp, concat=tf.concat
+    )
+    losses = partial(_losses, decode=decode, train=train)
     history = loop.fit(trainer, optimizer, losses, batches, plan, _matched)
     return distribution.collected(trainer, partial(build_trainer, ssd)), history
 
@@ -50,12 +55,8 @@ def _encode(quads, encoder: TargetEncoder):
     return encoder(boxes.from_quads(quads))
 
 
-def _losses(outputs, targets, train: TrainSsdParams) -> dict:
-    offsets, logits = outputs
-    match, gt_offsets = targets
-    total, score, box = detector_loss(
-        offsets, logits, match, gt_offsets, train.focal_alpha, train.focal_gamma, train.box_weight
-    )
+def _losses(outputs, targets, decode: Callable, train: TrainSsdParams) -> dict:
+    total, score, box = detector_loss(outputs, targets, decode, train)
     return {"loss": total, "score_loss": score, "box_loss": box}
 
 

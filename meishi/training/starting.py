@@ -8,6 +8,7 @@ from typing import Any
 from meishi.backbone.efficientnet import freeze, load_imagenet
 from meishi.keras import keras
 from meishi.training import distribution, loop, schedule
+from meishi.training.continuing import load_trained
 
 
 def start(
@@ -22,7 +23,7 @@ def start(
         build: the network, new.
         train: its section of params.yaml: strategy and schedule.
         plan: of the run.
-        prepare: loads weights into it and freezes layers, see `imagenet`.
+        prepare: loads weights into it and freezes layers, see `begin_with`.
 
     Returns:
         Both, made for `loop.fit`.
@@ -41,16 +42,18 @@ def start(
     return trainer, optimizer
 
 
-def imagenet(train: Any, weights: Path) -> Callable[[keras.Model], None] | None:
-    """Return what loads the backbone's ImageNet weights; None where the params want none.
+def begin_with(train: Any, weights: Path) -> Callable[[keras.Model], None] | None:
+    """Return what loads the weights that a training begins with; None where it begins with none.
 
     Args:
-        train: section of params.yaml with `pretrained` and `frozen_blocks`.
-        weights: the file.
+        train: section of params.yaml with `pretrained`, `continued` and `frozen_blocks`.
+        weights: the file, see `training.continuing`.
     """
-    return partial(_load_and_freeze, train.frozen_blocks, weights) if train.pretrained else None
+    return partial(_begin, train, weights) if train.pretrained else None
 
 
-def _load_and_freeze(blocks: int, weights: Path, trainer: keras.Model) -> None:
+def _begin(train: Any, weights: Path, trainer: keras.Model) -> None:
     load_imagenet(trainer, weights)
-    freeze(trainer, blocks)
+    if train.continued:
+        load_trained(trainer, weights)
+    freeze(trainer, train.frozen_blocks)

@@ -11,7 +11,7 @@ from meishi.geometry import crops
 from meishi.keras import keras, tf
 from meishi.params import TrainUnetParams, UnetParams
 from meishi.training import distribution, loop
-from meishi.training.starting import imagenet, start
+from meishi.training.starting import begin_with, start
 from meishi.unet.loss import segmenter_loss
 from meishi.unet.model import build_trainer
 
@@ -26,12 +26,12 @@ def train_segmenter(
         unet: shape of the segmenter.
         train: schedule and loss.
         plan: order and checkpoints.
-        weights: the encoder's ImageNet weights, used if `train.pretrained`.
+        weights: to begin with, used if `train.pretrained`: see `training.continuing`.
 
     Returns:
         The trainer (see `unet.model.build_trainer`) and the history.
     """
-    prepare = imagenet(train, weights)
+    prepare = begin_with(train, weights)
     trainer, optimizer = start(partial(build_trainer, unet), train, plan, prepare)
     side = trainer.output_shape[1]
     signature = (tf.TensorSpec((side, side, 1), tf.float32),)

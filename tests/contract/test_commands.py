@@ -39,6 +39,7 @@ RUN_BY = {
     "git add data.dvc": (OWN_PHOTOS, "for command in commands()"),
     'git commit -m "Train': (OWN_PHOTOS, "for command in commands()"),
     "git push -u origin desk-photos": (OWN_PHOTOS, "for command in commands()"),
+    "meishi continue": ("tests/model/test_continuing.py", '["continue", str(source)'),
     "gto ": (REGISTRY, '"## Register a model'),
     "meishi registry check-ref": (REGISTRY, '"## Register a model'),
     "git push origin --tags": (REGISTRY, '"## Register a model'),

@@ -83,6 +83,7 @@ LAYERS = {
         "capture_files",
         "rendering",
         "adding",
+        "continued",
         "doctor",
         "registry",
         "smoke",

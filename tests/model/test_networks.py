@@ -2,15 +2,18 @@
 
 import dataclasses
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from meishi.backbone import efficientnet as backbone
 from meishi.errors import InputError
 from meishi.geometry import boxes, crops
 from meishi.keras import keras, tf
-from meishi.params import SsdParams, UnetParams
+from meishi.params import SsdParams, TrainSsdParams, UnetParams
 from meishi.ssd import loss, model
 from meishi.ssd.box_coder import BoxCoder
 from meishi.ssd.matcher import Matcher
@@ -21,6 +24,9 @@ from meishi.unet.loss import segmenter_loss
 SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
 UNET = UnetParams(64, 0.2, 4, 16)
 GT = np.array([[0.2, 0.3, 0.7, 0.65]])
+TRAIN = TrainSsdParams(
+    *(False, False, 0, 1, 1, 0.003, 0.0, 1, 0.5, 0.4), *(0.25, 2.0, 0.5, 0.1, 2.0, 1, "auto")
+)
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +92,15 @@ def test_the_detector_learns_one_picture():
     image[0, 19:42, 13:45] = 240
     encoder = TargetEncoder(model.detector_anchors(SSD), Matcher(0.5, 0.4), BoxCoder(SSD.variances))
     match, gt_offsets = (array[None] for array in encoder(GT))
+    anchors = tf.constant(model.detector_anchors(SSD), tf.float32)
+    decode = partial(encoder.box_coder.decode, anchors_cxcywh=anchors, exp=tf.exp, concat=tf.concat)
     optimizer = keras.optimizers.Adam(0.003)
 
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            offsets, logits = trainer(image, training=True)
-            total = loss.detector_loss(offsets, logits, match, gt_offsets, 0.25, 2.0, 1.0)[0]
+            outputs = trainer(image, training=True)
+            total = loss.detector_loss(outputs, (match, gt_offsets), decode, TRAIN)[0]
         gradients = tape.gradient(total, trainer.trainable_variables)
         optimizer.apply_gradients(zip(gradients, trainer.trainable_variables, strict=True))
         return total
@@ -150,6 +158,36 @@ def test_an_incomplete_weights_file_is_refused_by_layer(tmp_path):
     np.savez(tmp_path / "weights.npz", **{"stem_bn/gamma": np.ones(32)})
     with pytest.raises(InputError, match="weights.npz: not the backbone's weights: .*stem/kernel"):
         backbone.load_imagenet(model.build_trainer(SSD), tmp_path / "weights.npz")
+
+
+def giou(one, other):
+    """Generalised IoU of two boxes, xyxy, as the paper defines it."""
+    low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
+    shared = np.prod(np.clip(high - low, 0, None))
+    union = np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]) - shared
+    hull = np.prod(np.maximum(one[2:], other[2:]) - np.minimum(one[:2], other[:2]))
+    return shared / union - (hull - union) / hull
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31))
+def test_the_overlap_loss_is_one_less_giou_of_matched_boxes(seed):
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(0, 0.8, (2, 3, 2))
+    pair = np.concatenate([low, low + rng.uniform(0.05, 0.5, (2, 3, 2))], axis=-1)
+    cxcywh = np.concatenate([(pair[..., :2] + pair[..., 2:]) / 2, pair[..., 2:] - low], axis=-1)
+    found = loss.overlap_loss(*tf.constant(cxcywh[:, None], tf.float32), tf.constant([[1, 0, 1]]))
+    expected = sum(1 - giou(pair[0, row], pair[1, row]) for row in (0, 2))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_offset_loss_turns_from_a_square_to_a_line_at_beta():
+    offsets = tf.constant([[[0.05, 0.0, 0.0, 0.0], [0.0, -0.5, 0.0, 0.0]]])
+    found = [
+        loss.offset_loss(offsets, tf.zeros_like(offsets), tf.constant([match]), 0.1).numpy()
+        for match in ([1, 0], [0, 1], [-1, 0])
+    ]
+    np.testing.assert_allclose(found, [0.5 * 0.05**2 / 0.1, 0.5 - 0.05, 0.0], rtol=1e-6)
 
 
 def test_ignored_anchors_do_not_change_the_loss():

@@ -104,3 +104,42 @@ def test_no_side_is_richer_in_empty_scenes():
     sides = split(scenes, 0.1, 0.2, seed=1)
     empty = [sum(not s.cards for s in sides[name]) for name in SPLITS]
     assert (empty, [len(sides[name]) for name in SPLITS]) == ([70, 10, 20], [280, 40, 80])
+
+
+def with_hashes(scenes: list[Record]) -> list[Record]:
+    return [Record(**vars(scene) | {"sha256": f"hash of {scene.id}"}) for scene in scenes]
+
+
+def hashes(scenes: list[Record]) -> set[str]:
+    return {scene.sha256 for scene in scenes}
+
+
+@given(st.integers(0, 1000))
+def test_what_was_trained_on_stays_on_the_training_side_whatever_comes_in(seed):
+    first = with_hashes(groups_of(3, 30))
+    seen = hashes(split(first, 0.1, 0.2, seed)["train"])
+    more = with_hashes(groups_of(1, 160)[90:])
+    sides = split(first + more, 0.1, 0.2, seed, seen)
+    assert seen <= hashes(sides["train"])
+    assert hashes(sides["test"]) & hashes(more)  # new scenes are not all for training
+
+
+@given(st.integers(0, 1000))
+def test_the_same_scenes_are_split_as_before(seed):
+    scenes = with_hashes(groups_of(3, 30))
+    sides = split(scenes, 0.1, 0.2, seed)
+    assert split(scenes, 0.1, 0.2, seed, hashes(sides["train"])) == sides
+
+
+def test_scenes_that_share_a_design_with_a_seen_one_are_for_training_too():
+    scenes = with_hashes(groups_of(3, 30))
+    for scene_seen in (scenes[0], scenes[40]):
+        sides = split(scenes, 0.1, 0.2, 1, {scene_seen.sha256})
+        number = scenes.index(scene_seen) // 3 * 3
+        assert all(scene in sides["train"] for scene in scenes[number : number + 3])
+
+
+def test_scenes_that_were_all_seen_leave_no_test_side():
+    scenes = with_hashes(groups_of(3, 30))
+    with pytest.raises(InputError, match="and 90 scenes were trained on before"):
+        split(scenes, 0.1, 0.2, 1, hashes(scenes))

@@ -1,0 +1,58 @@
+"""`meishi continue`: what was trained becomes what the next training begins with.
+
+The scenes that it was trained on go along: none of them may become a test scene later on, when
+other scenes come in and the split is drawn anew.
+"""
+
+import tempfile
+from pathlib import Path
+
+from meishi import paths
+from meishi.data import records
+from meishi.data.manifest import WeightsEntry, read_manifest, read_seen, replace_weights
+from meishi.data.shards import ShardReader
+from meishi.errors import InputError
+from meishi.ssd.model import load_detector
+from meishi.training.continuing import pack
+from meishi.unet.model import load_segmenter
+
+FILE = "weights/networks.npz"
+ADDED = "; and networks of this repository, trained further"
+
+
+def continue_from(source: Path, models: Path) -> Path:
+    """Put trained networks beside the ImageNet weights of a data source.
+
+    Args:
+        source: folder in the layout of data/ whose manifest names weights.
+        models: folder with `ssd` and `unet`, as training writes them.
+
+    Returns:
+        The file; `fetch.weights` must name it.
+
+    Raises:
+        InputError: if the source, the scenes or a network is missing or damaged.
+    """
+    faults: list[str] = []
+    manifest = read_manifest(source, faults)
+    seen = read_seen(source, manifest, faults) | _trained_on() if manifest else set()
+    if manifest is None or manifest.weights is None or faults:
+        raise InputError("\n".join(faults) or f"{source}: its manifest names no weights")
+    networks = {
+        "ssd": load_detector(models / paths.SSD.name),
+        "unet": load_segmenter(models / paths.UNET.name),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / "networks.npz"
+        pack(networks, source / manifest.weights.file, packed)
+        origin = manifest.weights.source.removesuffix(ADDED) + ADDED
+        entry = WeightsEntry(FILE, "", manifest.weights.licence, origin)
+        replace_weights(source, (entry, packed.read_bytes()), seen)
+    return source / FILE
+
+
+def _trained_on() -> set[str]:
+    """List the training scenes of this clone: sha256 of their image files, as fetched."""
+    trained = {record.id for record in ShardReader(paths.TRAIN).records}
+    fetched = ShardReader(paths.RAW, records.parse_source).records
+    return {record.sha256 for record in fetched if record.id in trained}

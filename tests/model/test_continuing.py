@@ -1,0 +1,192 @@
+"""Networks trained before: packed beside the backbone's weights, loaded, refused."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from meishi import paths
+from meishi.backbone import efficientnet as backbone
+from meishi.cli import app
+from meishi.continued import continue_from
+from meishi.data import records
+from meishi.data.manifest import MANIFEST_FILE, SEEN_FILE, read_manifest, read_seen
+from meishi.data.shards import write_index, write_shards
+from meishi.data.sources import seen_scenes, verified_scenes
+from meishi.errors import InputError
+from meishi.keras import keras
+from meishi.params import FetchParams, SourceParams, TrainUnetParams
+from meishi.ssd import model as ssd_model
+from meishi.training.continuing import load_trained, pack
+from meishi.training.starting import begin_with
+from meishi.unet import model as unet_model
+from tests.small_models import SSD, UNET
+from tests.tiny_data import WEIGHTS, scenes, write_data
+
+TRAIN = TrainUnetParams(True, True, 2, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
+
+
+def unet(seed=1):
+    keras.utils.set_random_seed(seed)
+    trainer = unet_model.build_trainer(UNET)
+    for layer in trainer.layers:  # as after training: no statistics are those of a new layer
+        if layer.name.endswith("_bn"):
+            layer.set_weights([value + 0.1 for value in layer.get_weights()])
+    return trainer
+
+
+@pytest.fixture
+def imagenet(tmp_path):
+    """Stand-in weights of the backbone: those of another network, in float16."""
+    arrays = {}
+    for layer in ssd_model.build_trainer(SSD).layers:
+        if layer.name.startswith(("stem", "block")) and layer.weights:
+            names = backbone.BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                arrays[f"{layer.name}/{name}"] = value.astype(np.float16)
+    np.savez(tmp_path / "imagenet.npz", **arrays)
+    return tmp_path / "imagenet.npz"
+
+
+@pytest.fixture
+def packed(imagenet, tmp_path):
+    pack({"unet": unet()}, imagenet, tmp_path / "packed.npz")
+    return tmp_path / "packed.npz"
+
+
+def assert_alike(one, other):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-7)
+
+
+def test_what_is_packed_is_loaded_to_float16(packed):
+    loaded = unet(seed=2)
+    load_trained(loaded, packed)
+    assert_alike(loaded, unet())
+
+
+def test_layers_that_training_left_as_they_were_are_not_packed_twice(imagenet, tmp_path):
+    trainer = unet()
+    backbone.load_imagenet(trainer, imagenet)
+    pack({"unet": trainer}, imagenet, tmp_path / "packed.npz")
+    keys = np.load(tmp_path / "packed.npz").files
+    assert not [key for key in keys if key.startswith(("unet/stem", "unet/block"))]
+    begun = unet(seed=2)
+    begin_with(TRAIN, tmp_path / "packed.npz")(begun)
+    assert_alike(begun, trainer)
+
+
+def test_packing_again_replaces_the_networks_and_gives_the_same_bytes(packed, tmp_path):
+    pack({"unet": unet()}, packed, tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == packed.read_bytes()
+
+
+def test_training_begins_with_the_trained_network_or_with_imagenet(packed):
+    begun = {}
+    for continued in (True, False):
+        begun[continued] = unet(seed=2)
+        begin_with(dataclasses.replace(TRAIN, continued=continued), packed)(begun[continued])
+    assert_alike(begun[True], unet())
+    kernels = [
+        net.get_layer("mask_logits").get_weights()[0] for net in (begun[False], unet(seed=2))
+    ]
+    np.testing.assert_array_equal(*kernels)
+    assert not begun[True].get_layer("stem").trainable  # frozen blocks stay so
+    assert begin_with(dataclasses.replace(TRAIN, pretrained=False), packed) is None
+
+
+def test_a_file_without_the_network_is_refused_with_the_way_out(imagenet):
+    wanted = r"no network 'unet' in it; .*train_unet\.continued: false"
+    with pytest.raises(InputError, match=wanted):
+        load_trained(unet(), imagenet)
+
+
+def test_a_network_of_another_shape_is_refused(packed):
+    wider = unet_model.build_trainer(dataclasses.replace(UNET, bottom_channels=24))
+    with pytest.raises(InputError, match="not this 'unet'"):
+        load_trained(wider, packed)
+    shallower = unet_model.build_trainer(dataclasses.replace(UNET, blocks=2))
+    with pytest.raises(InputError, match="'unet'"):
+        load_trained(shallower, packed)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no archive"])
+def test_a_damaged_file_is_refused(packed, content, tmp_path):
+    packed.write_bytes(content)
+    with pytest.raises(InputError, match=r"packed\.npz: not this 'unet'"):
+        load_trained(unet(), packed)
+    with pytest.raises(InputError, match=r"packed\.npz: not the backbone's weights"):
+        pack({}, packed, tmp_path / "new.npz")
+    assert not (tmp_path / "new.npz").exists()
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_weight_beyond_float16_is_refused(imagenet, tmp_path):
+    trainer = unet()
+    layer = trainer.get_layer("mask_logits")
+    layer.set_weights([value + 1e6 for value in layer.get_weights()])
+    with pytest.raises(InputError, match="unet/mask_logits: a weight is beyond float16"):
+        pack({"unet": trainer}, imagenet, tmp_path / "packed.npz")
+
+
+@pytest.fixture
+def source(tmp_path, imagenet, monkeypatch):
+    """A source, networks, and what fetch and preprocess make of the source: six train scenes."""
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path / "data")
+    drawn = list(scenes())
+    paths.RAW.mkdir(parents=True)
+    write_shards(paths.RAW, drawn, to_line=records.to_source_line)
+    paths.TRAIN.mkdir(parents=True)
+    write_index(paths.TRAIN, "train", write_shards(paths.TRAIN, drawn[:6]))
+    (tmp_path / "data" / WEIGHTS.file).write_bytes(imagenet.read_bytes())
+    keras.utils.set_random_seed(4)
+    ssd_model.save_detector(ssd_model.build_trainer(SSD), SSD, tmp_path / "models" / "ssd")
+    unet_model.save_segmenter(unet(), UNET, tmp_path / "models" / "unet")
+    return tmp_path / "data"
+
+
+def test_a_source_ships_what_was_trained(source, tmp_path):
+    file = continue_from(source, tmp_path / "models")
+    loaded = unet(seed=2)
+    load_trained(loaded, file)
+    assert_alike(loaded, unet())
+    assert not (source / WEIGHTS.file).exists()
+    params = FetchParams((SourceParams("tiny", str(source)),), str(file), str(file))
+    shown = list(verified_scenes(params))  # hashes and all
+    seen = seen_scenes(params)
+    assert [record.sha256 in seen for record, _ in shown] == [True] * 6 + [False] * 12
+    before = file.read_bytes(), (source / MANIFEST_FILE).read_bytes()
+    assert continue_from(source, tmp_path / "models") == file
+    assert before == (file.read_bytes(), (source / MANIFEST_FILE).read_bytes())
+
+
+def test_the_command_says_what_comes_next(source, tmp_path):
+    arguments = ["continue", str(source), "--models", str(tmp_path / "models")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0
+    assert "fetch.weights:" in done.output and "dvc add data" in done.output
+
+
+def test_what_was_seen_before_stays_seen(source, tmp_path):
+    continue_from(source, tmp_path / "models")
+    write_index(paths.TRAIN, "train", write_shards(paths.TRAIN, list(scenes())[12:]))
+    continue_from(source, tmp_path / "models")
+    manifest = read_manifest(source, [])
+    assert len(read_seen(source, manifest, [])) == 12
+    (source / SEEN_FILE).write_text("0\n")
+    with pytest.raises(InputError, match="seen.txt: wrong sha256"):
+        continue_from(source, tmp_path / "models")
+
+
+@pytest.mark.parametrize("damage", ["source", "ssd", "unet"])
+def test_a_source_stays_as_it_is_where_something_is_missing(source, tmp_path, damage):
+    before = (source / MANIFEST_FILE).read_bytes()
+    for file in (tmp_path / "models" / damage).glob("*"):
+        file.unlink()
+    given = tmp_path / "none" if damage == "source" else source
+    with pytest.raises(InputError, match="none" if damage == "source" else damage):
+        continue_from(given, tmp_path / "models")
+    assert (source / MANIFEST_FILE).read_bytes() == before
+    assert read_manifest(source, []).weights.file == WEIGHTS.file
