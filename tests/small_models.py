@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from meishi import litert
+from meishi.backbone import efficientnet
 from meishi.coreml.freeze import (
     CLASSIFIER_OUTPUTS,
     DETECTOR_OUTPUTS,
@@ -28,6 +31,20 @@ def small_networks() -> tuple[keras.Model, keras.Model, keras.Model]:
         unet_model.build_segmenter(unet_model.build_trainer(UNET)),
         direction_model.build_classifier(direction_model.build_trainer(DIRECTION)),
     )
+
+
+def backbone_arrays(model: keras.Model) -> dict[str, np.ndarray]:
+    """Take the backbone's weights out of a network, as the file of ImageNet's names them."""
+    return {
+        f"{layer.name}/{name}": value
+        for layer in model.layers
+        if layer.name.startswith(("stem", "block")) and layer.weights
+        for name, value in zip(
+            efficientnet.BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",),
+            layer.get_weights(),
+            strict=True,
+        )
+    }
 
 
 def write_small_models(networks: tuple, models: Path, capture: CaptureParams) -> None:

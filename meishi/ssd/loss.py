@@ -1,4 +1,4 @@
-"""The detector's loss: focal on scores, smooth L1 on offsets and GIoU on boxes, by matched anchor.
+"""The detector's loss: focal on scores, smooth L1 on offsets, GIoU on boxes where it has a weight.
 
 Focal loss (Lin et al. 2017, eq. 5) takes the place of SSD's hard-negative mining: it weighs every
 anchor, so the few hard rectangles of an empty frame count without a ratio to tune.
@@ -41,8 +41,8 @@ def offset_loss(offsets, gt_offsets, match, beta: float):
         offsets: (B, A, 4).
         gt_offsets: (B, A, 4).
         match: (B, A) int32.
-        beta: the error at which it turns from a square to a line (Girshick 2015, eq. 3, has 1).
-            Far below the usual error, so that small errors pull as hard as large ones.
+        beta: above 0; the error at which it turns from a square to a line (Girshick 2015, eq. 3,
+            has 1). The smaller it is, the harder small errors pull beside large ones.
     """
     difference = tf.abs(offsets - gt_offsets)
     smooth = tf.where(difference < beta, 0.5 * difference**2 / beta, difference - 0.5 * beta)

@@ -21,7 +21,7 @@ from meishi.ssd import model as ssd_model
 from meishi.training.continuing import load_trained, pack
 from meishi.training.starting import begin_with
 from meishi.unet import model as unet_model
-from tests.small_models import SSD, UNET
+from tests.small_models import SSD, UNET, backbone_arrays
 from tests.tiny_data import WEIGHTS, scenes, write_data
 
 TRAIN = TrainUnetParams(True, True, 2, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
@@ -39,13 +39,9 @@ def unet(seed=1):
 @pytest.fixture
 def imagenet(tmp_path):
     """Stand-in weights of the backbone: those of another network, in float16."""
-    arrays = {}
-    for layer in ssd_model.build_trainer(SSD).layers:
-        if layer.name.startswith(("stem", "block")) and layer.weights:
-            names = backbone.BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
-            for name, value in zip(names, layer.get_weights(), strict=True):
-                arrays[f"{layer.name}/{name}"] = value.astype(np.float16)
-    np.savez(tmp_path / "imagenet.npz", **arrays)
+    arrays = backbone_arrays(ssd_model.build_trainer(SSD))
+    halves = {key: array.astype(np.float16) for key, array in arrays.items()}
+    np.savez(tmp_path / "imagenet.npz", **halves)
     return tmp_path / "imagenet.npz"
 
 

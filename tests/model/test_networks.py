@@ -20,6 +20,7 @@ from meishi.ssd.matcher import Matcher
 from meishi.ssd.targets import TargetEncoder
 from meishi.unet import model as unet_model
 from meishi.unet.loss import segmenter_loss
+from tests.small_models import backbone_arrays
 
 SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
 UNET = UnetParams(64, 0.2, 4, 16)
@@ -140,12 +141,8 @@ def test_saving_twice_gives_the_same_bytes(trainer, tmp_path):
 
 def test_imagenet_weights_load_by_name_and_frozen_blocks_stay(tmp_path):
     trainer = model.build_trainer(SSD)
-    arrays = {}
-    for layer in trainer.layers:
-        if layer.name.startswith(("stem", "block")) and layer.weights:
-            names = backbone.BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
-            for name, value in zip(names, layer.get_weights(), strict=True):
-                arrays[f"{layer.name}/{name}"] = np.full(value.shape, 0.25, np.float16)
+    shapes = {key: value.shape for key, value in backbone_arrays(trainer).items()}
+    arrays = {key: np.full(shape, 0.25, np.float16) for key, shape in shapes.items()}
     np.savez(tmp_path / "weights.npz", **arrays)
     backbone.load_imagenet(trainer, tmp_path / "weights.npz")
     assert (trainer.get_layer("block9_expand").get_weights()[0] == 0.25).all()
@@ -254,12 +251,7 @@ def test_a_damaged_model_folder_is_named(trainer, tmp_path, network, damage):
 
 
 def test_the_segmenter_starts_from_the_same_weights_as_the_detector(tmp_path):
-    arrays = {}
-    for layer in model.build_trainer(SSD).layers:
-        if layer.name.startswith(("stem", "block")) and layer.weights:
-            names = backbone.BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
-            for name, value in zip(names, layer.get_weights(), strict=True):
-                arrays[f"{layer.name}/{name}"] = value
+    arrays = backbone_arrays(model.build_trainer(SSD))
     np.savez(tmp_path / "weights.npz", **arrays)
     segmenter = unet_model.build_trainer(UNET)
     backbone.load_imagenet(segmenter, tmp_path / "weights.npz")
