@@ -17,14 +17,13 @@ from meishi import images
 from meishi.capture import CardCapture
 from meishi.data.shards import ShardReader
 from meishi.evaluation.latency import FROZEN, TFLITE, frozen_session
-from meishi.evaluation.timing import Job, by_runtime, measure_jobs, thread_counts
+from meishi.evaluation.timing import WARM_UP_RUNS, Job, by_runtime, measure_jobs, thread_counts
 from meishi.litert import load_capture
 from meishi.params import CaptureParams
 
 FRAMES = 4
 FRAME_PX = 1920  # longer side of a phone's preview frame
 CARDS = 4  # the most that there are, and what costs most
-ROUNDS = 5
 SEGMENTER_RUNS = 2  # a card: the crop and its mirror image
 CLASSIFIER_RUNS = 4  # a card: the view from each corner
 NETS = ("ssd", "unet", "direction")
@@ -39,7 +38,7 @@ def measure_capture(
         models: folder that holds `tflite/` with models and settings.
         frozen: folder of the frozen graphs of `NETS`.
         frames: (H, W, 3) RGB uint8; taken in turn.
-        runs: timed captures of each, at least; spread over `ROUNDS` rounds.
+        runs: timed captures of each, at least; spread over `timing.ROUNDS` rounds.
         live: time the quick way that a preview takes, not that of a photo.
 
     Returns:
@@ -57,7 +56,13 @@ def measure_capture(
         TFLITE: (load_litert_capture, (models,)),
     }
     jobs = {
-        (runtime, label): Job(load, (*where, frames, count, live), f"capture in {runtime}", count)
+        (runtime, label): Job(
+            load,
+            (*where, frames, count, live),
+            f"capture in {runtime}",
+            count,
+            min(runs, WARM_UP_RUNS),
+        )
         for runtime, (load, where) in sources.items()
         for label, count in thread_counts().items()
     }
@@ -67,7 +72,7 @@ def measure_capture(
         "width_px": width,
         "height_px": height,
         "cards": float(np.mean([len(capture(frame)) for frame in frames])),
-        **by_runtime(measure_jobs(jobs, -(-runs // ROUNDS), ROUNDS)),
+        **by_runtime(measure_jobs(jobs, runs)),
     }
 
 

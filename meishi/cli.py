@@ -77,7 +77,8 @@ def preview(
 @app.command()
 def render(
     engine: Annotated[
-        str, typer.Option(help="traced (path tracing, Mitsuba) or composited (OpenCV).")
+        str,
+        typer.Option(help="traced or extended (path tracing, Mitsuba), composited (OpenCV)."),
     ] = ("traced"),
     scenes: Annotated[int, typer.Option(help="Number of scenes.", min=1)] = 3000,
     worlds: Annotated[

@@ -52,9 +52,11 @@ class Engine:
     origins: tuple[dict[str, str], ...] = ()
 
 
+TRACING = ("meishi.scenes", "meishi.tracing")
 ENGINES = {
     "composited": Engine(render.composed, ("meishi.scenes",)),
-    "traced": Engine(tracing.traced, ("meishi.scenes", "meishi.tracing"), tracing.ORIGINS),
+    "traced": Engine(tracing.traced, TRACING, tracing.ORIGINS),
+    "extended": Engine(tracing.extended, TRACING, tracing.ORIGINS_EXTENDED),
 }
 
 
@@ -97,11 +99,13 @@ def render_source(
     """
     if name not in ENGINES:
         raise InputError(f"render: no engine {name!r}; there are {', '.join(ENGINES)}")
+    if weights and name not in WEIGHTS:
+        raise InputError(f"render: no weights belong to {name} scenes; leave out --weights")
     engine = ENGINES[name]
     try:
         todo = render.plan(wanted.scenes, wanted.worlds, wanted.seed, wheels)
         shipped = (WEIGHTS[name], weights.read_bytes()) if weights else None
-        if name == "traced":
+        if engine.code == TRACING:
             panoramas(wheels)
     except (OSError, ValueError) as error:
         raise InputError(f"render: {error}") from error

@@ -8,9 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi.evaluation.timing import Job, by_runtime, host, measure_jobs, thread_counts
+from meishi.evaluation.timing import (
+    WARM_UP_RUNS,
+    Job,
+    by_runtime,
+    host,
+    measure_jobs,
+    rounds_for,
+    thread_counts,
+)
 
-ROUNDS = 5
 FROZEN, TFLITE = "frozen_pb", "tflite"
 
 
@@ -19,7 +26,7 @@ def measure(models: Mapping[str, Mapping[str, Path]], runs: int) -> dict:
 
     Args:
         models: by name, the files {"frozen_pb": path, "tflite": path} (either may be left out).
-        runs: timed runs of each, at least; spread over `ROUNDS` rounds.
+        runs: timed runs of each, at least; spread over `timing.ROUNDS` rounds.
 
     Returns:
         {"host": ..., "runs": ..., name: {runtime: {"one_thread": times, "all_cores": times}}}
@@ -32,23 +39,29 @@ def measure(models: Mapping[str, Mapping[str, Path]], runs: int) -> dict:
     """
     if runs < 1:
         raise ValueError(f"latency: expected at least one run, got {runs}")
-    per_round = -(-runs // ROUNDS)
-    result = {"host": host(), "runs": per_round * ROUNDS}
+    per_round, rounds = rounds_for(runs)
+    result = {"host": host(), "runs": per_round * rounds}
     for name, files in models.items():
-        result[name] = _measure_model(files, per_round)
+        result[name] = _measure_model(files, runs)
     return result
 
 
-def _measure_model(files: Mapping[str, Path], per_round: int) -> dict:
+def _measure_model(files: Mapping[str, Path], runs: int) -> dict:
     unknown = sorted(set(files) - set(LOADERS))
     if unknown:
         raise ValueError(f"latency: unknown runtime {unknown[0]!r}; known: {', '.join(LOADERS)}")
     jobs = {
-        (runtime, label): Job(LOADERS[runtime], (str(path), count), f"{path} in {runtime}", count)
+        (runtime, label): Job(
+            LOADERS[runtime],
+            (str(path), count),
+            f"{path} in {runtime}",
+            count,
+            min(runs, WARM_UP_RUNS),
+        )
         for runtime, path in files.items()
         for label, count in thread_counts().items()
     }
-    return by_runtime(measure_jobs(jobs, per_round, ROUNDS))
+    return by_runtime(measure_jobs(jobs, runs))
 
 
 def _load_frozen(path: str, threads: int) -> Callable[[], object]:

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
+ROUNDS = 5
 WARM_UP_RUNS = 5
 
 Key = tuple[str, str]  # runtime, label of the number of threads
@@ -40,24 +41,35 @@ class Job:
         args: its arguments.
         what: names it in errors.
         threads: that it uses.
+        warm_up: runs before those that are timed.
     """
 
     load: Callable[..., Callable[[], object]]
     args: tuple
     what: str
     threads: int
+    warm_up: int = WARM_UP_RUNS
 
 
-def measure_jobs(jobs: Mapping[Key, Job], per_round: int, rounds: int) -> dict[Key, dict]:
+def rounds_for(runs: int) -> tuple[int, int]:
+    """Spread runs over rounds: how many in one, and how many rounds; at least `runs` in all."""
+    rounds = min(ROUNDS, runs)
+    return -(-runs // rounds), rounds
+
+
+def measure_jobs(jobs: Mapping[Key, Job], runs: int) -> dict[Key, dict]:
     """Run jobs in turn, each in a process of its own; return the times of each."""
-    found = rounds_of(jobs, per_round, rounds)
+    found = rounds_of(jobs, *rounds_for(runs))
     return {key: _times([run for part in parts for run in part]) for key, parts in found.items()}
 
 
 def rounds_of(jobs: Mapping[K, Job], per_round: int, rounds: int) -> dict[K, list[list[Run]]]:
     """Run jobs in turn, each in a process of its own; return the runs of each round."""
     with ExitStack() as stack:
+        # All start before the first is waited for: they load side by side, and are timed in turn.
         workers = {key: stack.enter_context(_Worker(job)) for key, job in jobs.items()}
+        for worker in workers.values():
+            worker.wait()
         found: dict[K, list[list[Run]]] = {key: [] for key in jobs}
         for _ in range(rounds):
             for key, worker in workers.items():
@@ -108,17 +120,12 @@ class _Worker:
         self.what = f"{job.what}, {job.threads} thread(s)"
         self.pipe, far_end = context.Pipe()
         self.process = context.Process(
-            target=_work, args=(far_end, job.load, job.args), daemon=True
+            target=_work, args=(far_end, job.load, job.args, job.warm_up), daemon=True
         )
         self.process.start()
         far_end.close()
 
     def __enter__(self) -> "_Worker":
-        try:
-            self._answer()  # ready and warm
-        except BaseException:
-            self.__exit__()
-            raise
         return self
 
     def __exit__(self, *_) -> None:
@@ -127,6 +134,10 @@ class _Worker:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+    def wait(self) -> None:
+        """Wait until it is ready and warm."""
+        self._answer()
 
     def time(self, runs: int) -> list[Run]:
         """Return milliseconds, and seconds of processor, of each of `runs` runs."""
@@ -143,10 +154,10 @@ class _Worker:
         return answer
 
 
-def _work(pipe, load: Callable, args: tuple) -> None:
+def _work(pipe, load: Callable, args: tuple, warm_up: int) -> None:
     try:
         run = load(*args)
-        for _ in range(WARM_UP_RUNS):
+        for _ in range(warm_up):
             run()
     except Exception as error:  # handed to the parent, which raises it with the model's name
         pipe.send(f"{type(error).__name__}: {error}")

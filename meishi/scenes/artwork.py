@@ -69,6 +69,19 @@ WIDE = Style(
 )
 
 
+SCRIPTS = Style(
+    WIDE.formats,
+    {
+        "th_TH": 0.3,
+        "ar_AA": 0.25,
+        "ja_JP": 0.15,
+        "en_US": 0.15,
+        "zh_TW": 0.1,
+        "ko_KR": 0.05,
+    },
+)
+
+
 @dataclass(frozen=True)
 class Design:
     """A flat card.

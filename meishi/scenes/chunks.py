@@ -21,7 +21,6 @@ from tqdm import tqdm
 from meishi import workers
 from meishi.atomic import atomic_write_bytes
 from meishi.errors import InputError
-from meishi.scenes.compose import SIZE_PX
 from meishi.scenes.render import Drawn, World
 
 SCENES_PER_CHUNK = 10
@@ -141,8 +140,8 @@ def record(drawn: Drawn, image: bytes) -> dict:
         "shard": "",
         "image": f"{name}.webp",
         "sha256": hashlib.sha256(image).hexdigest(),
-        "width": SIZE_PX[0],
-        "height": SIZE_PX[1],
+        "width": scene.image.shape[1],
+        "height": scene.image.shape[0],
         "cards": cards,
         "backgrounds": list(drawn.backgrounds),
         "attributes": {"surface": drawn.surface, **scene.attributes},

@@ -15,7 +15,7 @@ from meishi.scenes.canvas import SUPERSAMPLING, Canvas, Ground, rounded_alpha
 from meishi.scenes.hands import hold
 from meishi.scenes.objects import THINGS
 from meishi.scenes.pen import PX_PER_MM
-from meishi.scenes.placement import SIZE_PX, Placed, arrange, frame_cards
+from meishi.scenes.placement import Placed, arrange, frame_cards
 
 CARD_COUNTS = ((0, 0.17), (1, 0.43), (2, 0.16), (3, 0.12), (4, 0.12))
 
@@ -70,9 +70,8 @@ def scatter(rng: np.random.Generator, canvas: Ground, cards: list[Placed]) -> st
     count = 0 if calm else int(rng.integers(1, 6)) + (2 if not cards else 0)
     if not cards and rng.random() < 0.1:
         count = 0
-    corners = (
-        np.array([[0, 0], [SIZE_PX[0], 0], SIZE_PX, [0, SIZE_PX[1]]], np.float64) * SUPERSAMPLING
-    )
+    width, height = canvas.camera.size_px
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
     desk_from_image = np.linalg.inv(canvas.camera.plane())
     desk = cv2.perspectiveTransform(corners[None], desk_from_image)[0]
     names = list(THINGS)

@@ -1,7 +1,7 @@
 """Drawing on one card: grounds, pictures, words, emblems, codes, panels.
 
 Text is set in Noto Sans JP and Noto Serif JP, which hold Japanese, Chinese, Latin and Cyrillic, and
-in Nanum Gothic, which holds Korean (all OFL-1.1).
+in Nanum Gothic, which holds Korean; Thai and Arabic in the Noto faces of each (all OFL-1.1).
 """
 
 from collections.abc import Mapping
@@ -28,8 +28,13 @@ FONT_FILES = (
     ("pylopdf_fonts_jp", "NotoSansJP-Regular.otf"),
     ("pylopdf_fonts_jp", "NotoSerifJP-Regular.otf"),
     ("koreanize_matplotlib", "fonts/NanumGothic.ttf"),
+    ("pylopdf_fonts_th", "NotoSansThai-Variable.ttf"),
+    ("pylopdf_fonts_th", "NotoSerifThai-Variable.ttf"),
+    ("pylopdf_fonts_ar", "NotoSansArabic-Variable.ttf"),
+    ("pylopdf_fonts_ar", "NotoNaskhArabic-Variable.ttf"),
 )
-HANGUL = 2
+COMMON_FACES = (0, 1)  # of FONT_FILES: a plain one and one with serifs
+FACES = {"ko_KR": (2, 2), "th_TH": (3, 4), "ar_AA": (5, 6)}  # of those that need others
 
 
 @lru_cache(maxsize=256)
@@ -70,8 +75,7 @@ class Pen:
         locale = str(rng.choice(list(locales), p=list(locales.values())))
         self.words = faker(locale)
         self.words.seed_instance(int(rng.integers(2**31)))
-        face = int(rng.integers(HANGUL))
-        self.face = HANGUL if locale == "ko_KR" else face
+        self.face = FACES.get(locale, COMMON_FACES)[int(rng.integers(2))]
         self.ink = (20, 20, 20)
 
     def image(self) -> np.ndarray:

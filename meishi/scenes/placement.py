@@ -71,7 +71,9 @@ def clear(corners: np.ndarray, other: np.ndarray, gap_mm: float) -> bool:
     return quads.intersection(corners, other) <= allowed * smaller + 1e-3
 
 
-def frame_cards(rng: np.random.Generator, cards: list[Placed]) -> tuple[Camera, float]:
+def frame_cards(
+    rng: np.random.Generator, cards: list[Placed], size_px: tuple[int, int] = SIZE_PX
+) -> tuple[Camera, float]:
     """Choose a camera so that the cards fill the wanted share of the frame and stay visible."""
     points = (
         np.concatenate([c.corners_mm for c in cards]) if cards else rectangle((0, 0), (120, 80), 0)
@@ -89,39 +91,43 @@ def frame_cards(rng: np.random.Generator, cards: list[Placed]) -> tuple[Camera, 
             * 0.98**attempt
         )
         view = (tilt, rng.uniform(0, 2 * np.pi), roll, rng.uniform(0.75, 1.3))
-        camera = fit_distance(points, target, wanted, view)
+        camera = fit_distance(points, target, wanted, view, size_px)
         if camera is None:
             continue
-        shares = [visible(camera.project(card.corners_mm)) for card in cards] or [1.0]
+        shares = [visible(camera.project(card.corners_mm), size_px) for card in cards] or [1.0]
         floor = 0.55 if cut else 0.999
         if min(shares) >= floor and readable(camera, cards):
             return camera, frame_share(camera, cards)
     camera = look_at(
-        points.mean(axis=0), 2.2 * np.ptp(points, axis=0).max(), 0.1, 0.0, 0.0, 1.0, SIZE_PX
+        points.mean(axis=0), 2.2 * np.ptp(points, axis=0).max(), 0.1, 0.0, 0.0, 1.0, size_px
     )
     return camera, frame_share(camera, cards)
 
 
-def fit_distance(points, target, wanted: float, view: tuple) -> Camera | None:
+def fit_distance(
+    points, target, wanted: float, view: tuple, size_px: tuple[int, int] = SIZE_PX
+) -> Camera | None:
     """Find the distance at which the hull of the points covers the wanted share of the frame.
 
-    `view` holds tilt, azimuth, roll and focal length, as `look_at` takes them.
+    `view` holds tilt, azimuth, roll and focal length, as `look_at` takes them, but the last in
+    units of the longer side: a camera that is held upright is the same camera.
     """
     tilt, azimuth, roll, focal = view
+    focal *= max(size_px) / size_px[0]
     extent = np.ptp(points, axis=0).max()
     low, high = extent * 0.5, extent * 30
     for _ in range(18):
         middle = np.sqrt(low * high)
-        camera = look_at(target, middle, tilt, azimuth, roll, focal, SIZE_PX)
+        camera = look_at(target, middle, tilt, azimuth, roll, focal, size_px)
         hull = cv2.convexHull(camera.project(points).astype(np.float32))
-        share = cv2.contourArea(hull) / (SIZE_PX[0] * SIZE_PX[1])
+        share = cv2.contourArea(hull) / (size_px[0] * size_px[1])
         low, high = (middle, high) if share > wanted else (low, middle)
     return camera if low > extent * 0.51 and high < extent * 29 else None
 
 
-def visible(quad_px: np.ndarray) -> float:
+def visible(quad_px: np.ndarray, size_px: tuple[int, int] = SIZE_PX) -> float:
     """Return the share of a projected card that lies inside the frame."""
-    return quads.visible_share(quads.to_relative(quad_px, SIZE_PX))
+    return quads.visible_share(quads.to_relative(quad_px, size_px))
 
 
 def readable(camera: Camera, cards: list[Placed]) -> bool:
@@ -129,9 +135,10 @@ def readable(camera: Camera, cards: list[Placed]) -> bool:
     for card in cards:
         quad = camera.project(card.corners_mm)
         sides = np.linalg.norm(np.roll(quad, -1, 0) - quad, axis=1)
-        if sides.min() < 38 or sides.max() > 1.6 * SIZE_PX[0]:
+        width, height = camera.size_px
+        if sides.min() < 38 or sides.max() > 1.6 * max(width, height):
             return False
-        if cv2.contourArea(quad.astype(np.float32)) < 0.018 * SIZE_PX[0] * SIZE_PX[1]:
+        if cv2.contourArea(quad.astype(np.float32)) < 0.018 * width * height:
             return False
     return True
 
@@ -139,4 +146,4 @@ def readable(camera: Camera, cards: list[Placed]) -> bool:
 def frame_share(camera: Camera, cards: list[Placed]) -> float:
     """Return the share of the frame that the cards cover."""
     areas = [cv2.contourArea(camera.project(c.corners_mm).astype(np.float32)) for c in cards]
-    return sum(areas) / (SIZE_PX[0] * SIZE_PX[1])
+    return sum(areas) / (camera.size_px[0] * camera.size_px[1])

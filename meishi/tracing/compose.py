@@ -1,16 +1,16 @@
 """Composing one traced scene: cards, hands and clutter as solids, surroundings, lens, photo."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
-import cv2
 import numpy as np
 
 from meishi.scenes.artwork import Design
 from meishi.scenes.compose import CARD_COUNTS, Scene, layout_name, scatter, worn
 from meishi.scenes.objects import THINGS
-from meishi.scenes.placement import Placed, arrange, frame_cards
+from meishi.scenes.placement import SIZE_PX, Placed, arrange, frame_cards
 from meishi.scenes.surfaces import noise
-from meishi.tracing import hands, light, meshes, photo, tracer
+from meishi.tracing import hands, light, meshes, photo, sleeves, tracer
 from meishi.tracing.light import Lamp
 from meishi.tracing.meshes import Bend, Mesh
 from meishi.tracing.solids import Material, Part, Solids
@@ -37,6 +37,22 @@ class Stage:
     surface: np.ndarray
     surroundings: np.ndarray
     rough_mm: float
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How often scenes have what the plain ones never have.
+
+    Attributes:
+        upright: share of the frames that are taller than wide.
+        sleeved: share of the scenes whose cards lie in clear sleeves.
+    """
+
+    upright: float = 0.0
+    sleeved: float = 0.0
+
+
+PLAIN = Setting()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +85,16 @@ class Laid:
         return self.place(Mesh(lifted, np.zeros((0, 3), int), flat)).vertices_mm
 
 
-def compose(rng: np.random.Generator, stage: Stage, designs: list[Design]) -> Scene:
+def compose(
+    rng: np.random.Generator, stage: Stage, designs: list[Design], setting: Setting = PLAIN
+) -> Scene:
     """Compose, trace and develop a scene.
 
     Args:
         rng: the scene's random stream.
         stage: surface and surroundings.
         designs: cards to choose from.
+        setting: plain ones draw nothing from the stream for it.
 
     Returns:
         The scene: RGB uint8 picture, exact corners of its cards in pixels, attributes.
@@ -83,7 +102,8 @@ def compose(rng: np.random.Generator, stage: Stage, designs: list[Design]) -> Sc
     count = int(rng.choice([n for n, _ in CARD_COUNTS], p=[p for _, p in CARD_COUNTS]))
     layout = str(rng.choice(["apart", "touching", "overlapping"], p=[0.60, 0.24, 0.16]))
     placed = arrange(rng, [designs[int(rng.integers(len(designs)))] for _ in range(count)], layout)
-    camera, share = frame_cards(rng, placed)
+    upright = _happens(rng, setting.upright)
+    camera, share = frame_cards(rng, placed, SIZE_PX[::-1] if upright else SIZE_PX)
     held = len(placed) == 1 and rng.random() < 0.2
     cards = [_lie(rng, card, i, layout, held) for i, card in enumerate(placed)]
     print_below = not held and rng.random() < 0.22
@@ -102,9 +122,18 @@ def compose(rng: np.random.Generator, stage: Stage, designs: list[Design]) -> Sc
     lamp, hard = _lamp(rng, stage.surroundings)
     view = view_of(camera)
     parts += _shade(rng, view)
-    linear = tracer.trace(
-        parts, desk, view, _lens(rng, view), stage.surroundings, lamp, SAMPLES, _seed(rng)
+    shoot = partial(
+        tracer.trace,
+        view=view,
+        lens=_lens(rng, view),
+        surroundings=stage.surroundings,
+        lamp=lamp,
+        samples=SAMPLES,
+        seed=_seed(rng),
     )
+    linear = shoot(parts, desk)
+    if sleeved := bool(cards) and _happens(rng, setting.sleeved):
+        linear = sleeves.cover(linear, [_sleeve(rng, c) for c in cards], parts, desk, view, shoot)
     picture, names = photo.develop(rng, linear)
     quads_px = [camera.project(card.corners_mm()) for card in cards]
     attributes = {
@@ -116,11 +145,23 @@ def compose(rng: np.random.Generator, stage: Stage, designs: list[Design]) -> Sc
         "glossy": any(card.placed.design.glossy for card in cards),
         "print_below": print_below,
         "tilt_deg": round(view.tilt_deg, 1),
-        "contrast": _contrast(picture, quads_px),
+        "contrast": photo.contrast(picture, quads_px),
         "clutter": clutter,
         "light": " ".join(names + hard),
     }
+    if setting != PLAIN:
+        attributes["sleeved"] = sleeved
     return Scene(picture, quads_px, [card.placed.design.name for card in cards], attributes)
+
+
+def _happens(rng: np.random.Generator, share: float) -> bool:
+    """Draw whether; nothing is drawn for what never happens."""
+    return share > 0 and bool(rng.random() < share)
+
+
+def _sleeve(rng: np.random.Generator, card: Laid) -> Part:
+    mesh, picture = sleeves.sleeve(rng, card.placed.design.size_mm, card.bend)
+    return Part(card.place(mesh), Material(picture, sleeves.ROUGHNESS))
 
 
 def _seed(rng: np.random.Generator) -> int:
@@ -214,26 +255,3 @@ def _shade(rng: np.random.Generator, view: View) -> list[Part]:
     path = np.linspace(arm, elbow, 12)
     sleeve = Part(meshes.tube(path, np.linspace(38, 55, 12)), Material(rng.uniform(20, 180, 3)))
     return [Part(meshes.patch(np.array(rim)), dark), sleeve]
-
-
-def _contrast(picture: np.ndarray, quads_px: list[np.ndarray]) -> str:
-    """Say how far the cards stand out from what they lie on: low, middle or high.
-
-    The median over the sides of the difference in grey a few pixels in and out of the edge.
-    """
-    if not quads_px:
-        return "none"
-    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), 1.5)
-    steps = []
-    for quad in quads_px:
-        centre, t = quad.mean(axis=0), np.linspace(0.15, 0.85, 15)[:, None]
-        for start, end in zip(quad, np.roll(quad, -1, axis=0), strict=True):
-            line = start + t * (end - start)
-            sides = [centre + (line - centre) * scale for scale in (0.95, 1.05)]
-            inner, outer = (
-                cv2.remap(grey, np.float32(s[:, :1]), np.float32(s[:, 1:]), cv2.INTER_LINEAR)
-                for s in sides
-            )
-            steps.append(np.abs(inner.astype(float) - outer).mean())
-    middle = float(np.median(steps))
-    return "low" if middle < 15 else "middle" if middle < 50 else "high"

@@ -33,6 +33,13 @@ class View:
         """Return how far a point (3,) lies before the camera, along its axis."""
         return float(self.rotation[2] @ (point_mm - self.centre_mm))
 
+    def project(self, points_mm: np.ndarray) -> np.ndarray:
+        """Project (N, 3) points to (N, 2) pixels."""
+        seen = (points_mm - self.centre_mm) @ self.rotation.T
+        width, height = self.size_px
+        middle = np.array([width - 1, height - 1]) / 2
+        return seen[:, :2] / seen[:, 2:] * self.focal * width + middle
+
 
 def view_of(camera: Camera) -> View:
     """Take a projection matrix apart (Hartley & Zisserman 2004, sec. 6.2.4)."""

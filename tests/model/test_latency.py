@@ -31,6 +31,13 @@ def test_each_runtime_and_thread_count_is_timed(files):
             assert times["fps"] > 0 and times["cpu_s"] > 0
 
 
+@pytest.mark.parametrize(
+    ("runs", "spread"), [(1, (1, 1)), (3, (1, 3)), (5, (1, 5)), (7, (2, 5)), (50, (10, 5))]
+)
+def test_runs_are_spread_over_rounds(runs, spread):
+    assert timing.rounds_for(runs) == spread
+
+
 def test_the_host_is_named():
     host = timing.host()
     assert host["cores"] >= 1 and host["cpu"] and host["tensorflow"] and host["ai_edge_litert"]
