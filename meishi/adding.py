@@ -15,7 +15,7 @@ from meishi import contact_sheet, images
 from meishi.atomic import atomic_write_bytes
 from meishi.data import records
 from meishi.data.importers.downloading import file_sha256, shown
-from meishi.data.importers.importing import import_scenes
+from meishi.data.importers.importing import import_scenes, storable
 from meishi.data.importers.labelled import Tally
 from meishi.data.importers.locating import is_remote, local_path
 from meishi.data.importers.registry import READERS
@@ -80,7 +80,7 @@ def add_photos(
     about = {
         "name": into.name,
         "licence": licence,
-        "sources": [{"name": path.name, "licence": licence, "url": url}],
+        "sources": [{"name": storable(path.name), "licence": licence, "url": url}],
     }
     write_source(into, _checked(path, kind, labels, into.name, tally, found), about)
     tiles = contact_sheet.grid(found.thumbnails, COLUMNS)

@@ -46,7 +46,7 @@ def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
     """
     name = name or (str(source) if isinstance(source, Path) else "image")
     stream = _open(source, name)
-    with stream, _own_pixel_limit():
+    with stream, own_pixel_limit():
         try:
             picture = Image.open(stream, formats=FORMATS)
         except _DAMAGE as error:
@@ -61,7 +61,7 @@ def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
 
 def is_plain(content: bytes) -> bool:
     """Tell whether a sound picture file is 8-bit RGB, with no rotation left to its reader."""
-    with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+    with own_pixel_limit(), Image.open(io.BytesIO(content), formats=FORMATS) as picture:
         upright = picture.getexif().get(ExifTags.Base.Orientation, 1) == 1
         return picture.mode == "RGB" and upright
 
@@ -114,9 +114,12 @@ def _open(source: bytes | Path, name: str) -> io.BytesIO:
 
 
 @contextmanager
-def _own_pixel_limit() -> Iterator[None]:
-    # Pillow's guard against bombs warns at 89 megapixels, which today's phones exceed; ours
-    # stands in `_check_size`, before anything is decoded.
+def own_pixel_limit() -> Iterator[None]:
+    """Lift Pillow's own limit on a picture's pixels.
+
+    Its guard against bombs warns at 89 megapixels, which today's phones exceed; ours stands in
+    `_check_size`, before anything is decoded.
+    """
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:

@@ -20,6 +20,10 @@ CORNER_SHARE = 0.2
 BAND_SHARE = 0.02
 MIN_BAND_PX = 1.0
 REFITS = 3
+# This share of each side, as far as the photo shows it, must have been drawn: else it only bridges
+# parts that lie apart, such as two cards in one group.
+MIN_DRAWN = 0.4
+DRAWN_BINS = 25
 SAMPLES_PER_SIDE = 64
 # A side this near the frame's border may be where the photo ends, not the card: it goes first.
 BORDER_PX = 1.5
@@ -63,6 +67,7 @@ def quad_from_outline(parts_px: list[np.ndarray], size_px: tuple[int, int]) -> n
     spacing = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).max()
     samples = [polygons.along(part, spacing / SAMPLES_PER_SIDE) for part in parts_px]
     corners = _refit(corners, np.concatenate(samples), size_px)
+    _refuse_bridges(corners, np.concatenate(samples), size_px)
     agreement = _agreement(corners, hull, size_px)
     if agreement < MIN_AGREEMENT:
         raise NoQuadError(
@@ -104,6 +109,7 @@ def quad_from_mask_outline(mask: np.ndarray, size_px: tuple[int, int]) -> np.nda
     if filled < MIN_FILLED:
         raise NoQuadError(f"fills {filled:.0%} of its convex hull: it is more than one card")
     corners = _refit(_four_sides(hull, size_px), points, size_px)
+    _refuse_bridges(corners, points, size_px)
     agreement = _agreement(corners, hull, size_px)
     if agreement < MIN_AGREEMENT:
         raise NoQuadError(f"is no quadrilateral: the nearest agrees with it to {agreement:.0%}")
@@ -179,11 +185,36 @@ def _fitted(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
         near = points[own]
         # Points on one spot have no direction: they must reach along half of the middle.
         if len(near) >= 2 and np.ptp(position[own]) >= 0.5 - CORNER_SHARE:
+            # A notch's flanks begin at the side, too: what lies off the most of it is left out.
+            off = np.abs(distance[own] - np.median(distance[own]))
+            kept = near[off <= max(3.0 * float(np.median(off)), 0.5)]
+            near = kept if len(kept) >= 2 else near
             centre = near.mean(axis=0)
             tangent = np.linalg.svd(near - centre, full_matrices=False)[2][0]
             start = centre
         lines.append((start, tangent))
     return np.array([_meet(lines[index - 1], lines[index]) for index in range(4)])
+
+
+def _refuse_bridges(corners: np.ndarray, points: np.ndarray, size_px: tuple[int, int]) -> None:
+    """Refuse a quad with a side along which next to nothing was drawn."""
+    on_border = _on_border(corners, size_px)
+    last = np.array(size_px) - 0.5
+    for side, (start, end) in enumerate(zip(corners, np.roll(corners, -1, axis=0), strict=True)):
+        length = float(np.linalg.norm(end - start))
+        if on_border[side] or length < DRAWN_BINS:
+            continue
+        tangent = (end - start) / length
+        middles = start + (np.arange(DRAWN_BINS)[:, None] + 0.5) / DRAWN_BINS * (end - start)
+        shown = ((middles >= -0.5) & (middles <= last)).all(axis=1)
+        offsets = points - start
+        near = np.abs(offsets @ [-tangent[1], tangent[0]]) < max(BAND_SHARE * length, 2.0)
+        bins = np.floor(offsets[near] @ tangent / length * DRAWN_BINS).astype(int)
+        drawn = np.isin(np.arange(DRAWN_BINS), bins)
+        if shown.sum() >= 5 and drawn[shown].mean() < MIN_DRAWN:
+            raise NoQuadError(
+                f"leaves {1 - drawn[shown].mean():.0%} of a side open: is it more than one card?"
+            )
 
 
 def _meet(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -189,7 +189,9 @@ def test_broken_paths_change_nothing_but_their_own_pixels():
 
 
 def test_an_unknown_engine_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no engine 'blender'; there are composited, traced, extended"):
+    with pytest.raises(
+        InputError, match="no engine 'blender'; there are composited, traced, extended"
+    ):
         render_source("blender", Wanted(1, 1, 1), tmp_path, None, tmp_path / "out", 1)
 
 

@@ -18,6 +18,7 @@ from meishi.data.importers.masks import Mask, pack
 from meishi.data.importers.nodes import Node, as_number, described, shortened
 from meishi.data.importers.opening import Source
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
+from meishi.geometry import polygons
 
 NAMED = ("annotation", "instances", "coco", "keypoints")
 LISTS = ("images", "annotations", "categories")
@@ -113,6 +114,14 @@ def _outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
     segmentation = node.at("segmentation")
     corners = _keypoints(node, needed=not segmentation.value)
     if corners is not None:
+        drawn = (
+            _parts(segmentation)
+            if segmentation.value and isinstance(segmentation.value, list)
+            else ()
+        )
+        if drawn and not _around(corners, np.concatenate(drawn)):
+            why = "keypoints and segmentation disagree: the outline goes beyond the four keypoints"
+            return refused(label, node.where, why)
         return Shape(label, node.where, "corners", (corners,), design=design)
     if isinstance(segmentation.value, dict):
         mask = _mask(segmentation, image)
@@ -159,6 +168,16 @@ def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
     if needed:
         keypoints.complain("expected four corners as x, y, visibility, none of visibility 0")
     return None
+
+
+def _around(corners: np.ndarray, outline: np.ndarray) -> bool:
+    """Tell whether an outline lies within four keypoints, but for a tenth of their size."""
+    hull = polygons.convex_hull(corners)
+    sides = np.roll(hull, -1, axis=0) - hull
+    normals = np.stack([-sides[:, 1], sides[:, 0]], axis=1)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    inward = ((outline[:, None] - hull) * normals).sum(axis=2)
+    return bool((inward > -0.1 * np.ptp(corners, axis=0).max()).all())
 
 
 def _mask(segmentation: Node, image: Node) -> Mask | None:

@@ -59,11 +59,9 @@ def _photo(
     tally.left_out["tags of whole images, no shapes"] += len(image.findall("tag"))
     shapes = join_groups(_shapes(image, where, size_px, faults))
     near, place = posixpath.dirname(name), f"{where} ({reference})"
-    # A project's export has a folder for each subset.
-    subset = image.get("subset")
-    first = posixpath.join(subset, reference) if subset else reference
-    other = reference if subset else None
-    return LabelledPhoto(first, near, place, tuple(shapes), size_px, other)
+    # CVAT puts pictures into images/, those of a project into a folder for each subset of it.
+    first = posixpath.join("images", image.get("subset") or "", reference)
+    return LabelledPhoto(first, near, place, tuple(shapes), size_px, reference)
 
 
 def _size(image: ET.Element, where: str, faults: list[str]) -> tuple[int, int] | None:

@@ -120,7 +120,10 @@ def _tracks(
                     f"{where}: frame {frame}: outside, keyframe: expected 0 or 1, got {flags}"
                 )
                 continue
-            outside[frame] = flags[0] == "1"
+            # A skeleton does not say that it is outside; all of its points do.
+            points = element.findall("points") if element.tag == "skeleton" else []
+            left = bool(points) and all(point.get("outside") == "1" for point in points)
+            outside[frame] = flags[0] == "1" or left
             if outside[frame]:
                 continue
             if flags[1] == "0":

@@ -12,7 +12,7 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from meishi.errors import InputError
 from meishi.images import SUFFIXES
@@ -139,14 +139,24 @@ def spellings(reference: str) -> list[str]:
     if SCHEME.match(reference):
         texts = []
     if SCHEME.match(reference) or reference.startswith("/data/"):
-        split = urlsplit(reference.replace("\\", "/"))
-        query = parse_qs(split.query).get("d")
-        # file://C:/x has the drive where the host would be
-        host = f"{split.netloc}/" if split.netloc.endswith(":") else ""
-        texts += query or [f"{host}{split.path}"]
+        texts += _beyond_host(reference.replace("\\", "/"))
     texts += [unquote(text) for text in texts]
     plain = [DRIVE.sub("", text.replace("\\", "/")) for text in texts]
     return [path for path in dict.fromkeys(plain) if path.strip("/")]
+
+
+def _beyond_host(url: str) -> list[str]:
+    """List the paths that a URL, or an address of Label Studio, may mean on a disk."""
+    scheme = SCHEME.match(url)
+    rest = url[scheme.end() :] if scheme else url
+    if scheme and not DRIVE.match(rest):  # file://C:/x has the drive where the host would be
+        rest = f"/{rest.partition('/')[2]}"
+    path, _, query = rest.partition("?")
+    if stored := parse_qs(query).get("d"):
+        return stored
+    # A bucket (s3://, gs://) knows neither queries nor fragments: ? and # belong to the name.
+    served = scheme is None or scheme[0].lower() in ("http://", "https://")
+    return [path.partition("#")[0]] if served else [rest, path]
 
 
 def _without_upload_prefix(path: str) -> str:

@@ -126,7 +126,7 @@ def _placed(
     for name in sorted(set(names) - by_name.keys()):
         if posixpath.splitext(name)[0] in stems:
             tally.left_out["pictures of the same name as a labelled one, left out"] += 1
-        elif empty_without_labels and posixpath.dirname(name) in folders:
+        elif empty_without_labels and source.chosen is None and posixpath.dirname(name) in folders:
             tally.left_out["pictures without a label file, taken as scenes without cards"] += 1
             placed.append((name, LabelledPhoto(name, "", source.place(name), ())))
         else:
@@ -226,7 +226,7 @@ def _scene(
     own = f"{name}-{version['photo'] if version else scene_id}"
     shared = photo.group or own
     cards = tuple(
-        Card(quads.to_relative(quad_px, (width, height)), shape.design or shared)
+        Card(quads.to_relative(quad_px, (width, height)), storable(shape.design or shared))
         for shape, quad_px in found
     )
     record = Record(
@@ -237,12 +237,17 @@ def _scene(
         width=width,
         height=height,
         cards=cards,
-        backgrounds=(photo.background or own,),
-        attributes={"cards": len(cards), "photo": file},
+        backgrounds=(storable(photo.background or own),),
+        attributes={"cards": len(cards), "photo": storable(file)},
     )
     wrong = records.faults(record)
     faults += [f"{photo.where}: {file}: {fault}" for fault in wrong]
     return None if wrong else record
+
+
+def storable(text: str) -> str:
+    """Spell out what is no Unicode: a file's name in another encoding, half a character."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _slug(stem: str) -> str:

@@ -118,7 +118,9 @@ def _zip(path: Path) -> Iterator[Source]:
     except _DAMAGE_OF_ARCHIVES as error:
         raise OpenError(f"{path}: no sound zip: {error}") from error
     with archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [
+            entry for entry in archive.infolist() if not entry.filename.endswith("/")
+        ]  # is_dir() fails where there is no name
         members = {}
         faults = []
         for entry in entries:

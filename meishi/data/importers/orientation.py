@@ -22,7 +22,10 @@ class OrientationError(InputError):
 
 def orientation(content: bytes) -> int:
     """Read the EXIF orientation of a sound picture file, 1 to 8; 1 when it states none."""
-    with Image.open(io.BytesIO(content), formats=images.FORMATS) as picture:
+    with (
+        images.own_pixel_limit(),
+        Image.open(io.BytesIO(content), formats=images.FORMATS) as picture,
+    ):
         value = picture.getexif().get(ExifTags.Base.Orientation, 1)
     return value if value in range(1, 9) else 1
 

@@ -121,7 +121,7 @@ def _shape(numbers: np.ndarray, label: tuple[str, ...], where: str, config: Conf
         return refused(
             label, where, f"{columns} numbers; expected a class and three points or more"
         )
-    if not config.known and columns in POSE_COLUMNS and _may_be_pose(numbers):
+    if columns in POSE_COLUMNS and _may_be_pose(numbers, tight=config.known):
         why = (
             f"{columns} numbers may be a polygon, or a box with four keypoints; add the data.yaml "
             "(kpt_shape stands in it for keypoints, names for both)"
@@ -143,10 +143,13 @@ def _pose(points: np.ndarray, label: tuple[str, ...], where: str) -> Shape:
     return Shape(label, where, "corners", (points[:, :2],))
 
 
-def _may_be_pose(numbers: np.ndarray) -> bool:
-    """Tell whether the numbers read as a box with four keypoints inside it."""
+def _may_be_pose(numbers: np.ndarray, tight: bool) -> bool:
+    """Tell whether the numbers read as a box with four keypoints inside it, or just inside it."""
     points = numbers[4:].reshape(4, -1)
     if points.shape[1] == 3 and not np.isin(points[:, 2], (0, 1, 2)).all():
         return False
     centre, size = numbers[:2], numbers[2:4]
+    if tight:
+        bounds = np.array([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
+        return bool((np.abs(bounds - [centre - size / 2, centre + size / 2]) < 0.05).all())
     return bool((np.abs(points[:, :2] - centre) <= size / 2 + 0.02).all())

@@ -17,7 +17,7 @@ from meishi.data.importers.opening import OpenError, Source
 
 LISTS = ("classes.txt", "obj.names")
 # A key `names`, also in quotes or in braces; class_names is another tool's.
-NAMES_KEY = re.compile(r"(?<![\w-])names[\"']?\s*:")
+NAMES_KEY = re.compile(r"(?<![\w-])(names|nc|kpt_shape)[\"']?\s*:")
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def _of_yaml(source: Source, name: str, faults: list[str]) -> Config | None:
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
         faults.append(f"{where}{line}: not YAML: {why}")
         return None
-    if not isinstance(value, dict) or "names" not in value:
+    if not isinstance(value, dict) or not {"names", "kpt_shape"} & value.keys():
         return None  # names of something else, deeper in a file of another tool
-    names = _names(value["names"])
+    names = _names(value.get("names", []))
     if names is None:
         faults.append(f"{where}: names: expected a list of texts, or numbers and texts")
         return None
