@@ -4,7 +4,7 @@ What each network says about one candidate is joined into its confidence; candid
 are then held against one another.
 """
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from meishi.geometry import quads
 
 SAME_CARD_IOU = 0.2  # two quads that overlap more show one card
 ALIKE_IOU = 0.3  # ... and more than this, one of them backs the other
+WITHIN = 0.8  # a quad of which more lies within another is printed on that card
+SURER = 1.5  # ... unless it is by this much the more confident: then the other is what it lies on
 SURE = 0.995  # a single score counts as no surer than this, nor less sure than 1 - SURE
 
 
@@ -48,6 +50,8 @@ def side_ratio(quad_px: np.ndarray) -> float:
 def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
     """Keep one quad of those that show one card: the most confident that the others agree with.
 
+    A panel or a picture printed on a card has four sides, too, but lies within the card's.
+
     Args:
         quads_px: N times (4, 2) in pixels.
         confidences: N, in [0, 1].
@@ -56,7 +60,7 @@ def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
         Indices of the kept quads, the most confident first.
     """
     ious = np.eye(len(quads_px))
-    extents = [(quad_px.min(axis=0), quad_px.max(axis=0)) for quad_px in quads_px]
+    extents = [_extent(quad_px) for quad_px in quads_px]
     for first, second in combinations(range(len(quads_px)), 2):
         if _meet(extents[first], extents[second]):  # a tenth of the time of an IoU
             iou = quads.iou(quads_px[second], quads_px[first])
@@ -66,7 +70,33 @@ def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
     for index in np.argsort(-backed, kind="stable"):
         if all(ious[index, other] < SAME_CARD_IOU for other in kept):
             kept.append(int(index))
-    return sorted(kept, key=lambda index: -confidences[index])
+    kept.sort(key=lambda index: -confidences[index])
+    printed = _printed([quads_px[index] for index in kept], [confidences[index] for index in kept])
+    return [index for place, index in enumerate(kept) if place not in printed]
+
+
+def _printed(quads_px: list[np.ndarray], confidences: list[float]) -> set[int]:
+    """Name the quads that lie alone within another: of two or more, the other may be the ground."""
+    within: dict[int, list[int]] = {}
+    for inner, outer in permutations(range(len(quads_px)), 2):
+        if _lies_within(quads_px[inner], quads_px[outer]):
+            within.setdefault(outer, []).append(inner)
+    return {
+        inners[0]
+        for outer, inners in within.items()
+        if len(inners) == 1 and confidences[inners[0]] <= SURER * confidences[outer]
+    }
+
+
+def _lies_within(inner_px: np.ndarray, outer_px: np.ndarray) -> bool:
+    area = quads.area(inner_px)
+    if area >= quads.area(outer_px) or not _meet(_extent(inner_px), _extent(outer_px)):
+        return False
+    return quads.intersection(inner_px, outer_px) > WITHIN * area
+
+
+def _extent(quad_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return quad_px.min(axis=0), quad_px.max(axis=0)
 
 
 def _meet(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> bool:

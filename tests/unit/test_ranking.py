@@ -68,5 +68,27 @@ def test_a_quad_that_two_others_agree_with_beats_a_slightly_surer_one_that_stand
     assert ranking.distinct(list(halves), [0.6, 0.6, 0.95]) == [2]
 
 
+CARD, PRINT = rectangle(0, 0, 90, 50), rectangle(60, 10, 20, 25)
+
+
+@pytest.mark.parametrize("confidence", [0.3, 0.6, 0.89])
+def test_what_lies_within_a_card_is_printed_on_it(confidence):
+    assert ranking.distinct([PRINT, CARD], [confidence, 0.6]) == [1]
+
+
+def test_a_quad_that_reaches_a_little_over_the_card_still_lies_within():
+    assert ranking.distinct([rectangle(73, 10, 20, 25), CARD], [0.5, 0.6]) == [1]
+    assert ranking.distinct([rectangle(75, 10, 20, 25), CARD], [0.5, 0.6]) == [1, 0]
+
+
+def test_a_much_surer_quad_lies_on_what_surrounds_it():
+    assert ranking.distinct([PRINT, CARD], [0.91, 0.6]) == [0, 1]
+
+
+def test_two_within_one_may_be_cards_on_a_sheet():
+    other = rectangle(10, 10, 20, 25)
+    assert ranking.distinct([PRINT, CARD, other], [0.5, 0.6, 0.4]) == [1, 0, 2]
+
+
 def test_no_quads_are_none():
     assert ranking.distinct([], []) == []
