@@ -21,7 +21,7 @@ from meishi.data.importers.locating import is_remote, local_path
 from meishi.data.importers.registry import READERS
 from meishi.data.manifest import write_source
 from meishi.data.records import Record
-from meishi.errors import InputError, summary
+from meishi.errors import InputError
 
 THUMBNAIL_PX = 240
 COLUMNS, MAX_THUMBNAILS = 6, 60
@@ -101,7 +101,9 @@ def _checked(
             found.thumbnails.append(contact_sheet.tile(image, record.quads, THUMBNAIL_PX))
         yield record, content
     if faults:
-        raise AddError(f"{export}: refused, faults: {len(faults)}\n{summary(faults)}")
+        # All of them: who mends an export in a tool wants to do so once.
+        listed = "\n".join(faults)
+        raise AddError(f"{export}: refused, faults: {len(faults)}\n{listed}")
 
 
 def _report(found: _Found, tally: Tally) -> list[str]:

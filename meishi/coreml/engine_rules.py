@@ -71,13 +71,15 @@ def reasons(operation) -> Iterator[str]:
 
 
 def constant(operation, name: str):
-    """Return a constant input's value; None if there is none or it is computed."""
+    """Return a constant input's value; None if there is none, or no array of it."""
     part = operation.inputs.get(name)
     if part is None:
         return None
     if isinstance(part, list | tuple):
         values = [expanded(item) for item in part]
-        return None if any(value is None for value in values) else np.asarray(values)
+        if any(value is None for value in values) or len({np.shape(v) for v in values}) > 1:
+            return None  # computed, or of several shapes, as what a loop starts with
+        return np.asarray(values)
     return expanded(part)
 
 

@@ -1,7 +1,8 @@
 """What a Core ML model holds, without running it: for reading, and to see what would refuse it.
 
-Multiply-adds are those of convolutions and of products with constant matrices, from the shapes that
-the program declares; where a shape is not fixed they are left out and the count says so.
+Multiply-adds are those of convolutions, matrix products, attention and recurrent layers, from the
+shapes that the program declares; where a shape is not fixed they are left out and the count says
+so. It says so of loops, too, whose body counts once.
 """
 
 import math
@@ -18,6 +19,9 @@ from meishi.coreml.package import read_spec
 from meishi.coreml.runtime import metadata_of, parts, refusal
 
 Shape = tuple[int, ...]
+WINDOWS = ("conv", "conv_transpose", "linear")
+RECURRENT = ("lstm", "gru", "rnn")
+ATTENTION = "scaled_dot_product_attention"
 
 
 def inspect(path: Path | str) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def _model(spec) -> dict[str, Any]:
         return row
     operations = list(checks.operations(spec, checks.function_name(spec)))
     counts = Counter(operation.type for operation in operations)
-    macs, open_layers = _macs(operations)
+    macs, open_layers = _macs(operations, _inputs(spec))
     return row | {
         "operations": {kind: n for kind, n in sorted(counts.items()) if kind not in CONSTANTS},
         "unknown_operations": checks.unknown_operations(spec),
@@ -102,38 +106,60 @@ def _weights(operations) -> int:
     return total
 
 
-def _macs(operations) -> tuple[int, list[str]]:
-    shapes = {output.name: _shape(output) for part in operations for output in part.outputs}
+def _inputs(spec):
+    function = spec.mlProgram.functions.get(checks.function_name(spec))
+    return function.inputs if function else ()
+
+
+def _macs(operations, inputs) -> tuple[int, list[str]]:
+    shapes = {part.name: _shape(part) for part in inputs}
+    shapes |= {output.name: _shape(output) for part in operations for output in part.outputs}
+    constants = (part for part in operations if part.type == "const")
+    true = {part.outputs[0].name for part in constants if _holds_true(part.attributes["val"])}
     total, unknown = 0, []
     for operation in operations:
-        if operation.type not in ("conv", "conv_transpose", "linear", "matmul"):
-            continue
-        count = _product(operation, shapes)
+        count = _product(operation, shapes, true)
         total += count or 0
         if count is None:
             unknown.append(operation.outputs[0].name)
     return total, unknown
 
 
-def _product(operation, shapes: dict[str, Shape | None]) -> int | None:
-    """Multiply-adds of one layer; None if a shape is open."""
+def _holds_true(value) -> bool:
+    return list(value.immediateValue.tensor.bools.values) == [True]
 
-    def shape(name: str) -> Shape | None:
-        given = operation.inputs[name].arguments
-        return shapes.get(given[0].name) if given else None
 
+def _product(operation, shapes: dict[str, Shape | None], true: set[str]) -> int | None:
+    """Multiply-adds of one operation; None if they cannot be told."""
+    kind = operation.type
+    if kind not in (*WINDOWS, *RECURRENT, ATTENTION, "matmul", "einsum", "while_loop"):
+        return 0
+    given = {
+        name: shapes.get(part.arguments[0].name)
+        for name, part in operation.inputs.items()
+        if part.arguments
+    }
+    named = [shape for name, shape in given.items() if name.startswith("weight")]
+    weights = [shape for shape in named if shape is not None]
     out = _shape(operation.outputs[0])
-    weight = shape("y" if operation.type == "matmul" else "weight")
-    if operation.type == "conv_transpose":
-        out = shape("x")  # each of its values goes through the kernel once
-    if out is None or weight is None:
+    if kind in ("einsum", "while_loop") or out is None or len(weights) < len(named):
         return None
-    if operation.type == "matmul":
-        turned = operation.inputs["transpose_y"].arguments
-        flag = turned[0].value.immediateValue.tensor.bools.values if turned else []
-        axis = -1 if list(flag) == [True] or len(weight) == 1 else -2
-        return math.prod(out) * weight[axis]
-    return math.prod(out) * math.prod(weight[1:])
+    if kind in WINDOWS:
+        # Each value that goes into a transposed convolution goes through the kernel once.
+        places = given.get("x") if kind == "conv_transpose" else out
+        return None if places is None else math.prod(places) * math.prod(weights[0][1:])
+    if kind in RECURRENT:
+        steps = given.get("x")
+        return None if steps is None else math.prod(steps[:2]) * sum(map(math.prod, weights))
+    if kind == ATTENTION:
+        query, key = given.get("query"), given.get("key")
+        return None if not query or not key else key[-2] * (math.prod(query) + math.prod(out))
+    other = given.get("y")
+    if other is None:
+        return None
+    arguments = operation.inputs["transpose_y"].arguments
+    turned = any(a.name in true or _holds_true(a.value) for a in arguments)
+    return math.prod(out) * other[-1 if turned or len(other) == 1 else -2]
 
 
 def _shape(output) -> Shape | None:

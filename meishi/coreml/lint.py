@@ -108,12 +108,8 @@ def _program(spec, weights: Path, path: Path) -> list[Finding]:
             program = load_program(spec, spec.specificationVersion, str(weights))
     except Exception as error:  # coremltools raises whatever; the caller gets one kind
         raise InputError(f"{path}: the program cannot be read: {error}") from error
-    operations = [
-        operation
-        for function in program.functions.values()
-        for operation in _walk(function)
-        if operation.op_type not in _LEFT_OUT
-    ]
+    function = program.functions[checks.function_name(spec)]
+    operations = [op for op in _walk(function) if op.op_type not in _LEFT_OUT]
     found = [
         Finding(path.name, operation.outputs[0].name, operation.op_type, reason)
         for operation in operations

@@ -1,10 +1,14 @@
 """Card layouts: business cards, adverts, identity, bank and trading cards."""
 
+from datetime import datetime
+
 import numpy as np
 from PIL import Image
 
 from meishi.scenes.pen import Pen
 from meishi.scenes.surfaces import random_colour
+
+LATEST = datetime(2026, 1, 1)  # of dates; Faker's own is now, and a scene depends on no clock
 
 
 def business(pen: Pen) -> None:
@@ -94,7 +98,7 @@ def identity(pen: Pen) -> None:
     for value in (
         pen.words.last_name(),
         pen.words.first_name(),
-        pen.words.date(),
+        pen.words.date(end_datetime=LATEST),
         pen.words.city(),
     ):
         y += pen.text(x, y, value.upper(), 0.065, True) + pen.text(x, y + 0.08, "──── ───", 0.03)

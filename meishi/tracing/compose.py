@@ -121,19 +121,9 @@ def compose(
         parts += hands.hold(rng, cards[0].placed.corners_mm, cards[0].thickness_mm)
     lamp, hard = _lamp(rng, stage.surroundings)
     view = view_of(camera)
-    parts += _shade(rng, view)
-    shoot = partial(
-        tracer.trace,
-        view=view,
-        lens=_lens(rng, view),
-        surroundings=stage.surroundings,
-        lamp=lamp,
-        samples=SAMPLES,
-        seed=_seed(rng),
-    )
-    linear = shoot(parts, desk)
-    if sleeved := bool(cards) and _happens(rng, setting.sleeved):
-        linear = sleeves.cover(linear, [_sleeve(rng, c) for c in cards], parts, desk, view, shoot)
+    parts += hands.shade(rng, view)
+    sleeved = bool(cards) and _happens(rng, setting.sleeved)
+    linear = _trace(rng, parts, desk, view, stage, lamp, cards if sleeved else [])
     picture, names = photo.develop(rng, linear)
     quads_px = [camera.project(card.corners_mm()) for card in cards]
     attributes = {
@@ -157,6 +147,32 @@ def compose(
 def _happens(rng: np.random.Generator, share: float) -> bool:
     """Draw whether; nothing is drawn for what never happens."""
     return share > 0 and bool(rng.random() < share)
+
+
+def _trace(
+    rng: np.random.Generator,
+    parts: list[Part],
+    desk: Part,
+    view: View,
+    stage: Stage,
+    lamp: Lamp | None,
+    sleeved: list[Laid],
+) -> np.ndarray:
+    """Trace all parts, then the sleeves of cards over them: (H, W, 3) float32, linear."""
+    shoot = partial(
+        tracer.trace,
+        view=view,
+        lens=_lens(rng, view),
+        surroundings=stage.surroundings,
+        lamp=lamp,
+        samples=SAMPLES,
+        seed=_seed(rng),
+    )
+    linear = shoot(parts, desk)
+    if not sleeved:
+        return linear
+    clear = [_sleeve(rng, card) for card in sleeved]
+    return sleeves.cover(linear, clear, parts, desk, view, shoot)
 
 
 def _sleeve(rng: np.random.Generator, card: Laid) -> Part:
@@ -238,20 +254,3 @@ def _lens(rng: np.random.Generator, view: View) -> tracer.Lens:
     """Focus on the cards, or a little beside them."""
     focus = view.depth_mm(np.zeros(3)) * (1 if rng.random() < 0.85 else rng.uniform(0.8, 1.25))
     return tracer.Lens(float(focus), OPENINGS[int(rng.integers(len(OPENINGS)))])
-
-
-def _shade(rng: np.random.Generator, view: View) -> list[Part]:
-    """Hold the phone that takes the photo, and an arm, into the light."""
-    if rng.random() < 0.4:
-        return []
-    right, down, forward = view.rotation
-    centre = view.centre_mm - forward * rng.uniform(8, 40)
-    half = np.array([rng.uniform(34, 42), rng.uniform(70, 82)])
-    rim = [centre + right * x * half[0] + down * y * half[1] for x, y in
-           ((-1, -1), (1, -1), (1, 1), (-1, 1))]  # fmt: skip
-    dark = Material(np.array([18.0, 18, 20]))
-    arm = centre + down * rng.uniform(40, 90) + right * rng.uniform(-60, 60)
-    elbow = arm + down * 260 - forward * 60
-    path = np.linspace(arm, elbow, 12)
-    sleeve = Part(meshes.tube(path, np.linspace(38, 55, 12)), Material(rng.uniform(20, 180, 3)))
-    return [Part(meshes.patch(np.array(rim)), dark), sleeve]

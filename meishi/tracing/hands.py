@@ -1,4 +1,4 @@
-"""Hands that hold a card: fingers beneath it, a thumb over one of its edges, a palm."""
+"""Hands that hold a card, fingers beneath it, a thumb over one of its edges; and the phone."""
 
 import numpy as np
 
@@ -6,6 +6,7 @@ from meishi.scenes.hands import SKINS
 from meishi.scenes.surfaces import noise
 from meishi.tracing import meshes
 from meishi.tracing.solids import Material, Part
+from meishi.tracing.view import View
 
 CAP = np.linspace(0, np.pi / 2, 7)
 
@@ -55,6 +56,23 @@ def hold(rng: np.random.Generator, corners_mm: np.ndarray, thickness_mm: float) 
     root = palm + np.append(slide * 2 + inwards * 10, -12)
     nail = rng.random() < 0.8
     return parts + _finger([root, knuckle, tip], radius, skin, -1.0 if nail else None)
+
+
+def shade(rng: np.random.Generator, view: View) -> list[Part]:
+    """Hold the phone that takes the photo, and an arm, into the light."""
+    if rng.random() < 0.4:
+        return []
+    right, down, forward = view.rotation
+    centre = view.centre_mm - forward * rng.uniform(8, 40)
+    half = np.array([rng.uniform(34, 42), rng.uniform(70, 82)])
+    rim = [centre + right * x * half[0] + down * y * half[1] for x, y in
+           ((-1, -1), (1, -1), (1, 1), (-1, 1))]  # fmt: skip
+    dark = Material(np.array([18.0, 18, 20]))
+    arm = centre + down * rng.uniform(40, 90) + right * rng.uniform(-60, 60)
+    elbow = arm + down * 260 - forward * 60
+    path = np.linspace(arm, elbow, 12)
+    sleeve = Part(meshes.tube(path, np.linspace(38, 55, 12)), Material(rng.uniform(20, 180, 3)))
+    return [Part(meshes.patch(np.array(rim)), dark), sleeve]
 
 
 def _skin(rng: np.random.Generator) -> Material:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi.scenes.compose import SIZE_PX, Scene
+from meishi.scenes.compose import Scene
+from meishi.scenes.placement import SIZE_PX
 from meishi.scenes.render import Drawn, World
 
 

@@ -77,6 +77,14 @@ def test_an_export_with_a_fault_writes_nothing(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export"]
 
 
+def test_every_fault_of_an_export_is_listed(tmp_path):
+    faulty = [{"label": "card", "points": [[1, 1], [2, 2]]} for _ in range(45)]
+    export(tmp_path / "export", faulty)
+    with pytest.raises(AddError, match="refused, faults: 45") as refused:
+        add(tmp_path)
+    assert len(str(refused.value).splitlines()) == 46
+
+
 def test_a_folder_that_exists_is_not_replaced(tmp_path):
     export(tmp_path / "export")
     (tmp_path / "photos").mkdir()

@@ -1,5 +1,7 @@
 """Scenes of the extended series: upright frames, clear sleeves, more scripts."""
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,10 +10,10 @@ from hypothesis import strategies as st
 from meishi.errors import InputError
 from meishi.geometry import quads
 from meishi.rendering import Wanted, render_source
-from meishi.scenes import surfaces
+from meishi.scenes import layouts, surfaces
 from meishi.scenes.artwork import SCRIPTS, draw_design
 from meishi.scenes.camera import look_at
-from meishi.scenes.pen import COMMON_FACES, FACES, faker, font
+from meishi.scenes.pen import COMMON_FACES, FACES, Pen, faker, font
 from meishi.scenes.placement import SIZE_PX
 from meishi.tracing import light, meshes, sleeves
 from meishi.tracing.compose import Setting, Stage, compose
@@ -123,3 +125,19 @@ def test_no_weights_belong_to_extended_scenes(tmp_path):
     weights.write_bytes(b"")
     with pytest.raises(InputError, match="no weights belong to extended scenes"):
         render_source("extended", Wanted(2, 1, 3), tmp_path, weights, tmp_path / "out", 1)
+
+
+def test_no_card_depends_on_the_clock(monkeypatch):
+    def drawn():
+        pen = Pen(np.random.default_rng(5), (85.6, 54.0), [], {"en_US": 1.0})
+        layouts.identity(pen)
+        return pen.image()
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2035, 6, 1, tzinfo=tz)
+
+    before = drawn()
+    monkeypatch.setattr("faker.providers.date_time.datetime", Later)
+    np.testing.assert_array_equal(before, drawn())

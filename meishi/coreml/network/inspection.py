@@ -1,7 +1,8 @@
 """What a neural network holds: layers, weights, how they are compressed, multiply-adds.
 
-Multiply-adds are those of convolutions and of products with constant matrices, at the default size
-of the inputs: the network is walked once on zeros to know the size of every value.
+Multiply-adds are those of convolutions and of matrix products, at the default size of the inputs:
+the network is walked once on zeros to know the size of every value. Recurrent layers are named as
+left out.
 """
 
 import math
@@ -18,6 +19,7 @@ from meishi.coreml.network.network import NeuralNetwork, network_of, unknown_lay
 from meishi.coreml.network.parameters import compression, stored
 from meishi.errors import InputError
 
+UNCOUNTED = ("simpleRecurrent", "gru", "uniDirectionalLSTM", "biDirectionalLSTM")
 _MOST = 2**28  # values of an input that is made only to count: one of float32 takes 1 GB
 
 
@@ -67,15 +69,18 @@ def _macs(spec) -> tuple[int, list[str]]:
     if wide:
         return 0, [f"(the network cannot be walked: inputs {wide} are too large)"]
     counts: list[int] = []
+    unknown: list[str] = []
 
     def observe(layer, inputs, outputs) -> None:
         counts.append(_product(layer, inputs, outputs))
+        if layer.WhichOneof("layer") in UNCOUNTED:
+            unknown.append(layer.name)
 
     try:
         NeuralNetwork.from_spec(spec, "").shapes(observe)
     except (InputError, ValueError, IndexError) as error:
         return sum(counts), [f"(the network cannot be walked: {error})"]
-    return sum(counts), []
+    return sum(counts), unknown
 
 
 def _product(layer, inputs: list, outputs: list) -> int:

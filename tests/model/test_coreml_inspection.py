@@ -1,0 +1,98 @@
+"""What `meishi inspect` counts, against counts by hand, and what it says that it leaves out."""
+
+import numpy as np
+import pytest
+
+from meishi.coreml.inspection import inspect
+from tests.model.coreml_programs import random, save
+
+pytestmark = pytest.mark.tf
+ZEROS = np.zeros((1, 8), np.float32)
+
+
+def small(*shape):
+    return random(*shape).astype(np.float32)
+
+
+def lstm(mb, x):
+    weights = {"weight_ih": small(32, 4), "weight_hh": small(32, 8)}
+    return mb.lstm(x=x, initial_h=ZEROS, initial_c=ZEROS, **weights, name="layer")[0]
+
+
+def gru(mb, x):
+    return mb.gru(
+        x=x, initial_h=ZEROS, weight_ih=small(24, 4), weight_hh=small(24, 8), name="layer"
+    )[0]
+
+
+def loop(mb, x):
+    return mb.while_loop(
+        _cond=lambda i, h: mb.less(x=i, y=np.int32(5)),
+        _body=lambda i, h: (mb.add(x=i, y=np.int32(1)), mb.add(x=h, y=x)),
+        loop_vars=(np.int32(0), small(1, 3)),
+        name="layer",
+    )[1]
+
+
+COUNTED = {
+    "a transposed convolution of an input": (
+        lambda mb, x: mb.conv_transpose(x=x, weight=small(8, 4, 4, 4), strides=[2, 2]),
+        [small(1, 8, 4, 4)],
+        8 * 4 * 4 * 4 * 4 * 4,
+    ),
+    "a product of inputs": (
+        lambda mb, a, b: mb.matmul(x=a, y=b),
+        [small(1, 50, 32), small(1, 32, 60)],
+        50 * 60 * 32,
+    ),
+    "a product of inputs, the second turned": (
+        lambda mb, a, b: mb.matmul(x=a, y=b, transpose_y=True),
+        [small(1, 50, 32), small(1, 60, 32)],
+        50 * 60 * 32,
+    ),
+    "an LSTM": (lstm, [small(5, 1, 4)], 5 * 32 * (4 + 8)),
+    "a GRU": (gru, [small(5, 1, 4)], 5 * 24 * (4 + 8)),
+    "attention": (
+        lambda mb, q, k: mb.scaled_dot_product_attention(query=q, key=k, value=k),
+        [small(1, 2, 16, 8), small(1, 2, 10, 8)],
+        2 * 16 * 10 * 8 * 2,
+    ),
+}
+
+
+def described(tmp_path, function, values):
+    return inspect(save(tmp_path / "net.mlpackage", function, values, 18))
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_multiply_adds_are_those_of_a_count_by_hand(tmp_path, name):
+    function, values, macs = COUNTED[name]
+    (model,) = described(tmp_path, function, values)["models"]
+    assert model["macs"] == macs and model["macs_unknown"] == []
+
+
+def test_a_loop_that_starts_with_constants_of_several_shapes_is_read(tmp_path):
+    found = described(tmp_path, loop, [small(1, 3)])
+    assert len(found["models"][0]["macs_unknown"]) == 1  # its body would count once
+    assert any("control flow" in finding["reason"] for finding in found["lint"]["findings"])
+
+
+def test_only_the_function_that_runs_is_linted(tmp_path):
+    from coremltools.models.utils import MultiFunctionDescriptor, save_multifunction
+
+    paths = [
+        save(tmp_path / f"{name}.mlpackage", function, [small(1, 4)], 18)
+        for name, function in (
+            ("first", lambda mb, x: mb.relu(x=x)),
+            ("second", lambda mb, x: mb.sin(x=mb.relu(x=x))),
+        )
+    ]
+    both = MultiFunctionDescriptor()
+    for path in paths:
+        both.add_function(str(path), "main", path.stem)
+    both.default_function_name = "first"
+    save_multifunction(both, str(tmp_path / "both.mlpackage"))
+    found = inspect(tmp_path / "both.mlpackage")
+    assert found["function"] == "first"
+    reasons = [finding["reason"] for finding in found["lint"]["findings"]]
+    assert any("as 1 operations do" in reason for reason in reasons)
