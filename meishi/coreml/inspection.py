@@ -19,7 +19,7 @@ from meishi.coreml.package import read_spec
 from meishi.coreml.runtime import metadata_of, parts, refusal
 
 Shape = tuple[int, ...]
-WINDOWS = ("conv", "conv_transpose", "linear")
+WEIGHTED = ("conv", "conv_transpose", "linear")
 RECURRENT = ("lstm", "gru", "rnn")
 ATTENTION = "scaled_dot_product_attention"
 
@@ -132,7 +132,7 @@ def _holds_true(value) -> bool:
 def _product(operation, shapes: dict[str, Shape | None], true: set[str]) -> int | None:
     """Multiply-adds of one operation; None if they cannot be told."""
     kind = operation.type
-    if kind not in (*WINDOWS, *RECURRENT, ATTENTION, "matmul", "einsum", "while_loop"):
+    if kind not in (*WEIGHTED, *RECURRENT, ATTENTION, "matmul", "einsum", "while_loop"):
         return 0
     given = {
         name: shapes.get(part.arguments[0].name)
@@ -144,7 +144,7 @@ def _product(operation, shapes: dict[str, Shape | None], true: set[str]) -> int 
     out = _shape(operation.outputs[0])
     if kind in ("einsum", "while_loop") or out is None or len(weights) < len(named):
         return None
-    if kind in WINDOWS:
+    if kind in WEIGHTED:
         # Each value that goes into a transposed convolution goes through the kernel once.
         places = given.get("x") if kind == "conv_transpose" else out
         return None if places is None else math.prod(places) * math.prod(weights[0][1:])

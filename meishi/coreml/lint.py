@@ -108,7 +108,9 @@ def _program(spec, weights: Path, path: Path) -> list[Finding]:
             program = load_program(spec, spec.specificationVersion, str(weights))
     except Exception as error:  # coremltools raises whatever; the caller gets one kind
         raise InputError(f"{path}: the program cannot be read: {error}") from error
-    function = program.functions[checks.function_name(spec)]
+    function = program.functions.get(checks.function_name(spec))
+    if function is None:
+        raise InputError(f"{path}: its program has no function")
     operations = [op for op in _walk(function) if op.op_type not in _LEFT_OUT]
     found = [
         Finding(path.name, operation.outputs[0].name, operation.op_type, reason)

@@ -66,8 +66,9 @@ def quad_from_outline(parts_px: list[np.ndarray], size_px: tuple[int, int]) -> n
     corners = _four_sides(hull, size_px)
     spacing = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).max()
     samples = [polygons.along(part, spacing / SAMPLES_PER_SIDE) for part in parts_px]
-    corners = _refit(corners, np.concatenate(samples), size_px)
-    _refuse_bridges(corners, np.concatenate(samples), size_px)
+    points = np.concatenate(samples)
+    corners = _refit(corners, points, size_px)
+    _refuse_bridges(corners, points, size_px)
     agreement = _agreement(corners, hull, size_px)
     if agreement < MIN_AGREEMENT:
         raise NoQuadError(

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from meishi.coreml.inspection import inspect
+from meishi.coreml.lint import lint_package
+from meishi.coreml.toolkit import ct
+from meishi.errors import InputError
 from tests.model.coreml_programs import random, save
 
 pytestmark = pytest.mark.tf
@@ -96,3 +99,13 @@ def test_only_the_function_that_runs_is_linted(tmp_path):
     assert found["function"] == "first"
     reasons = [finding["reason"] for finding in found["lint"]["findings"]]
     assert any("as 1 operations do" in reason for reason in reasons)
+
+
+def test_a_program_without_a_function_is_refused(tmp_path):
+    path = save(tmp_path / "net.mlpackage", lambda mb, x: mb.relu(x=x), [small(1, 4)], 18)
+    (file,) = path.rglob("*.mlmodel")
+    spec = ct.proto.Model_pb2.Model.FromString(file.read_bytes())
+    spec.mlProgram.functions.clear()
+    file.write_bytes(spec.SerializeToString())
+    with pytest.raises(InputError, match="function"):
+        lint_package(path)

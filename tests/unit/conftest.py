@@ -19,3 +19,9 @@ def scene(template, tmp_path):
 
     with opened(template, tmp_path) as scene:
         yield scene
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Trace one path a pixel: a coarse picture of the same scene."""
+    monkeypatch.setattr("meishi.tracing.compose.SAMPLES", 1)

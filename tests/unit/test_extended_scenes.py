@@ -30,12 +30,6 @@ def designs():
     return [draw_design(f"f{i}", np.random.default_rng([4, i]), [], SCRIPTS) for i in range(4)]
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """One path a pixel: a coarse picture of the same scene."""
-    monkeypatch.setattr("meishi.tracing.compose.SAMPLES", 1)
-
-
 def draw(designs, seed, setting):
     rng = np.random.default_rng([6, seed])
     stage = Stage(surfaces.paint(rng)[1], light.painted(rng), 0.0)

@@ -132,12 +132,6 @@ def designs():
     return [draw_design(f"d{i}", np.random.default_rng([4, i]), [], WIDE) for i in range(6)]
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """One path a pixel: a coarse picture of the same scene."""
-    monkeypatch.setattr("meishi.tracing.compose.SAMPLES", 1)
-
-
 def draw(designs, seed):
     rng = np.random.default_rng([6, seed])
     stage = Stage(surfaces.paint(rng)[1], light.painted(rng), 4.0 if seed % 2 else 0.0)
