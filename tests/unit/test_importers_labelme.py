@@ -147,8 +147,8 @@ def test_a_half_turn_in_exif_cannot_be_decided(tmp_path, turn):
     assert f"EXIF orientation {turn}, and the stated size fits" in message
 
 
-def test_a_broken_file_beside_a_picture_is_refused_another_left_out(tmp_path):
-    files = {"b.json": "{", "b.jpg": picture(seed=1), "settings.json": "{"}
+def test_a_broken_file_is_refused_one_of_another_kind_left_out(tmp_path):
+    files = {"b.json": "{", "b.jpg": picture(seed=1), "settings.json": {"theme": "dark"}}
     message = refusal(export(tmp_path, files=files), "labelme")
     assert "b.json: no labelme file: not JSON" in message and "settings" not in message
 

@@ -15,7 +15,7 @@ import numpy as np
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.masks import Mask, pack
-from meishi.data.importers.nodes import Node, as_number, described, shortened
+from meishi.data.importers.nodes import MalformedError, Node, as_number, described, shortened
 from meishi.data.importers.opening import Source
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
 from meishi.geometry import polygons
@@ -34,7 +34,16 @@ def _why_not(value: Any) -> str | None:
     if not isinstance(value, dict):
         return f"expected keys and values, got {described(value)}"
     missing = [key for key in LISTS if not isinstance(value.get(key), list)]
-    return f"no list {', '.join(missing)}" if missing else None
+    why = f"no list {', '.join(missing)}"
+    if missing and "annotations" in value and ("categories" in value or _of_categories(value)):
+        raise MalformedError(why)
+    return why if missing else None
+
+
+def _of_categories(value: dict) -> bool:
+    """Tell whether annotations have categories; captions have none."""
+    rows = value["annotations"] if isinstance(value["annotations"], list) else []
+    return any(isinstance(row, dict) and "category_id" in row for row in rows)
 
 
 def _named(name: str) -> bool:

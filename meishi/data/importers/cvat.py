@@ -14,7 +14,7 @@ from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
 from meishi.data.importers.cvat_video import clip_names, video_photos
 from meishi.data.importers.label_files import pictures, xml_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
-from meishi.data.importers.nodes import parse_number
+from meishi.data.importers.nodes import MalformedError, parse_number
 from meishi.data.importers.opening import Source
 
 
@@ -38,9 +38,9 @@ def _why_not(root: ET.Element) -> str | None:
         return f"its root is <{root.tag}>, expected <annotations>"
     version = root.findtext("version")
     if version is not None and version.strip() != "1.1":
-        return f"version {version!r}; 1.1 is read"
+        raise MalformedError(f"version {version!r}; 1.1 is read")
     if root.find("track") is not None and root.find("image") is not None:
-        return "it holds images and tracks of a video; export one of them"
+        raise MalformedError("it holds images and tracks of a video; export one of them")
     return None
 
 

@@ -1,7 +1,8 @@
 """Which JSON and XML files of a source are label files.
 
 A file of another kind is left out and counted, unless something names it as one: the user, its
-name, or a picture of the same name beside it. Then it is refused by name.
+name, or a picture of the same name beside it. Then it is refused by name. So is a file that cannot
+be parsed, or is a label file with a part missing: its records would be lost.
 """
 
 import posixpath
@@ -14,6 +15,8 @@ from meishi.data.importers.labelled import Tally
 from meishi.data.importers.nodes import MalformedError, load_json, load_xml
 from meishi.data.importers.opening import OpenError, Source
 from meishi.images import SUFFIXES
+
+MAX_OTHERS_TOLD = 3
 
 
 def json_files(
@@ -29,9 +32,10 @@ def json_files(
     Args:
         source: where.
         kind: what messages call them, such as "COCO annotation".
-        why_not: says in words why a parsed file is none; None for one.
+        why_not: says in words why a parsed file is none, None for one; raises MalformedError for
+            one that is damaged.
         named: tells whether a name marks a file as one.
-        faults: receives the files that are named as one and are none.
+        faults: receives files that are damaged, or named as one and none.
         tally: counts the others.
     """
     yield from _files(source, (".json",), kind, load_json, why_not, named, faults, tally)
@@ -60,13 +64,14 @@ def _files(
     tally: Tally,
 ) -> Iterator[tuple[str, Any]]:
     count, before = 0, len(faults)
+    others: list[str] = []
     for name in source.with_suffix(*suffixes):
-        value = None
         try:
             value = load(source.read(name))
             why = why_not(value)
         except (MalformedError, OpenError) as error:
-            why = str(error)
+            faults.append(f"{source.place(name)}: no {kind}: {error}; mend it, or take it out")
+            continue
         if why is None:
             count += 1
             yield name, value
@@ -74,8 +79,10 @@ def _files(
             faults.append(f"{source.place(name)}: no {kind}: {why}")
         else:
             tally.left_out[f"{suffixes[0]} files that are no {kind}"] += 1
+            others.append(f"; {name}: {why}")
     if not count and len(faults) == before:
-        faults.append(f"{source.path}: no {kind} in it (*{', *'.join(suffixes)})")
+        told = "".join(others[:MAX_OTHERS_TOLD])
+        faults.append(f"{source.path}: no {kind} in it (*{', *'.join(suffixes)}){told}")
 
 
 def pictures(source: Source) -> list[str]:

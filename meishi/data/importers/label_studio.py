@@ -19,7 +19,7 @@ from meishi.data.importers.label_files import json_files
 from meishi.data.importers.label_studio_min import full_tasks, is_min
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.masks import pack
-from meishi.data.importers.nodes import Node, described, shortened
+from meishi.data.importers.nodes import MalformedError, Node, described, shortened
 from meishi.data.importers.opening import Source
 from meishi.data.importers.rle import RleError
 from meishi.geometry import quads
@@ -42,6 +42,8 @@ FORMS = {
     for form in ("polygon", "rectangle", "keypoint", "brush")
     for end in ("labels", "")
 }
+# Keys of a task, or of an annotation, that a storage holds in a file of its own.
+ALONE = ({"data", "annotations"}, {"task", "result"})
 PICTURE_KEYS = ("image", "img", "photo", "picture", "url")
 
 
@@ -63,13 +65,19 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
 
 def _why_not(value: Any) -> str | None:
     if not isinstance(value, list):
+        if isinstance(value, dict) and any(keys <= value.keys() for keys in ALONE):
+            raise MalformedError("a task or an annotation alone; expected a list, as JSON exports")
         return f"expected a list of tasks, got {described(value)}"
     tasks = [task for task in value if isinstance(task, dict)]
     if len(tasks) < len(value):
-        return "expected a list of tasks, got a list of other things"
-    if not is_min(tasks) and not all("data" in task and "annotations" in task for task in tasks):
-        return "tasks without 'data', 'annotations'"
-    return None if tasks else "no tasks in it"
+        why = "expected a list of tasks, got a list of other things"
+    elif is_min(tasks) or all("data" in task and "annotations" in task for task in tasks):
+        return None if tasks else "no tasks in it"
+    else:
+        why = "tasks without 'data', 'annotations'"
+    if any("annotations" in task or "completions" in task for task in tasks):
+        raise MalformedError(why)
+    return why
 
 
 def _photo(task: Node, tally: Tally) -> LabelledPhoto | None:

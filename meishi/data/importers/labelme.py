@@ -22,7 +22,7 @@ from meishi.data.importers.finding import Finder, folded
 from meishi.data.importers.label_files import json_files, picture_beside, pictures
 from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, joined, refused
 from meishi.data.importers.masks import pack
-from meishi.data.importers.nodes import Node, described
+from meishi.data.importers.nodes import MalformedError, Node, described
 from meishi.data.importers.opening import Source
 from meishi.data.importers.orientation import orientation
 
@@ -67,11 +67,12 @@ def _name(path: str) -> str:
 def _why_not(value: Any) -> str | None:
     if not isinstance(value, dict):
         return f"expected keys and values, got {described(value)}"
+    of_picture = "imagePath" in value or "imageData" in value
     if not isinstance(value.get("shapes"), list):
+        if of_picture:
+            raise MalformedError("no list 'shapes'")
         return "no list 'shapes'"
-    if "imagePath" not in value and "imageData" not in value:
-        return "no 'imagePath'"
-    return None
+    return None if of_picture else "no 'imagePath'"
 
 
 def _photo(root: Node, near: str, own: str | None) -> LabelledPhoto | None:

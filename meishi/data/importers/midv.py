@@ -11,7 +11,7 @@ from typing import Any
 
 from meishi.data.importers.label_files import json_files, pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
-from meishi.data.importers.nodes import Node, as_number, described
+from meishi.data.importers.nodes import MalformedError, Node, as_number, described
 from meishi.data.importers.opening import Source
 
 LABEL = "doc_quad"
@@ -38,7 +38,9 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
 def _why_not(value: Any) -> str | None:
     if not isinstance(value, dict):
         return f"expected keys and values, got {described(value)}"
-    if "quad" in value or isinstance(value.get(VIA), dict) or _is_template(value):
+    if VIA in value and not isinstance(value[VIA], dict):
+        raise MalformedError(f"{VIA}: expected keys and values, got {described(value[VIA])}")
+    if "quad" in value or VIA in value or _is_template(value):
         return None
     return f"no 'quad', no '{VIA}'"
 

@@ -17,7 +17,7 @@ import numpy as np
 from meishi.data.importers.finding import folded
 from meishi.data.importers.label_files import pictures, xml_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
-from meishi.data.importers.nodes import parse_number
+from meishi.data.importers.nodes import MalformedError, parse_number
 from meishi.data.importers.opening import Source
 
 LABEL = "document"
@@ -49,9 +49,11 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
 
 
 def _why_not(root: ET.Element) -> str | None:
-    if root.find("segmentation_results") is None:
-        return "no <segmentation_results>"
-    return None
+    if root.find("segmentation_results") is not None:
+        return None
+    if root.find(".//frame/point") is not None:
+        raise MalformedError("no <segmentation_results> around its frames")
+    return "no <segmentation_results>"
 
 
 def _clip(name: str, root: ET.Element) -> tuple[str, str]:

@@ -1,0 +1,91 @@
+"""Exports as other people's tools and converters leave them: what they lose, and what they mean."""
+
+import json
+
+import pytest
+
+from meishi.data.importers.labelled import Tally
+from tests.exports import picture, refusal, scenes, write
+from tests.unit import test_importers_coco as coco
+from tests.unit import test_importers_cvat as cvat
+from tests.unit import test_importers_label_studio as label_studio
+from tests.unit import test_importers_labelme as labelme
+from tests.unit import test_importers_midv as midv
+from tests.unit import test_importers_smartdoc as smartdoc
+
+TASK = {**label_studio.GOOD, "data": {"image": "b.jpg"}}
+PLAIN_NAMES = {  # of each format: a sound file, another of it, and the picture of that one
+    "coco": ("one.json", coco.GOOD, "two.json", "b.jpg"),
+    "label_studio": ("one.json", [label_studio.GOOD], "two.json", "b.jpg"),
+    "cvat": ("one.xml", cvat.document(), "two.xml", "b.jpg"),
+    "labelme": ("json/a.json", labelme.GOOD, "json/two.json", "b.jpg"),
+    "midv": ("annotations/a.json", midv.via(), "annotations/two.json", "images/two/00.jpg"),
+    "smartdoc": (
+        "datasheet001.xml",
+        smartdoc.document(smartdoc.FRAME.format(1, smartdoc.POINTS), sample=""),
+        "two.xml",
+        "two/frame_0001.jpeg",
+    ),
+}
+FIRST_PICTURES = {
+    "midv": "images/a/00.jpg",
+    "smartdoc": "datasheet001/frame_0001.jpeg",
+}
+
+
+def two_files(folder, kind, second):
+    """Write a sound label file, a second one whose name says nothing, and a picture of each."""
+    name, sound, other, second_picture = PLAIN_NAMES[kind]
+    first_picture = FIRST_PICTURES.get(kind, "a.jpg")
+    pictures = {first_picture: picture(), second_picture: picture(seed=1)}
+    return write(folder, {name: sound, other: second, **pictures}), other
+
+
+@pytest.mark.parametrize("kind", PLAIN_NAMES)
+def test_a_second_file_that_was_cut_is_not_lost(tmp_path, kind):
+    sound = PLAIN_NAMES[kind][1]
+    cut = (sound if isinstance(sound, str) else json.dumps(sound))[:-3]
+    folder, name = two_files(tmp_path, kind, cut)
+    message = refusal(folder, kind)
+    assert f"{name}: no " in message and ": not " in message and "mend it" in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "second", "words"),
+    [
+        ("coco", {k: v for k, v in coco.GOOD.items() if k != "categories"}, "no list categories"),
+        ("coco", {**coco.GOOD, "annotations": None}, "no list annotations"),
+        ("label_studio", TASK, "a task or an annotation alone"),
+        ("label_studio", {**TASK["annotations"][0], "task": TASK}, "annotation alone"),
+        ("label_studio", [TASK, {"data": TASK["data"]}], "tasks without 'data', 'annotations'"),
+        ("label_studio", [TASK, 1], "a list of other things"),
+        ("label_studio", [{"data": {}, "completions": []}], "tasks without 'data'"),
+        ("cvat", cvat.document().replace(">1.1<", ">1.0<"), "version '1.0'; 1.1 is read"),
+        ("labelme", {**labelme.GOOD, "shapes": None}, "no list 'shapes'"),
+        ("midv", {"_via_img_metadata": []}, "_via_img_metadata: expected keys and values"),
+        (
+            "smartdoc",
+            smartdoc.document(smartdoc.FRAME.format(1, smartdoc.POINTS)).replace("_results", ""),
+            "no <segmentation_results> around its frames",
+        ),
+    ],
+)
+def test_a_second_file_that_lacks_a_part_is_not_lost(tmp_path, kind, second, words):
+    folder, name = two_files(tmp_path, kind, second)
+    message = refusal(folder, kind)
+    assert name in message and words in message
+
+
+@pytest.mark.parametrize("kind", PLAIN_NAMES)
+def test_a_second_file_of_another_kind_is_left_out(tmp_path, kind):
+    of_xml = PLAIN_NAMES[kind][0].endswith(".xml")
+    folder, _ = two_files(tmp_path, kind, "<annotation/>" if of_xml else {"theme": "dark"})
+    tally = Tally()
+    scenes(folder, kind, (), tally)
+    assert any("files that are no" in what for what in tally.left_out)
+
+
+def test_where_no_file_is_a_label_file_it_is_said_what_they_are(tmp_path):
+    results = [{"image_id": 1, "category_id": 3, "bbox": [0, 0, 9, 9], "score": 0.5}]
+    message = refusal(write(tmp_path, {"dets.json": results, "a.jpg": picture()}), "coco")
+    assert "no COCO annotation in it (*.json); dets.json: expected keys and values" in message
