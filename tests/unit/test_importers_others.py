@@ -5,13 +5,14 @@ import json
 import pytest
 
 from meishi.data.importers.labelled import Tally
-from tests.exports import picture, refusal, scenes, write
+from tests.exports import QUAD_PX, picture, refusal, scenes, write, write_zip
 from tests.unit import test_importers_coco as coco
 from tests.unit import test_importers_cvat as cvat
 from tests.unit import test_importers_label_studio as label_studio
 from tests.unit import test_importers_labelme as labelme
 from tests.unit import test_importers_midv as midv
 from tests.unit import test_importers_smartdoc as smartdoc
+from tests.unit import test_importers_yolo as yolo
 
 TASK = {**label_studio.GOOD, "data": {"image": "b.jpg"}}
 PLAIN_NAMES = {  # of each format: a sound file, another of it, and the picture of that one
@@ -89,3 +90,50 @@ def test_where_no_file_is_a_label_file_it_is_said_what_they_are(tmp_path):
     results = [{"image_id": 1, "category_id": 3, "bbox": [0, 0, 9, 9], "score": 0.5}]
     message = refusal(write(tmp_path, {"dets.json": results, "a.jpg": picture()}), "coco")
     assert "no COCO annotation in it (*.json); dets.json: expected keys and values" in message
+
+
+@pytest.mark.parametrize(("row", "words"), [(0.97, "is it a prediction?"), (3, "expected 0, 1")])
+def test_a_confidence_is_no_visibility_of_a_yolo_keypoint(tmp_path, row, words):
+    folder = yolo.export(tmp_path, yolo.pose_row(row), yolo.YAML + yolo.POSE)
+    assert words in refusal(folder, "yolo")
+
+
+def test_a_confidence_is_no_visibility_of_a_coco_keypoint(tmp_path):
+    points = [v for corner in QUAD_PX.tolist() for v in (*corner, 0.93)]
+    folder = coco.export(tmp_path, coco.annotation(segmentation=[], keypoints=points))
+    assert "each of visibility 1 or 2" in refusal(folder, "coco")
+
+
+def test_names_in_a_zip_may_begin_at_the_folder_itself(tmp_path):
+    files = {"./annotations.json": coco.GOOD, "./images/a.jpg": picture()}
+    assert len(scenes(write_zip(tmp_path / "x.zip", files), "coco")) == 1
+
+
+def two_pictures(**second):
+    """Let a task show two pictures; the second region is drawn as stated."""
+
+    def change(task):
+        task["data"] = {"image": "a.jpg", "back": "b.jpg"}
+        first = {**label_studio.REGION, "to_name": "image"}
+        task["annotations"][0]["result"] = [first, {**first, "id": "r2", **second}]
+
+    return change
+
+
+@pytest.mark.parametrize("second", [{"to_name": "back"}, {"item_index": 1}])
+def test_regions_of_two_pictures_of_one_task_are_refused(tmp_path, second):
+    files = {"a.jpg": picture(), "b.jpg": picture(seed=1)}
+    folder = label_studio.export(tmp_path, two_pictures(**second), files)
+    assert "regions of several pictures; one picture a task is read" in refusal(
+        folder, "label_studio"
+    )
+
+
+def test_the_tag_that_was_drawn_on_names_the_picture_of_a_task(tmp_path):
+    def change(task):
+        task["data"] = {"image": "a.jpg", "back": "b.jpg"}
+        task["annotations"][0]["result"] = [{**label_studio.REGION, "to_name": "back"}]
+
+    files = {"a.jpg": picture(), "b.jpg": picture(seed=1)}
+    (record,) = scenes(label_studio.export(tmp_path, change, files), "label_studio")
+    assert record.attributes["photo"] == "b.jpg"

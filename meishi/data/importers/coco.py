@@ -172,10 +172,10 @@ def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
     numbers = [as_number(v) for v in rows]
     if len(numbers) == 12 and None not in numbers:
         table = np.array(numbers, dtype=np.float64).reshape(4, 3)
-        if (table[:, 2] > 0).all():
+        if np.isin(table[:, 2], (1, 2)).all():  # else not set, or a model's confidence
             return table[:, :2]
     if needed:
-        keypoints.complain("expected four corners as x, y, visibility, none of visibility 0")
+        keypoints.complain("expected four corners as x, y, visibility, each of visibility 1 or 2")
     return None
 
 

@@ -85,12 +85,13 @@ def _photo(task: Node, tally: Tally) -> LabelledPhoto | None:
     if not done:
         tally.left_out["tasks that nobody annotated"] += 1
         return None
-    reference = _reference(task)
     right = _right(done, task)
-    if right is None or reference is None:
-        return None
-    results = list(right.items("result"))
+    results = list(right.items("result")) if right else []
     regions = [r for r in results if r.at("type").value not in NO_SHAPES]
+    tag = _tag(regions, task)
+    reference = _reference(task, tag or "")
+    if right is None or tag is None or reference is None:
+        return None
     sizes = {r.size_px("original_width", "original_height") for r in regions}
     if len(sizes) > 1:
         task.complain(f"regions that state different sizes: {sorted(map(str, sizes))}")
@@ -111,6 +112,23 @@ def _right(done: list[Node], task: Node) -> Node | None:
         )
         return None
     return chosen[0]
+
+
+def _tag(regions: list[Node], task: Node) -> str | None:
+    """Name the tag that was drawn on, "" if none is stated; None, and a fault, if several were.
+
+    A task may show two pictures, or the pages of a list (`item_index`).
+    """
+    drawn = [region for region in regions if str(region.at("type").value) in FORMS]
+    tags = {str(r.at("to_name").value) for r in drawn} - {"None"}
+    pages = {str(r.at("item_index").value or 0) for r in drawn}
+    if len(tags) > 1 or pages - {"0"}:
+        task.complain(
+            f"to_name {sorted(tags)}, item_index {sorted(pages)}: regions of several pictures; "
+            "one picture a task is read"
+        )
+        return None
+    return "".join(tags)
 
 
 def _labels_beside(results: list[Node]) -> dict[str, tuple[str, ...]]:
@@ -134,11 +152,11 @@ def _plain(annotation: Node) -> list[Any]:
     return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))  # not in one order
 
 
-def _reference(task: Node) -> str | None:
+def _reference(task: Node, tag: str) -> str | None:
     data = task.at("data").value
     data = data if isinstance(data, dict) else {}
     texts = {key: value for key, value in data.items() if isinstance(value, str) and value}
-    for key in PICTURE_KEYS:
+    for key in (tag, *PICTURE_KEYS):  # most projects name the tag as the key it shows
         if key in texts:
             return texts[key]
     alike = [

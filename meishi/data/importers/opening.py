@@ -146,7 +146,7 @@ def _zip_name(entry: zipfile.ZipInfo) -> str:
             name = name.encode("cp437").decode("utf-8")
         except UnicodeError:
             pass
-    return name.replace("\\", "/")
+    return name.replace("\\", "/").removeprefix("./")
 
 
 @contextmanager

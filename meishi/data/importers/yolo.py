@@ -134,8 +134,12 @@ def _shape(numbers: np.ndarray, label: tuple[str, ...], where: str, config: Conf
 
 
 def _pose(points: np.ndarray, label: tuple[str, ...], where: str) -> Shape:
-    if points.shape[1] == 3 and not (points[:, 2] > 0).all():
+    visible = points[:, 2] if points.shape[1] == 3 else np.ones(4)
+    if (visible == 0).any():
         return refused(label, where, "a corner's visibility is 0: it is not set")
+    if not np.isin(visible, (1, 2)).all():  # a model's row has a confidence in its place
+        why = f"visibility: expected 0, 1 or 2, got {visible.tolist()}; is it a prediction?"
+        return refused(label, where, why)
     if not points[:, :2].any(axis=1).all():
         return refused(label, where, "a corner is 0 0, which says that it is not set")
     if np.abs(points[:, :2]).max() > MAX_SHARE:
