@@ -2,16 +2,16 @@
 
 Label files carry the paths of the machine they were made on: absolute, Windows, URLs, with the
 prefixes that Label Studio adds, in another case or Unicode form. A file is taken when the path
-leads to it, or else when it alone shares the longest end with the path; when two files do so
-equally, the one in the label file's own folder is taken, or else neither. Where no file has the
-name, its suffix does not count: a.jpeg for a.jpg, frame_000001 for frame_000001.PNG, a photo that
-was converted.
+leads to it, or else when it alone shares the longest end with the path. When several files do so
+equally, the one is taken that alone lies in the label file's own folder, or in the nearest folder
+around it that holds any of them, or else none. Where no file has the name, its suffix does not
+count: a.jpeg for a.jpg, frame_000001 for frame_000001.PNG, a photo that was converted.
 """
 
 import posixpath
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import parse_qs, unquote
 
 from meishi.errors import InputError
@@ -27,6 +27,10 @@ UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 
 class NotFoundError(InputError):
     """No file, or no single file, is meant; the message completes "FILE: ..."."""
+
+
+class AmbiguousError(NotFoundError):
+    """Several files are meant equally."""
 
 
 class Finder:
@@ -84,16 +88,27 @@ class Finder:
         return None
 
     def _only(self, alike: list[str], reference: str, near: str) -> str:
-        # Exports side by side, each with its own pictures: train/labels.json, train/data/a.jpg.
-        inside = [name for name in alike if near and name.startswith(f"{near}/")]
-        if len(inside) == 1:
-            return inside[0]
+        # Exports side by side, each with its own pictures: train/labels.json, train/data/a.jpg;
+        # train/json/a.json, train/img/a.jpg.
+        for folder in _upwards(near):
+            inside = [name for name in alike if name.startswith(f"{folder}/")]
+            if len(inside) == 1:
+                return inside[0]
+            if inside:
+                break
         if len(alike) > 1:
-            raise NotFoundError(
+            raise AmbiguousError(
                 f"the picture {reference!r} may be {alike[0]!r} or {alike[1]!r}"
                 + (f" or one of {len(alike) - 2} more" if len(alike) > 2 else "")
             )
         return alike[0]
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    """List a folder and those around it, the root left out."""
+    while folder:
+        yield folder
+        folder = posixpath.dirname(folder)
 
 
 def _nearest(path: str, by_last: dict[str, list[str]], reduced: Callable[[str], str]) -> list[str]:

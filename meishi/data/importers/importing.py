@@ -15,7 +15,7 @@ import numpy as np
 
 from meishi import images
 from meishi.data import records
-from meishi.data.importers.finding import Finder, NotFoundError, composed, same_path
+from meishi.data.importers.finding import AmbiguousError, Finder, NotFoundError, composed, same_path
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
 from meishi.data.importers.opening import (
@@ -70,7 +70,8 @@ def import_scenes(
                     f"{source.place(inside[0])}: no archive in an export is read; unpack it"
                 )
             if not photos and not faults:
-                faults.append(f"{path}: the export is empty: it names no picture")
+                told = "".join(f"; {what}: {n}" for what, n in sorted(tally.left_out.items()) if n)
+                faults.append(f"{path}: the export is empty: it names no picture{told}")
             chosen = [replace(p, shapes=_cards(p.shapes, labels, tally)) for p in photos]
             if photos or not faults:  # else nothing was read, and that is why there are none
                 faults += _missing_labels(path, labels, tally)
@@ -110,12 +111,14 @@ def _placed(
     """Join photos with their files, and add the pictures that need no label file; sorted."""
     names = pictures(source)
     finder = Finder(names)
+    around = "" if source.chosen is None else "; it lies elsewhere? name the folder around both"
     by_name: dict[str, list[LabelledPhoto]] = {}
     for photo in photos:
         try:
             by_name.setdefault(_file_of(photo, finder), []).append(photo)
         except NotFoundError as error:
-            faults.append(f"{photo.where}: {error}")
+            hint = "" if isinstance(error, AmbiguousError) else around
+            faults.append(f"{photo.where}: {error}{hint}")
     placed = [
         (name, photo)
         for name, same in by_name.items()
