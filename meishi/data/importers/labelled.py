@@ -101,8 +101,9 @@ def joined(shapes: list[Shape]) -> Shape:
     first = shapes[0]
     if len(shapes) == 1:
         return first
-    if any(shape.kind == "refused" for shape in shapes):
-        return next(shape for shape in shapes if shape.kind == "refused")
+    if wrong := [shape for shape in shapes if shape.kind == "refused"]:
+        told = dict.fromkeys(shape.refusal for shape in wrong if shape.refusal)
+        return replace(wrong[0], refusal="; ".join(told))
     kinds = sorted({shape.kind for shape in shapes})
     if len(kinds) > 1:
         return refused(first.labels, first.where, f"{' and '.join(kinds)} in one group")

@@ -93,8 +93,9 @@ def _embedded(root: Node) -> bytes | None:
     data = root.at("imageData")
     if not data.value:
         return None
+    text = "".join(data.value.split()) if isinstance(data.value, str) else data.value  # lines
     try:
-        return base64.b64decode(data.value, validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
         data.complain("expected a picture in base64")
         return None

@@ -23,6 +23,7 @@ from meishi.data.importers.opening import Source
 LABEL = "document"
 CORNERS = ("tl", "tr", "br", "bl")
 REJECTED = {"true": True, "1": True, "false": False, "0": False}  # booleans of XML
+VIDEO = re.compile(r"\.(avi|mp4|mov|mkv)$", re.IGNORECASE)  # folders named as the clip's file
 FRAME = re.compile(r"^(?P<clip>.*?)[ _-]?(?P<frame>frame)?[ _-]?(?P<number>\d+)$", re.IGNORECASE)
 
 
@@ -75,7 +76,7 @@ def _pictures_by_clip(source: Source, faults: list[str]) -> dict[tuple[str, str]
         if match := FRAME.match(base):
             clip = match["clip"]
             if not clip:  # CLIP/frame_0001
-                folder, clip = posixpath.split(folder)
+                folder, clip = posixpath.split(VIDEO.sub("", folder))
             number = int(match["number"])
             other = found.setdefault((folder, clip), {}).setdefault(number, name)
             if other != name:

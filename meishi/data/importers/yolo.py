@@ -71,6 +71,7 @@ def _label_stems(picture: str) -> list[str]:
 def _orphans(source: Source, used: set[str]) -> list[str]:
     """Name texts of YOLO rows that belong to no picture."""
     faults = []
+    folders = {posixpath.dirname(text) for text in used}
     for name in set(_texts(source)) - used:
         try:
             lines = decoded(source.read(name)).split("\n")
@@ -78,7 +79,9 @@ def _orphans(source: Source, used: set[str]) -> list[str]:
             faults.append(str(error))
             continue
         rows = [line.split() for line in lines if line.strip()]
-        if rows and all(len(row) > 4 and _numbers(row) for row in rows):
+        labels = [len(row) > 4 and _numbers(row) is not None for row in rows]
+        # Among labels, a text with one row that is none is still a text of labels.
+        if any(labels) and (all(labels) or posixpath.dirname(name) in folders):
             faults.append(f"{source.place(name)}: no picture of this name for its labels")
     return sorted(faults)
 
