@@ -1,11 +1,13 @@
 """Exports as other people's tools and converters leave them: what they lose, and what they mean."""
 
+import base64
 import json
 
+import numpy as np
 import pytest
 
 from meishi.data.importers.labelled import Tally
-from tests.exports import QUAD_PX, picture, refusal, scenes, write, write_zip
+from tests.exports import QUAD_PX, card_px, picture, refusal, scenes, write, write_zip
 from tests.unit import test_importers_coco as coco
 from tests.unit import test_importers_cvat as cvat
 from tests.unit import test_importers_label_studio as label_studio
@@ -137,3 +139,87 @@ def test_the_tag_that_was_drawn_on_names_the_picture_of_a_task(tmp_path):
     files = {"a.jpg": picture(), "b.jpg": picture(seed=1)}
     (record,) = scenes(label_studio.export(tmp_path, change, files), "label_studio")
     assert record.attributes["photo"] == "b.jpg"
+
+
+def test_data_sets_side_by_side_have_their_own_pictures_of_one_name(tmp_path):
+    files = {
+        f"{batch}/{part}": content
+        for seed, batch in enumerate(("one", "two"))
+        for part, content in (("json/a.json", labelme.GOOD), ("img/a.jpg", picture(seed=seed)))
+    }
+    found = scenes(write(tmp_path, files), "labelme")
+    assert [r.attributes["photo"] for r in found] == ["one/img/a.jpg", "two/img/a.jpg"]
+
+
+def test_of_two_pictures_in_the_nearest_folder_none_is_taken(tmp_path):
+    pictures = {f"one/{name}/a.jpg": picture() for name in ("img", "small")}
+    files = {"one/json/a.json": labelme.GOOD, "two/img/a.jpg": picture(seed=1), **pictures}
+    message = refusal(write(tmp_path, files), "labelme")
+    assert "the picture 'a.jpg' may be 'one/img/a.jpg' or 'one/small/a.jpg'" in message
+
+
+def test_a_carried_picture_may_be_written_in_lines(tmp_path):
+    carried = base64.encodebytes(picture()).decode()
+    folder = write(tmp_path, {"a.json": {**labelme.GOOD, "imageData": carried}})
+    assert len(scenes(folder, "labelme")) == 1
+
+
+def test_all_faults_of_a_group_are_told(tmp_path):
+    def change(root):
+        (shape,) = root["shapes"]
+        kinds = ("circle", "line")
+        root["shapes"] = [{**shape, "shape_type": kind, "group_id": 1} for kind in kinds]
+
+    message = refusal(labelme.export(tmp_path, change), "labelme")
+    assert "shapes[0]: a circle is no" in message and "shapes[1]: a line is no" in message
+
+
+def test_a_folder_named_as_the_file_of_a_clip_holds_its_frames(tmp_path):
+    files = {
+        "gt/background01/datasheet001.gt.xml": smartdoc.document(
+            smartdoc.FRAME.format(1, smartdoc.POINTS)
+        ),
+        "frames/background01/datasheet001.avi/frame_0001.jpeg": picture(),
+    }
+    assert len(scenes(write(tmp_path, files), "smartdoc")) == 1
+
+
+def test_a_list_of_pictures_beside_the_labels_says_nothing_of_cards(tmp_path):
+    listed = {**coco.GOOD, "annotations": [], "categories": []}
+    files = {
+        "annotations/instances_default.json": coco.GOOD,
+        "annotations/image_info_default.json": listed,
+        "images/default/a.jpg": picture(),
+    }
+    tally = Tally()
+    (record,) = scenes(write(tmp_path, files), "coco", (), tally)
+    assert len(record.cards) == 1
+    assert tally.left_out["lists of pictures without labels (image_info)"] == 1
+
+
+def test_yolo_labels_without_a_picture_are_told_though_a_row_is_broken(tmp_path):
+    files = {"train/labels/gone.txt": f"{yolo.ROW}\n0 0,5 0,5\n"}
+    message = refusal(yolo.export(tmp_path, files=files), "yolo")
+    assert "gone.txt: no picture of this name for its labels" in message
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_the_entries_of_via_alone_are_read(tmp_path, numbered):
+    entries = midv.via()["_via_img_metadata"]
+    if numbered:  # VIA 1
+        (entry,) = entries.values()
+        entry["regions"] = dict(enumerate(entry["regions"]))
+    files = {"photo/annotations/a.json": entries, "photo/images/a/00.jpg": picture()}
+    assert np.allclose(card_px(write(tmp_path, files), "midv"), QUAD_PX)
+
+
+def test_an_empty_export_says_what_was_left_out(tmp_path):
+    folder = label_studio.export(tmp_path, lambda task: task.update(annotations=[]))
+    message = refusal(folder, "label_studio")
+    assert "it names no picture; tasks that nobody annotated: 1" in message
+
+
+def test_a_chosen_file_whose_pictures_lie_elsewhere_says_what_to_name(tmp_path):
+    files = {"annotations/instances.json": coco.GOOD, "images/a.jpg": picture()}
+    chosen = write(tmp_path, files) / "annotations" / "instances.json"
+    assert "name the folder around both" in refusal(chosen, "coco")

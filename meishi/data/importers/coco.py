@@ -27,6 +27,9 @@ LISTS = ("images", "annotations", "categories")
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each listed picture with its annotations; one without any holds no card."""
     for name, value in json_files(source, "COCO annotation", _why_not, _named, faults, tally):
+        if _lists_pictures_only(name, value):
+            tally.left_out["lists of pictures without labels (image_info)"] += 1
+            continue
         yield from _photos(Node(value, source.place(name), faults), posixpath.dirname(name))
 
 
@@ -50,6 +53,11 @@ def _named(name: str) -> bool:
     # COCO's own archives hold captions in the same folder: they outline nothing.
     captions = posixpath.basename(name).lower().startswith("captions")
     return not captions and any(word in name.lower() for word in NAMED)
+
+
+def _lists_pictures_only(name: str, value: dict) -> bool:
+    """Tell COCO's lists of pictures that nobody labelled; Datumaro puts one beside its labels."""
+    return posixpath.basename(name).lower().startswith("image_info") and not value["annotations"]
 
 
 def _photos(root: Node, near: str) -> Iterator[LabelledPhoto]:

@@ -28,6 +28,8 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     for name, value in json_files(source, "MIDV annotation", _why_not, named, faults, tally):
         root = Node(value, source.place(name), faults)
         if VIA in value:
+            yield from _via_photos(root.at(VIA), name, tally)
+        elif _is_via_alone(value):
             yield from _via_photos(root, name, tally)
         elif _is_template(value):
             tally.left_out["templates (fields, no quad)"] += 1
@@ -40,7 +42,7 @@ def _why_not(value: Any) -> str | None:
         return f"expected keys and values, got {described(value)}"
     if VIA in value and not isinstance(value[VIA], dict):
         raise MalformedError(f"{VIA}: expected keys and values, got {described(value[VIA])}")
-    if "quad" in value or VIA in value or _is_template(value):
+    if "quad" in value or VIA in value or _is_via_alone(value) or _is_template(value):
         return None
     return f"no 'quad', no '{VIA}'"
 
@@ -48,6 +50,12 @@ def _why_not(value: Any) -> str | None:
 def _is_template(value: dict) -> bool:
     """MIDV-500 has one more JSON a document, with the quads of its text fields."""
     return bool(value) and all(isinstance(v, dict) and "quad" in v for v in value.values())
+
+
+def _is_via_alone(value: dict) -> bool:
+    """VIA exports its entries alone, too, without the project around them."""
+    keys = {"filename", "regions"}
+    return bool(value) and all(isinstance(v, dict) and keys <= v.keys() for v in value.values())
 
 
 def _picture_stem(name: str) -> str:
@@ -78,9 +86,10 @@ def _document(name: str) -> str:
 
 
 def _via_photos(root: Node, name: str, tally: Tally) -> Iterator[LabelledPhoto]:
+    """Yield the picture of each entry, by its key in VIA."""
     document = posixpath.splitext(posixpath.basename(name))[0]
-    for key in root.value[VIA]:
-        entry = Node(root.value[VIA][key], f"{root.where}: {VIA}: {key}", root.faults)
+    for key in root.value:
+        entry = root.at(key)
         reference = entry.text("filename")
         if reference is None:
             continue
