@@ -16,7 +16,7 @@ import numpy as np
 from meishi.data.importers.brush import mask_from_brush
 from meishi.data.importers.finding import spellings
 from meishi.data.importers.label_files import json_files
-from meishi.data.importers.label_studio_min import full_tasks, is_min
+from meishi.data.importers.label_studio_min import full_tasks, holds_text_for_regions, is_min
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.masks import pack
 from meishi.data.importers.nodes import MalformedError, Node, described, shortened
@@ -71,6 +71,8 @@ def _why_not(value: Any) -> str | None:
     tasks = [task for task in value if isinstance(task, dict)]
     if len(tasks) < len(value):
         why = "expected a list of tasks, got a list of other things"
+    elif is_min(tasks) and holds_text_for_regions(tasks):
+        raise MalformedError("its regions are texts, as in CSV; export JSON or JSON-MIN")
     elif is_min(tasks) or all("data" in task and "annotations" in task for task in tasks):
         return None if tasks else "no tasks in it"
     else:

@@ -20,6 +20,12 @@ def is_min(rows: list[dict]) -> bool:
     )
 
 
+def holds_text_for_regions(rows: list[dict]) -> bool:
+    """Tell whether regions stand as JSON in a text: rows of a CSV export that became JSON."""
+    texts = [value for row in rows for value in row.values() if isinstance(value, str)]
+    return any(text.startswith("[") and "original_width" in text for text in texts)
+
+
 def full_tasks(rows: list[dict]) -> list[dict]:
     """Gather the rows of each task, by `id`, in order."""
     tasks: dict[Any, dict] = {}
@@ -34,7 +40,7 @@ def full_tasks(rows: list[dict]) -> list[dict]:
 
 
 def _drawn(values: Any) -> list[dict]:
-    values = values if isinstance(values, list) else []
+    values = values if isinstance(values, list) else [values]
     return [v for v in values if isinstance(v, dict) and ("original_width" in v or _kinds(v))]
 
 

@@ -8,6 +8,7 @@ import codecs
 import json
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -145,12 +146,20 @@ def load_json(content: bytes) -> Any:
     """Parse JSON in UTF-8, or in UTF-16 or -32 as Windows writes it; byte order marks may stand.
 
     Raises:
-        MalformedError: if it is none.
+        MalformedError: if it is none, or states a key twice (the first would be lost).
     """
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=_once_each)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"not JSON: {error}") from error
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise MalformedError(f"the key {shortened(twice)} stands twice in one object")
+    return found
 
 
 def load_xml(content: bytes) -> ET.Element:
