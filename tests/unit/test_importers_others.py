@@ -223,3 +223,38 @@ def test_a_chosen_file_whose_pictures_lie_elsewhere_says_what_to_name(tmp_path):
     files = {"annotations/instances.json": coco.GOOD, "images/a.jpg": picture()}
     chosen = write(tmp_path, files) / "annotations" / "instances.json"
     assert "name the folder around both" in refusal(chosen, "coco")
+
+
+def test_a_key_that_stands_twice_hides_no_annotations(tmp_path):
+    folder = coco.export(tmp_path)
+    text = (folder / "annotations.json").read_text()
+    (folder / "annotations.json").write_text(text[:-1] + ', "annotations": []}')
+    assert "the key 'annotations' stands twice" in refusal(folder, "coco")
+
+
+def test_a_quadrilateral_of_x_anylabeling_is_an_outline(tmp_path):
+    folder = labelme.export(tmp_path, labelme.shape(shape_type="quadrilateral"))
+    assert np.allclose(card_px(folder, "labelme"), QUAD_PX)
+
+
+def test_a_picture_under_a_suffix_that_is_not_read_is_told(tmp_path):
+    folder = labelme.export(tmp_path, labelme.top(imagePath="b.jfif"), {"b.jfif": picture()})
+    (folder / "a.jpg").unlink()
+    assert ".jfif is not read, export JPEG" in refusal(folder, "labelme")
+
+
+def min_row(label):
+    row = {"id": 1, "image": "a.jpg", "annotation_id": 1, "lead_time": 1.0, "label": label}
+    return {"min.json": [row], "a.jpg": picture()}
+
+
+def test_regions_of_json_min_that_became_text_are_not_lost(tmp_path):
+    region = {**label_studio.REGION["value"], "original_width": 160, "original_height": 120}
+    message = refusal(write(tmp_path, min_row(json.dumps([region]))), "label_studio")
+    assert "min.json: no Label Studio export: its regions are texts, as in CSV" in message
+
+
+def test_one_region_of_json_min_may_stand_outside_of_a_list(tmp_path):
+    region = {**label_studio.REGION["value"], "original_width": 160, "original_height": 120}
+    found = card_px(write(tmp_path, min_row(region)), "label_studio")
+    assert np.abs(found - QUAD_PX).max() < 0.001

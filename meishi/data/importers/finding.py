@@ -19,8 +19,8 @@ from meishi.images import SUFFIXES
 
 SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")
-# Photos of phones and cameras that are not decoded.
-UNREADABLE = (".heic", ".heif", ".avif", ".dng", ".raw")
+# Photos of phones, cameras and browsers that are not decoded, or not under this suffix.
+UNREADABLE = (".heic", ".heif", ".avif", ".dng", ".raw", ".jfif")
 # Label Studio stores an upload as 8 hexadecimal digits, "-", and the name it had.
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 

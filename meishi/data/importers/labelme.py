@@ -26,6 +26,8 @@ from meishi.data.importers.nodes import MalformedError, Node, described
 from meishi.data.importers.opening import Source
 from meishi.data.importers.orientation import orientation
 
+# "rotation" and "quadrilateral" are X-AnyLabeling's.
+OUTLINES = ("polygon", "oriented_rectangle", "rectangle", "rotation", "quadrilateral")
 # What is raised by base64 or Pillow.
 _NO_PICTURE = (
     OSError,
@@ -138,7 +140,7 @@ def _shape(node: Node, label: str, size_px: tuple[int, int] | None) -> Shape:
         points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     elif kind == "point" and len(points) == 1:
         return Shape((label,), node.where, "corners", (points,))
-    elif kind not in ("polygon", "oriented_rectangle", "rectangle", "rotation"):
+    elif kind not in OUTLINES:
         return refused((label,), node.where, f"a {kind} is no card's outline; draw a polygon")
     return Shape((label,), node.where, "polygon", (points,))
 
