@@ -83,7 +83,9 @@ def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarr
     if shape.kind == "corners":
         corners = np.concatenate(parts)
         if len(corners) != 4:
-            raise NoQuadError(f"has {len(corners)} points; a card has four corners")
+            raise NoQuadError(
+                f"has {len(corners)} points; a card has four corners, of one label and group"
+            )
         return quad_from_corners(corners)
     parts = [_opened(part) for part in parts]
     quad_px = quad_from_outline(parts, frame_px)
@@ -97,6 +99,9 @@ def _refuse_specks(quad_px: np.ndarray) -> None:
         raise NoQuadError(
             f"is {width:.2g}x{height:.2g} px; are these shares of the frame in place of pixels?"
         )
+    sides = np.linalg.norm(np.roll(quad_px, -1, axis=0) - quad_px, axis=1)
+    if (thin := abs(quads.area(quad_px)) / sides.max()) < MIN_CARD_PX:
+        raise NoQuadError(f"is {thin:.2g} px thin, a slip of the mouse? remove it")
 
 
 def _opened(part: np.ndarray) -> np.ndarray:
