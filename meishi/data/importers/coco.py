@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from meishi.data.importers.finding import same_path
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.masks import Mask, pack
@@ -79,7 +80,14 @@ def _photos(root: Node, near: str) -> Iterator[LabelledPhoto]:
     for key, image in images.items():
         if reference := image.text("file_name"):
             size_px = image.size_px("width", "height")
-            yield LabelledPhoto(reference, near, image.where, tuple(shapes[key]), size_px)
+            longer = _longer_path(image, reference)
+            yield LabelledPhoto(reference, near, image.where, tuple(shapes[key]), size_px, longer)
+
+
+def _longer_path(image: Node, name: str) -> str | None:
+    """Read the path that COCO Annotator states beside a bare name, which several may have."""
+    path = image.at("path").value
+    return path if isinstance(path, str) and same_path(path, name) else None
 
 
 def _key(node: Node, field: str) -> str | None:

@@ -21,7 +21,8 @@ SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")
 # Photos of phones, cameras and browsers that are not decoded, or not under this suffix.
 UNREADABLE = (".heic", ".heif", ".avif", ".dng", ".raw", ".jfif")
-# Label Studio stores an upload as 8 hexadecimal digits, "-", and the name it had.
+# Label Studio stores an upload as 8 hexadecimal digits, "-", and the name it had, its spaces "_"
+# and what is no letter, digit, "_", "-" or "." left away.
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 
 
@@ -41,11 +42,13 @@ class Finder:
         self._folded: dict[str, list[str]] = {}
         self._by_base: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] = {}
+        self._by_stored: dict[str, list[str]] = {}
         self._names = set(names)
         for name in sorted(self._names):
             self._folded.setdefault(folded(name), []).append(name)
             self._by_base.setdefault(posixpath.basename(folded(name)), []).append(name)
             self._by_stem.setdefault(posixpath.basename(_stem(name)), []).append(name)
+            self._by_stored.setdefault(posixpath.basename(_stored(name)), []).append(name)
 
     def find(self, reference: str, near: str = "") -> str:
         """Name the file that a path means.
@@ -70,6 +73,10 @@ class Finder:
                     return self._only(alike, reference, near)
         for path in [*candidates, *map(_without_upload_prefix, candidates)]:
             if alike := _nearest(path, self._by_base, folded):
+                return self._only(alike, reference, near)
+        for path in candidates:
+            own = _without_upload_prefix(path)
+            if own != path and (alike := _nearest(own, self._by_stored, _stored)):
                 return self._only(alike, reference, near)
         for path in [*candidates, *map(_without_upload_prefix, candidates)]:
             if alike := _nearest(path, self._by_stem, _stem):
@@ -123,6 +130,11 @@ def _stem(name: str) -> str:
     """Fold a name and take away the suffix of a picture, and of no other file."""
     stem, suffix = posixpath.splitext(folded(name))
     return stem if suffix in (*SUFFIXES, *UNREADABLE) else folded(name)
+
+
+def _stored(name: str) -> str:
+    """Fold a name to the form in which Label Studio stores it."""
+    return re.sub(r"[^-\w./]", "", folded(name).replace(" ", "_"))
 
 
 def folded(name: str) -> str:
