@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from meishi.data.importers.labelled import Tally
-from tests.exports import QUAD_PX, card_px, picture, refusal, scenes, write, write_zip
+from tests.exports import EDGES_PX, QUAD_PX, card_px, picture, refusal, scenes, write
 from tests.unit import test_importers_coco as coco
 from tests.unit import test_importers_cvat as cvat
 from tests.unit import test_importers_label_studio as label_studio
@@ -106,11 +106,6 @@ def test_a_confidence_is_no_visibility_of_a_coco_keypoint(tmp_path):
     assert "each of visibility 1 or 2" in refusal(folder, "coco")
 
 
-def test_names_in_a_zip_may_begin_at_the_folder_itself(tmp_path):
-    files = {"./annotations.json": coco.GOOD, "./images/a.jpg": picture()}
-    assert len(scenes(write_zip(tmp_path / "x.zip", files), "coco")) == 1
-
-
 def two_pictures(**second):
     """Let a task show two pictures; the second region is drawn as stated."""
 
@@ -131,33 +126,6 @@ def test_regions_of_two_pictures_of_one_task_are_refused(tmp_path, second):
     )
 
 
-def test_the_tag_that_was_drawn_on_names_the_picture_of_a_task(tmp_path):
-    def change(task):
-        task["data"] = {"image": "a.jpg", "back": "b.jpg"}
-        task["annotations"][0]["result"] = [{**label_studio.REGION, "to_name": "back"}]
-
-    files = {"a.jpg": picture(), "b.jpg": picture(seed=1)}
-    (record,) = scenes(label_studio.export(tmp_path, change, files), "label_studio")
-    assert record.attributes["photo"] == "b.jpg"
-
-
-def test_data_sets_side_by_side_have_their_own_pictures_of_one_name(tmp_path):
-    files = {
-        f"{batch}/{part}": content
-        for seed, batch in enumerate(("one", "two"))
-        for part, content in (("json/a.json", labelme.GOOD), ("img/a.jpg", picture(seed=seed)))
-    }
-    found = scenes(write(tmp_path, files), "labelme")
-    assert [r.attributes["photo"] for r in found] == ["one/img/a.jpg", "two/img/a.jpg"]
-
-
-def test_of_two_pictures_in_the_nearest_folder_none_is_taken(tmp_path):
-    pictures = {f"one/{name}/a.jpg": picture() for name in ("img", "small")}
-    files = {"one/json/a.json": labelme.GOOD, "two/img/a.jpg": picture(seed=1), **pictures}
-    message = refusal(write(tmp_path, files), "labelme")
-    assert "the picture 'a.jpg' may be 'one/img/a.jpg' or 'one/small/a.jpg'" in message
-
-
 def test_a_carried_picture_may_be_written_in_lines(tmp_path):
     carried = base64.encodebytes(picture()).decode()
     folder = write(tmp_path, {"a.json": {**labelme.GOOD, "imageData": carried}})
@@ -172,16 +140,6 @@ def test_all_faults_of_a_group_are_told(tmp_path):
 
     message = refusal(labelme.export(tmp_path, change), "labelme")
     assert "shapes[0]: a circle is no" in message and "shapes[1]: a line is no" in message
-
-
-def test_a_folder_named_as_the_file_of_a_clip_holds_its_frames(tmp_path):
-    files = {
-        "gt/background01/datasheet001.gt.xml": smartdoc.document(
-            smartdoc.FRAME.format(1, smartdoc.POINTS)
-        ),
-        "frames/background01/datasheet001.avi/frame_0001.jpeg": picture(),
-    }
-    assert len(scenes(write(tmp_path, files), "smartdoc")) == 1
 
 
 def test_a_list_of_pictures_beside_the_labels_says_nothing_of_cards(tmp_path):
@@ -219,10 +177,9 @@ def test_an_empty_export_says_what_was_left_out(tmp_path):
     assert "it names no picture; tasks that nobody annotated: 1" in message
 
 
-def test_a_chosen_file_whose_pictures_lie_elsewhere_says_what_to_name(tmp_path):
-    files = {"annotations/instances.json": coco.GOOD, "images/a.jpg": picture()}
-    chosen = write(tmp_path, files) / "annotations" / "instances.json"
-    assert "name the folder around both" in refusal(chosen, "coco")
+def test_a_sliver_is_no_card(tmp_path):
+    inner = '<box label="card" xtl="10" ytl="10" xbr="60" ybr="10.2" rotation="45"/>'
+    assert "is 0.2 px thin" in refusal(cvat.export(tmp_path, inner), "cvat")
 
 
 def test_a_key_that_stands_twice_hides_no_annotations(tmp_path):
@@ -235,12 +192,6 @@ def test_a_key_that_stands_twice_hides_no_annotations(tmp_path):
 def test_a_quadrilateral_of_x_anylabeling_is_an_outline(tmp_path):
     folder = labelme.export(tmp_path, labelme.shape(shape_type="quadrilateral"))
     assert np.allclose(card_px(folder, "labelme"), QUAD_PX)
-
-
-def test_a_picture_under_a_suffix_that_is_not_read_is_told(tmp_path):
-    folder = labelme.export(tmp_path, labelme.top(imagePath="b.jfif"), {"b.jfif": picture()})
-    (folder / "a.jpg").unlink()
-    assert ".jfif is not read, export JPEG" in refusal(folder, "labelme")
 
 
 def min_row(label):
@@ -258,3 +209,19 @@ def test_one_region_of_json_min_may_stand_outside_of_a_list(tmp_path):
     region = {**label_studio.REGION["value"], "original_width": 160, "original_height": 120}
     found = card_px(write(tmp_path, min_row(region)), "label_studio")
     assert np.abs(found - QUAD_PX).max() < 0.001
+
+
+def test_points_that_are_no_group_say_what_they_lack(tmp_path):
+    def change(root):
+        (shape,) = root["shapes"]
+        root["shapes"] = [
+            {**shape, "shape_type": "point", "points": [point]} for point in EDGES_PX.tolist()
+        ]
+
+    message = refusal(labelme.export(tmp_path, change), "labelme")
+    assert "has 1 points; a card has four corners, of one label and group" in message
+
+
+def test_two_texts_of_one_picture_are_one_fault(tmp_path):
+    files = {"train/images/a.txt": yolo.ROW}
+    assert "no picture" not in refusal(yolo.export(tmp_path, files=files), "yolo")

@@ -31,12 +31,13 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     for name in _texts(source):
         by_stem.setdefault(folded(posixpath.splitext(name)[0]), []).append(name)
     found: dict[str, str | None] = {}
+    used: set[str] = set()
     for picture in pictures(source):
         texts = [t for stem in _label_stems(picture) for t in by_stem.get(folded(stem), [])]
         if len(texts) > 1:
             faults.append(f"{source.place(picture)}: labels in {texts[0]} and in {texts[1]}")
         found[picture] = texts[0] if texts else None
-    used = {text for text in found.values() if text}
+        used.update(texts)
     for own in sorted(used):
         same = [picture for picture, text in found.items() if text == own]
         if len(same) > 1:

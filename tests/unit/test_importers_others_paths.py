@@ -1,0 +1,99 @@
+"""Which picture other people's exports mean: moved, renamed, side by side with others."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+
+from tests.exports import picture, refusal, scenes, write, write_zip
+from tests.unit import test_importers_coco as coco
+from tests.unit import test_importers_label_studio as label_studio
+from tests.unit import test_importers_labelme as labelme
+from tests.unit import test_importers_smartdoc as smartdoc
+
+
+def label_studio_data(path):
+    return lambda task: task.update(data={"image": path})
+
+
+def test_names_in_a_zip_may_begin_at_the_folder_itself(tmp_path):
+    files = {"./annotations.json": coco.GOOD, "./images/a.jpg": picture()}
+    assert len(scenes(write_zip(tmp_path / "x.zip", files), "coco")) == 1
+
+
+def test_the_tag_that_was_drawn_on_names_the_picture_of_a_task(tmp_path):
+    def change(task):
+        task["data"] = {"image": "a.jpg", "back": "b.jpg"}
+        task["annotations"][0]["result"] = [{**label_studio.REGION, "to_name": "back"}]
+
+    files = {"a.jpg": picture(), "b.jpg": picture(seed=1)}
+    (record,) = scenes(label_studio.export(tmp_path, change, files), "label_studio")
+    assert record.attributes["photo"] == "b.jpg"
+
+
+def test_data_sets_side_by_side_have_their_own_pictures_of_one_name(tmp_path):
+    files = {
+        f"{batch}/{part}": content
+        for seed, batch in enumerate(("one", "two"))
+        for part, content in (("json/a.json", labelme.GOOD), ("img/a.jpg", picture(seed=seed)))
+    }
+    found = scenes(write(tmp_path, files), "labelme")
+    assert [r.attributes["photo"] for r in found] == ["one/img/a.jpg", "two/img/a.jpg"]
+
+
+def test_of_two_pictures_in_the_nearest_folder_none_is_taken(tmp_path):
+    pictures = {f"one/{name}/a.jpg": picture() for name in ("img", "small")}
+    files = {"one/json/a.json": labelme.GOOD, "two/img/a.jpg": picture(seed=1), **pictures}
+    message = refusal(write(tmp_path, files), "labelme")
+    assert "the picture 'a.jpg' may be 'one/img/a.jpg' or 'one/small/a.jpg'" in message
+
+
+def test_a_folder_named_as_the_file_of_a_clip_holds_its_frames(tmp_path):
+    files = {
+        "gt/background01/datasheet001.gt.xml": smartdoc.document(
+            smartdoc.FRAME.format(1, smartdoc.POINTS)
+        ),
+        "frames/background01/datasheet001.avi/frame_0001.jpeg": picture(),
+    }
+    assert len(scenes(write(tmp_path, files), "smartdoc")) == 1
+
+
+def test_a_chosen_file_whose_pictures_lie_elsewhere_says_what_to_name(tmp_path):
+    files = {"annotations/instances.json": coco.GOOD, "images/a.jpg": picture()}
+    chosen = write(tmp_path, files) / "annotations" / "instances.json"
+    assert "name the folder around both" in refusal(chosen, "coco")
+
+
+def test_a_picture_under_a_suffix_that_is_not_read_is_told(tmp_path):
+    folder = labelme.export(tmp_path, labelme.top(imagePath="b.jfif"), {"b.jfif": picture()})
+    (folder / "a.jpg").unlink()
+    assert ".jfif is not read, export JPEG" in refusal(folder, "labelme")
+
+
+@pytest.mark.parametrize("name", ["WhatsApp Image (1).jpeg", "my photo.jpg", "Ünïcode #2.jpg"])
+def test_uploads_to_label_studio_are_found_under_the_names_they_had(tmp_path, name):
+    stored = "".join(c for c in name.replace(" ", "_") if c.isalnum() or c in "_-.")
+    change = label_studio_data(f"/data/upload/3/0a1b2c3d-{quote(stored)}")
+    (record,) = scenes(label_studio.export(tmp_path, change, {name: picture()}), "label_studio")
+    assert record.attributes["photo"] == name
+
+
+def test_of_two_files_that_one_upload_may_be_none_is_taken(tmp_path):
+    files = {"my (photo).jpg": picture(), "my photo.jpg": picture(seed=1)}
+    change = label_studio_data("/data/upload/3/0a1b2c3d-my_photo.jpg")
+    folder = label_studio.export(tmp_path, change, files)
+    assert "may be 'my (photo).jpg' or 'my photo.jpg'" in refusal(folder, "label_studio")
+
+
+def test_a_path_beside_a_bare_name_tells_pictures_of_one_name_apart(tmp_path):
+    root = json.loads(json.dumps(coco.GOOD))
+    root["images"] = [
+        {"id": i, "file_name": "a.jpg", "width": 160, "height": 120, "path": f"/datasets/{x}/a.jpg"}
+        for i, x in ((1, "x"), (2, "y"))
+    ]
+    files = {"k.json": root, "x/a.jpg": picture(), "y/a.jpg": picture(seed=1)}
+    found = scenes(write(tmp_path, files), "coco")
+    assert [(r.attributes["photo"], len(r.cards)) for r in found] == [
+        ("x/a.jpg", 1),
+        ("y/a.jpg", 0),
+    ]
