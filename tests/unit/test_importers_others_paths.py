@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from meishi.data.importers.opening import open_source
 from tests.exports import picture, refusal, scenes, write, write_zip
 from tests.unit import test_importers_coco as coco
 from tests.unit import test_importers_label_studio as label_studio
@@ -97,3 +98,19 @@ def test_a_path_beside_a_bare_name_tells_pictures_of_one_name_apart(tmp_path):
         ("x/a.jpg", 1),
         ("y/a.jpg", 0),
     ]
+
+
+def test_a_linked_folder_of_pictures_is_read_and_circles_end(tmp_path):
+    write(tmp_path / "store", {"a.jpg": picture(), "more/b.jpg": picture(seed=1)})
+    folder = write(tmp_path / "export", {"annotations.json": coco.GOOD, "own/c.jpg": picture()})
+    (folder / "images").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "back").symlink_to(folder)
+    (folder / "again").symlink_to(folder / "own")
+    with open_source(folder) as source:
+        assert source.names == (
+            "annotations.json",
+            "images/a.jpg",
+            "images/more/b.jpg",
+            "own/c.jpg",
+        )
+    assert len(scenes(folder, "coco")) == 1

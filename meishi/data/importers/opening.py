@@ -2,7 +2,7 @@
 
 Names are relative POSIX paths. An archive whose members could write or point outside of it
 (absolute paths, "..", links, devices) is refused whole. Hidden files and what macOS adds to
-archives are not listed. Of a folder, links to files are followed: they are the user's own.
+archives are not listed. Of a folder, links are followed: they are the user's own.
 """
 
 import os
@@ -105,10 +105,31 @@ def _plain(path: Path) -> bool:
 
 def _folder(folder: Path, chosen: str | None) -> Source:
     names = []
-    for parent, _, files in os.walk(folder):
+    seen = {os.path.realpath(folder)}
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        shown = sorted(name for name in folders if _listed(name))
+        folders[:] = [name for name in shown if _entered(os.path.join(parent, name), seen)]
         names += [(Path(parent) / file).relative_to(folder).as_posix() for file in files]
     found = tuple(sorted(name for name in names if _listed(name) and (folder / name).is_file()))
     return Source(folder, found, lambda name: (folder / name).read_bytes(), chosen)
+
+
+def _entered(folder: str, seen: set[str]) -> bool:
+    """Tell whether to list a folder: a link only if it leads to what is not listed otherwise.
+
+    Args:
+        folder: its path.
+        seen: where the source lies, and where the links lead that were followed; receives this one.
+    """
+    if not os.path.islink(folder):
+        return True
+    real = os.path.realpath(folder)
+    around = any(one == real or one.startswith(f"{real}{os.sep}") for one in seen)
+    inside = any(real.startswith(f"{one}{os.sep}") for one in seen)
+    if around or inside:  # listed already, or without end
+        return False
+    seen.add(real)
+    return True
 
 
 @contextmanager
