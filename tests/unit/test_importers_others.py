@@ -171,6 +171,13 @@ def test_the_entries_of_via_alone_are_read(tmp_path, numbered):
     assert np.allclose(card_px(write(tmp_path, files), "midv"), QUAD_PX)
 
 
+def test_the_folder_of_one_midv_document_names_its_design(tmp_path):
+    inside = {name.partition("/")[2] for name in (midv.IMAGE, midv.LABELS)}
+    files = {n: midv.QUAD if n.endswith(".json") else picture(suffix="TIFF") for n in inside}
+    (record,) = scenes(write(tmp_path / "02_aut_id", files), "midv")
+    assert record.cards[0].design == "02_aut_id"
+
+
 def test_an_empty_export_says_what_was_left_out(tmp_path):
     folder = label_studio.export(tmp_path, lambda task: task.update(annotations=[]))
     message = refusal(folder, "label_studio")

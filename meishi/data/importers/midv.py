@@ -7,6 +7,7 @@ in all of them. (Bulatov et al. 2019, Arlazarov et al. 2019; Bulatov et al. 2021
 
 import posixpath
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from meishi.data.importers.label_files import json_files, pictures
@@ -34,7 +35,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         elif _is_template(value):
             tally.left_out["templates (fields, no quad)"] += 1
         elif photo := _photo(root, name, stems.get(_picture_stem(name))):
-            yield photo
+            yield replace(photo, group=_document(name, source.path.stem))
 
 
 def _why_not(value: Any) -> str | None:
@@ -75,14 +76,16 @@ def _photo(root: Node, name: str, picture: str | None) -> LabelledPhoto | None:
         return None
     reference = picture or posixpath.splitext(name)[0].replace("ground_truth/", "images/") + ".tif"
     shape = Shape((LABEL,), f"{root.where}: quad", "corners", (points,))
-    return LabelledPhoto(reference, "", root.where, (shape,), group=_document(name))
+    return LabelledPhoto(reference, "", root.where, (shape,))
 
 
-def _document(name: str) -> str:
-    """Name the document of a frame: 01_alb_id of 01_alb_id/ground_truth/CA/CA01_01.json."""
-    parts = posixpath.splitext(name)[0].split("/")
-    place = parts.index("ground_truth") if "ground_truth" in parts else 0
-    return parts[place - 1] if place else parts[0]
+def _document(name: str, around: str) -> str:
+    """Name the document of a frame: 01_alb_id of 01_alb_id/ground_truth/CA/CA01_01.json.
+
+    The export itself may be the folder of the document: then its own name, `around`, is it.
+    """
+    parts = [around, *posixpath.splitext(name)[0].split("/")]
+    return parts[parts.index("ground_truth", 1) - 1] if "ground_truth" in parts[1:] else parts[1]
 
 
 def _via_photos(root: Node, name: str, tally: Tally) -> Iterator[LabelledPhoto]:
