@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,10 +172,13 @@ def test_the_entries_of_via_alone_are_read(tmp_path, numbered):
     assert np.allclose(card_px(write(tmp_path, files), "midv"), QUAD_PX)
 
 
-def test_the_folder_of_one_midv_document_names_its_design(tmp_path):
+@pytest.mark.parametrize("path", ["02_aut_id", "."])
+def test_the_folder_of_one_midv_document_names_its_design(tmp_path, monkeypatch, path):
     inside = {name.partition("/")[2] for name in (midv.IMAGE, midv.LABELS)}
     files = {n: midv.QUAD if n.endswith(".json") else picture(suffix="TIFF") for n in inside}
-    (record,) = scenes(write(tmp_path / "02_aut_id", files), "midv")
+    folder = write(tmp_path / "02_aut_id", files)
+    monkeypatch.chdir(folder if path == "." else tmp_path)
+    (record,) = scenes(Path(path), "midv")
     assert record.cards[0].design == "02_aut_id"
 
 

@@ -35,7 +35,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         elif _is_template(value):
             tally.left_out["templates (fields, no quad)"] += 1
         elif photo := _photo(root, name, stems.get(_picture_stem(name))):
-            yield replace(photo, group=_document(name, source.path.stem))
+            yield replace(photo, group=_document(name, source.path.resolve().stem))
 
 
 def _why_not(value: Any) -> str | None:
