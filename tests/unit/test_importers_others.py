@@ -89,6 +89,16 @@ def test_a_second_file_of_another_kind_is_left_out(tmp_path, kind):
     assert any("files that are no" in what for what in tally.left_out)
 
 
+@pytest.mark.parametrize(
+    ("kind", "folder", "sound"),
+    [("coco", "cards.coco", coco.GOOD), ("label_studio", "labels", [label_studio.GOOD])],
+)
+def test_a_folder_does_not_name_all_files_in_it(tmp_path, kind, folder, sound):
+    files = {"one.json": sound, "stats.json": {"cards": 1}, "a.jpg": picture()}
+    path = write(tmp_path, {f"{folder}/{name}": content for name, content in files.items()})
+    assert len(scenes(path, kind)) == 1
+
+
 def test_where_no_file_is_a_label_file_it_is_said_what_they_are(tmp_path):
     results = [{"image_id": 1, "category_id": 3, "bbox": [0, 0, 9, 9], "score": 0.5}]
     message = refusal(write(tmp_path, {"dets.json": results, "a.jpg": picture()}), "coco")

@@ -52,8 +52,8 @@ def _of_categories(value: dict) -> bool:
 
 def _named(name: str) -> bool:
     # COCO's own archives hold captions in the same folder: they outline nothing.
-    captions = posixpath.basename(name).lower().startswith("captions")
-    return not captions and any(word in name.lower() for word in NAMED)
+    base = posixpath.basename(name).lower()
+    return not base.startswith("captions") and any(word in base for word in NAMED)
 
 
 def _lists_pictures_only(name: str, value: dict) -> bool:

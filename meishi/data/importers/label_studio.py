@@ -8,6 +8,7 @@ regions says that there is no card. Of several that differ, the one marked as gr
 """
 
 import json
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +52,8 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     """Yield the picture of each annotated task."""
 
     def named(name: str) -> bool:
-        return "project-" in name or "label" in name.lower()
+        base = posixpath.basename(name).lower()
+        return "project-" in base or "label" in base
 
     files = json_files(source, "Label Studio export", _why_not, named, faults, tally)
     for name, value in files:
