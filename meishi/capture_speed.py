@@ -17,7 +17,7 @@ from meishi import images
 from meishi.capture import CardCapture
 from meishi.data.shards import ShardReader
 from meishi.evaluation.latency import FROZEN, TFLITE, frozen_session
-from meishi.evaluation.timing import WARM_UP_RUNS, Job, by_runtime, measure_jobs, thread_counts
+from meishi.evaluation.timing import Job, by_runtime, measure_jobs, thread_counts
 from meishi.litert import load_capture
 from meishi.params import CaptureParams
 
@@ -56,13 +56,7 @@ def measure_capture(
         TFLITE: (load_litert_capture, (models,)),
     }
     jobs = {
-        (runtime, label): Job(
-            load,
-            (*where, frames, count, live),
-            f"capture in {runtime}",
-            count,
-            min(runs, WARM_UP_RUNS),
-        )
+        (runtime, label): Job(load, (*where, frames, count, live), f"capture in {runtime}", count)
         for runtime, (load, where) in sources.items()
         for label, count in thread_counts().items()
     }

@@ -2,15 +2,13 @@
 
 Their own mistakes on the training scenes teach the classifier what to refuse (Sung and Poggio 1998,
 sec. 4.3, "bootstrap"; for networks Shrivastava et al. 2016). The thresholds are not capture's, and
-laxer: choosing those must not retrain a network.
+laxer: choosing those must not retrain a network. Each worker imports this file, which imports no
+TensorFlow.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -18,14 +16,11 @@ from tqdm import tqdm
 
 from meishi import images, workers
 from meishi.capture import CardCapture
-from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, write_tflite
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.geometry import quads
 from meishi.litert import DETECTOR, SEGMENTER, LiteRtModel
 from meishi.params import CaptureParams
-from meishi.ssd.model import load_detector
-from meishi.unet.model import load_segmenter, load_settings
 
 LAX = CaptureParams(
     score_threshold=0.1,
@@ -42,47 +37,13 @@ SCENES_PER_TASK = 16
 CODE = ("meishi.capture", "meishi.geometry", "meishi.images", "meishi.ssd", "meishi.ranking")
 
 
-@contextmanager
-def exported(ssd: Path, unet: Path) -> Iterator[tuple[Path, float]]:
-    """Write trained networks as LiteRT models, in a folder that is removed afterwards.
-
-    A process of its own does it: TensorFlow, once it has started, takes no settings, and training
-    has some to make (the seed's, a cluster's).
-
-    Args:
-        ssd: folder of the trained detector.
-        unet: folder of the trained segmenter.
-
-    Yields:
-        The folder, and the margin of the segmenter's crops.
-
-    Raises:
-        InputError: if a network is missing or damaged.
-    """
-    with TemporaryDirectory() as name:
-        with workers.connect(None, 1) as run:
-            (margin,) = run.map(_export, [(ssd, unet, Path(name))], _network_names)
-        yield Path(name), margin
-
-
-def _network_names(task: tuple[Path, Path, Path]) -> str:
-    return f"{task[0]} and {task[1]}"
-
-
-def _export(task: tuple[Path, Path, Path]) -> float:
-    ssd, unet, folder = task
-    write_tflite(load_detector(ssd), DETECTOR_OUTPUTS, folder / DETECTOR)
-    write_tflite(load_segmenter(unet), SEGMENTER_OUTPUTS, folder / SEGMENTER)
-    return load_settings(unet).margin
-
-
 def mine(
     networks: tuple[Path, float], reader: ShardReader, processes: int
 ) -> dict[str, np.ndarray]:
     """Find what is taken for a card and is none, in worker processes.
 
     Args:
-        networks: see `exported`.
+        networks: see `litert_export.exported`.
         reader: prepared scenes.
         processes: how many workers; the result does not depend on it.
 

@@ -120,13 +120,19 @@ def _settings(params: Params) -> dict[str, object]:
         "unet_px": params.unet.input_px,
         "unet_blocks": params.unet.blocks,
         "margin_pct": f"{100 * params.unet.margin:g}",
-        "ssd_epochs": params.train_ssd.epochs,
-        "unet_epochs": params.train_unet.epochs,
+        "ssd_epochs": _epochs(params.train_ssd),
+        "unet_epochs": _epochs(params.train_unet),
         "direction_px": params.direction.view_px,
-        "direction_epochs": params.train_direction.epochs,
+        "direction_epochs": _epochs(params.train_direction),
         "val_percent": f"{100 * params.preprocess.val_fraction:g}",
         "test_percent": f"{100 * params.preprocess.test_fraction:g}",
     }
+
+
+def _epochs(train: Any) -> str:
+    many = f"{train.epochs} epoch{'s' * (train.epochs > 1)}"
+    # What it goes on from may have seen scenes that are no longer in data/.
+    return many + ", from a network trained before" * getattr(train, "continued", False)
 
 
 def _setting(value: float | tuple[float, ...]) -> str:

@@ -6,7 +6,7 @@ first stage. YAML 1.2 (ruamel), as DVC reads it: under YAML 1.1 `1e-3` would be 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,10 @@ from ruamel.yaml.error import YAMLError
 
 from meishi import paths, schema
 from meishi.errors import InputError
+from meishi.ranges import range_faults
 from meishi.recipe import AugmentParams, DirectionParams, TrainDirectionParams
 from meishi.tunings import read_tunings, source_faults
 from meishi.variants import read_variants
-
-MAY_BE_ZERO = {
-    *("seed", "frozen_blocks", "warmup_steps", "overlays", "red", "green", "blue"),
-    *("crops_per_empty_scene", "lookalikes_per_scene"),
-}
-# On which devices training runs: training/distribution.py
-STRATEGIES = ("auto", "mirrored", "multi_worker")
 
 
 class ParamsError(InputError):
@@ -92,6 +86,7 @@ class TrainSsdParams:
 
     pretrained: bool
     continued: bool
+    trained_share: float
     frozen_blocks: int
     epochs: int
     batch: int
@@ -102,6 +97,7 @@ class TrainSsdParams:
     ignore_iou: float
     focal_alpha: float
     focal_gamma: float
+    score_target: str
     offset_weight: float
     offset_beta: float
     overlap_weight: float
@@ -115,6 +111,7 @@ class TrainUnetParams:
 
     pretrained: bool
     continued: bool
+    trained_share: float
     frozen_blocks: int
     epochs: int
     batch: int
@@ -247,7 +244,7 @@ def load_params(*names: str, path: Path | None = None) -> Params:
     variants = read_variants(whole.exports or {}, faults)
     checked = {"tune": tunings, "exports": variants}
     if not faults:
-        faults += _range_faults(whole) + source_faults(tunings, variants)
+        faults += range_faults(whole) + source_faults(tunings, variants)
     if faults:
         raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
     chosen = _only(whole, names)
@@ -266,26 +263,6 @@ def _only(whole: Any, names: Sequence[str]) -> Any:
         inner = getattr(whole, name)
         chosen.__dict__[name] = inner if "" in keys else _only(inner, keys)
     return chosen
-
-
-def _range_faults(value: Any, where: str = "") -> list[schema.Fault]:
-    """Say which counts are below one, and which probabilities are none."""
-    faults: list[schema.Fault] = []
-    for field in fields(value):
-        inner = getattr(value, field.name)
-        place = f"{where}.{field.name}" if where else field.name
-        if is_dataclass(inner):
-            faults += _range_faults(inner, place)
-        elif type(inner) is int and inner < 1 and field.name not in MAY_BE_ZERO:
-            faults.append(schema.Fault(where, f"{field.name}: expected 1 at least, got {inner}"))
-        elif type(inner) is int and inner < 0:
-            faults.append(schema.Fault(where, f"{field.name}: expected 0 at least, got {inner}"))
-        elif field.name == "strategy" and inner not in STRATEGIES:
-            expected = f"expected one of {', '.join(STRATEGIES)}"
-            faults.append(schema.Fault(where, f"strategy: {expected}, got {inner!r}"))
-        elif field.name.endswith("probability") and not 0 <= inner <= 1:
-            faults.append(schema.Fault(where, f"{field.name}: expected 0 to 1, got {inner}"))
-    return faults
 
 
 def _sentence(path: Path, fault: schema.Fault) -> str:

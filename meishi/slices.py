@@ -11,7 +11,7 @@ from meishi.geometry import quads
 
 WHOLE = 0.999  # visible share of a card that the frame does not cut
 TILT_DEG = 30
-FLAGS = ("held", "bent", "print_below")
+FLAGS = ("held", "bent", "print_below", "sleeved")
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the frame, bounds of the slices by size
 
 
@@ -65,6 +65,8 @@ def _slices(record: Record, card: int) -> dict[str, str]:
     lights = str(record.attributes.get("light", "")).split()
     flags = {f"light {name}": "yes" for name in lights}
     flags |= {name: "yes" for name in FLAGS if record.attributes.get(name)}
+    if record.height > record.width:
+        flags["upright"] = "yes"
     if "tilt_deg" in record.attributes:
         flags["tilt"] = "over 30" if record.attributes["tilt_deg"] > TILT_DEG else "to 30"
     whole = quads.visible_share(record.quads[card]) > WHOLE

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from meishi.errors import InputError
+from meishi.spawning import without_script
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -207,7 +208,7 @@ def _local(processes: int) -> Iterator["Client"]:
     from distributed import Client, LocalCluster
 
     environment = dict(os.environ)
-    with dask.config.set(LEAN):
+    with dask.config.set(LEAN), without_script():
         cluster = LocalCluster(
             n_workers=processes,
             threads_per_worker=1,

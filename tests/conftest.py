@@ -1,13 +1,21 @@
 """What tests of several tiers share."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import tiny_data
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A change is judged by its own faults: the same examples in every run. HYPOTHESIS_PROFILE=explore
+# draws new ones, which is how to look for faults.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture

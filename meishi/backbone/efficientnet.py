@@ -96,7 +96,7 @@ def load_imagenet(model, weights: Path) -> None:
                 if layer.weights and layer.name.startswith(("stem", "block")):
                     order = BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
                     layer.set_weights([arrays[f"{layer.name}/{name}"] for name in order])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{weights}: not the backbone's weights: {error}") from error
 
 

@@ -19,7 +19,7 @@ GAIN = (0.75, 1.3)  # a card is never made darker or brighter than this
 
 def inset(quad_px: np.ndarray, by_px: float = INSET_PX) -> np.ndarray:
     """Move each edge of a convex clockwise (4, 2) quad inwards by `by_px`."""
-    following = np.roll(quad_px, -1, axis=0)
+    following = quads.following(quad_px)
     along = (following - quad_px) / np.linalg.norm(following - quad_px, axis=1, keepdims=True)
     normals = np.column_stack([-along[:, 1], along[:, 0]])
     moved = np.einsum("ij,ij->i", normals, quad_px) + by_px  # normals @ x = moved, on each edge
@@ -57,7 +57,7 @@ def gain(from_light: float, to_light: float) -> float:
 def flat(image: np.ndarray, quad_px: np.ndarray, max_side_px: int) -> np.ndarray:
     """Cut a card out, flat and at its true aspect, its longer side `max_side_px` at most."""
     inner = inset(quad_px)
-    longest = np.linalg.norm(np.roll(inner, -1, axis=0) - inner, axis=1).max()
+    longest = np.linalg.norm(quads.following(inner) - inner, axis=1).max()
     return homography.rectify(image, inner, max(min(round(longest), max_side_px), 2))
 
 
@@ -107,7 +107,7 @@ def cast_shadow(
     image: np.ndarray, quad_px: np.ndarray, params: DropShadowParams, rng: np.random.Generator
 ) -> None:
     """Darken a scene, in place, around a card that will lie on it: soft, to one side."""
-    longest = np.linalg.norm(np.roll(quad_px, -1, axis=0) - quad_px, axis=1).max()
+    longest = np.linalg.norm(quads.following(quad_px) - quad_px, axis=1).max()
     reach = rng.uniform(params.reach_low, params.reach_high) * longest
     angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(params.low, params.high)
     # As far aside as it is soft: under one lamp both grow with the card's height.

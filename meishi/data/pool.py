@@ -83,7 +83,7 @@ def _some(rng: np.random.Generator, records: list[Record], count: int) -> list[R
 
 def _is_usable(record: Record, index: int) -> bool:
     quad_px = quads.to_px(record.quads[index], record.size_px)
-    sides = np.linalg.norm(np.roll(quad_px, -1, axis=0) - quad_px, axis=1)
+    sides = np.linalg.norm(quads.following(quad_px) - quad_px, axis=1)
     return bool(sides.min() >= MIN_SIDE_PX) and cutout.is_whole(record.quads, index)
 
 

@@ -32,8 +32,8 @@ def split(
     """Divide scenes by component, as near to the fractions as whole components allow.
 
     The fractions are kept for the scenes of each number of cards, so that no side is richer in
-    empty scenes than another. Large components go first, those of one size in an order drawn by
-    the seed; each goes to the side that lacks most of what it holds.
+    empty scenes than another. Components that were trained on go first, then large ones, those of
+    one size in an order drawn by the seed; each goes to the side that lacks most of what it holds.
 
     Args:
         scenes: records with unique ids.
@@ -61,10 +61,15 @@ def split(
     missing = {name: share * sum(counts.values()) for name, share in fractions.items()}
     known_ids = {scene.id for scene in scenes if scene.sha256 in seen}
     side_of: dict[str, str] = {}
-    for group in sorted(groups, key=lambda ids: (-len(ids), _draw(ids, seed))):
+
+    def is_known(group: list[str]) -> bool:
+        return not known_ids.isdisjoint(group)
+
+    # Those that have no choice go first: what they leave is divided among the others.
+    by_size = sorted(groups, key=lambda ids: (not is_known(ids), -len(ids), _draw(ids, seed)))
+    for group in by_size:
         held = sum(counts[name] for name in group)  # scenes with 0, 1, ... cards
-        known = any(name in known_ids for name in group)
-        side = "train" if known else max(SPLITS, key=lambda name: missing[name] @ held)
+        side = "train" if is_known(group) else max(SPLITS, key=lambda name: missing[name] @ held)
         missing[side] = missing[side] - held
         side_of.update(dict.fromkeys(group, side))
     sides = {name: [scene for scene in scenes if side_of[scene.id] == name] for name in SPLITS}

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from meishi.evaluation.timing import (
-    WARM_UP_RUNS,
     Job,
     by_runtime,
     host,
@@ -51,13 +50,7 @@ def _measure_model(files: Mapping[str, Path], runs: int) -> dict:
     if unknown:
         raise ValueError(f"latency: unknown runtime {unknown[0]!r}; known: {', '.join(LOADERS)}")
     jobs = {
-        (runtime, label): Job(
-            LOADERS[runtime],
-            (str(path), count),
-            f"{path} in {runtime}",
-            count,
-            min(runs, WARM_UP_RUNS),
-        )
+        (runtime, label): Job(LOADERS[runtime], (str(path), count), f"{path} in {runtime}", count)
         for runtime, path in files.items()
         for label, count in thread_counts().items()
     }

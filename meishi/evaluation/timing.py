@@ -19,6 +19,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from meishi.spawning import without_script
+
 ROUNDS = 5
 WARM_UP_RUNS = 5
 
@@ -41,14 +43,12 @@ class Job:
         args: its arguments.
         what: names it in errors.
         threads: that it uses.
-        warm_up: runs before those that are timed.
     """
 
     load: Callable[..., Callable[[], object]]
     args: tuple
     what: str
     threads: int
-    warm_up: int = WARM_UP_RUNS
 
 
 def rounds_for(runs: int) -> tuple[int, int]:
@@ -64,10 +64,14 @@ def measure_jobs(jobs: Mapping[Key, Job], runs: int) -> dict[Key, dict]:
 
 
 def rounds_of(jobs: Mapping[K, Job], per_round: int, rounds: int) -> dict[K, list[list[Run]]]:
-    """Run jobs in turn, each in a process of its own; return the runs of each round."""
+    """Run jobs in turn, each in a process of its own; return the runs of each round.
+
+    Before the first round each runs a few times for nothing: not more often than it is timed.
+    """
+    warm_up = min(per_round * rounds, WARM_UP_RUNS)
     with ExitStack() as stack:
         # All start before the first is waited for: they load side by side, and are timed in turn.
-        workers = {key: stack.enter_context(_Worker(job)) for key, job in jobs.items()}
+        workers = {key: stack.enter_context(_Worker(job, warm_up)) for key, job in jobs.items()}
         for worker in workers.values():
             worker.wait()
         found: dict[K, list[list[Run]]] = {key: [] for key in jobs}
@@ -115,14 +119,15 @@ def summary(times_ms: list[float]) -> dict[str, float]:
 class _Worker:
     """A process that holds one model in one runtime and times it on demand."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, warm_up: int) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would inherit TensorFlow's threads
         self.what = f"{job.what}, {job.threads} thread(s)"
         self.pipe, far_end = context.Pipe()
         self.process = context.Process(
-            target=_work, args=(far_end, job.load, job.args, job.warm_up), daemon=True
+            target=_work, args=(far_end, job.load, job.args, warm_up), daemon=True
         )
-        self.process.start()
+        with without_script():
+            self.process.start()
         far_end.close()
 
     def __enter__(self) -> "_Worker":

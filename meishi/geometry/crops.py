@@ -125,7 +125,7 @@ def coverage(quad_px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     x = np.arange(size_px[0], dtype=np.float32)
     y = np.arange(size_px[1], dtype=np.float32)[:, None]
     covered = np.ones((size_px[1], size_px[0]), np.float32)
-    for start, end in zip(quad_px, np.roll(quad_px, -1, axis=0), strict=True):
+    for start, end in zip(quad_px, quads.following(quad_px), strict=True):
         along = (end - start) / max(np.linalg.norm(end - start), 1e-12)
         distance = along[0] * (y - start[1]) - along[1] * (x - start[0])  # positive inside
         np.minimum(covered, np.clip(distance + 0.5, 0, 1), out=covered)

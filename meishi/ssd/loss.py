@@ -1,7 +1,9 @@
 """The detector's loss: focal on scores, smooth L1 on offsets, GIoU on boxes where it has a weight.
 
 Focal loss (Lin et al. 2017, eq. 5) takes the place of SSD's hard-negative mining: it weighs every
-anchor, so the few hard rectangles of an empty frame count without a ratio to tune.
+anchor, so the few hard rectangles of an empty frame count without a ratio to tune. Its target for a
+matched anchor is 1, or how well the anchor's box fits (Li et al. 2020, eq. 2): then the box that
+NMS keeps, the surest, is the one that fits best.
 """
 
 from collections.abc import Callable
@@ -12,12 +14,13 @@ from meishi.params import TrainSsdParams
 TINY_AREA = 1e-7  # of the frame: keeps a ratio of areas defined
 
 
-def focal_loss(logits, match, alpha: float, gamma: float):
+def focal_loss(logits, match, quality, alpha: float, gamma: float):
     """Sum the focal loss over the anchors of a batch.
 
     Args:
         logits: (B, A, 1).
         match: (B, A) int32: 1 card, 0 background, -1 ignored.
+        quality: (B, A) in [0, 1], the target of matched anchors; None if that is 1 for all.
         alpha: weight of cards against background.
         gamma: focus on hard anchors.
 
@@ -27,9 +30,11 @@ def focal_loss(logits, match, alpha: float, gamma: float):
     logits = logits[..., 0]
     card = tf.cast(match == 1, tf.float32)
     counted = tf.cast(match >= 0, tf.float32)
-    entropy = tf.nn.sigmoid_cross_entropy_with_logits(card, logits)
+    target = card if quality is None else card * quality
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
     score = tf.sigmoid(logits)
-    miss = card * (1 - score) + (1 - card) * score
+    gap = 1 - score if quality is None else tf.abs(quality - score)
+    miss = card * gap + (1 - card) * score
     weight = card * alpha + (1 - card) * (1 - alpha)
     return tf.reduce_sum(counted * weight * miss**gamma * entropy)
 
@@ -62,11 +67,23 @@ def overlap_loss(boxes_cxcywh, gt_boxes_cxcywh, match):
     """
     low, high = _corners(boxes_cxcywh)
     gt_low, gt_high = _corners(gt_boxes_cxcywh)
-    shared = _area(tf.nn.relu(tf.minimum(high, gt_high) - tf.maximum(low, gt_low)))
-    union = _area(high - low) + _area(gt_high - gt_low) - shared
+    shared, union = _shared_and_union(boxes_cxcywh, gt_boxes_cxcywh)
     hull = _area(tf.maximum(high, gt_high) - tf.minimum(low, gt_low))
     giou = shared / (union + TINY_AREA) - (hull - union) / (hull + TINY_AREA)
     return tf.reduce_sum(tf.cast(match == 1, tf.float32) * (1 - giou))
+
+
+def box_iou(boxes_cxcywh, gt_boxes_cxcywh):
+    """Measure how well boxes (B, A, 4) fit those of the same place: (B, A) IoU in [0, 1]."""
+    shared, union = _shared_and_union(boxes_cxcywh, gt_boxes_cxcywh)
+    return shared / (union + TINY_AREA)
+
+
+def _shared_and_union(boxes_cxcywh, gt_boxes_cxcywh):
+    low, high = _corners(boxes_cxcywh)
+    gt_low, gt_high = _corners(gt_boxes_cxcywh)
+    shared = _area(tf.nn.relu(tf.minimum(high, gt_high) - tf.maximum(low, gt_low)))
+    return shared, _area(high - low) + _area(gt_high - gt_low) - shared
 
 
 def _corners(boxes_cxcywh):
@@ -95,7 +112,10 @@ def detector_loss(outputs, targets, decode: Callable, train: TrainSsdParams):
     offsets, logits = outputs
     match, gt_offsets = targets
     matched = tf.maximum(tf.reduce_sum(tf.cast(match == 1, tf.float32)), 1.0)
-    scores = focal_loss(logits, match, train.focal_alpha, train.focal_gamma) / matched
+    quality = None
+    if train.score_target == "iou":  # no gradient: a box is not to fit worse for a surer score
+        quality = tf.stop_gradient(box_iou(decode(offsets), decode(gt_offsets)))
+    scores = focal_loss(logits, match, quality, train.focal_alpha, train.focal_gamma) / matched
     boxes = offset_loss(offsets, gt_offsets, match, train.offset_beta) / matched
     boxes *= train.offset_weight
     if train.overlap_weight:

@@ -17,7 +17,7 @@ from meishi.ssd.matcher import Matcher
 from meishi.ssd.model import build_trainer, detector_anchors
 from meishi.ssd.targets import TargetEncoder
 from meishi.training import distribution, loop
-from meishi.training.starting import begin_with, start
+from meishi.training.starting import begin_with, blended, start
 
 
 def train_detector(
@@ -35,8 +35,8 @@ def train_detector(
     Returns:
         The trainer (see `ssd.model.build_trainer`) and the history.
     """
-    prepare = begin_with(train, weights)
-    trainer, optimizer = start(partial(build_trainer, ssd), train, plan, prepare)
+    build = partial(build_trainer, ssd)
+    trainer, optimizer = start(build, train, plan, begin_with(train, weights))
     anchors_cxcywh, box_coder = detector_anchors(ssd), BoxCoder(ssd.variances)
     encoder = TargetEncoder(anchors_cxcywh, Matcher(train.match_iou, train.ignore_iou), box_coder)
     rows = len(anchors_cxcywh)
@@ -48,7 +48,7 @@ def train_detector(
     )
     losses = partial(_losses, decode=decode, train=train)
     history = loop.fit(trainer, optimizer, losses, batches, plan, _matched)
-    return distribution.collected(trainer, partial(build_trainer, ssd)), history
+    return blended(distribution.collected(trainer, build), build, train, weights), history
 
 
 def _encode(quads, encoder: TargetEncoder):

@@ -7,7 +7,7 @@ Writes  models/direction, metrics/train_direction.json, plots/train_direction.cs
 Takes   about 20 minutes on 2 cores
 """
 
-from meishi import mining, paths, reporting
+from meishi import litert_export, mining, paths, reporting
 from meishi.data import reading, shards
 from meishi.direction.model import build_classifier, save_classifier
 from meishi.direction.training import train_classifier
@@ -23,7 +23,7 @@ def run() -> None:
         "seed", "direction", "train_direction", "augment.crop_light", "augment.workers"
     )
     direction, train, recipe = params.direction, params.train_direction, params.augment
-    with mining.exported(paths.SSD, paths.UNET) as networks:
+    with litert_export.exported(paths.SSD, paths.UNET) as networks:
         scenes, held_out = (
             reading.scenes_of(
                 paths.RAW,

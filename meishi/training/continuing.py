@@ -74,7 +74,7 @@ def pack(networks: dict[str, keras.Model], imagenet: Path, target: Path) -> None
                     for name, half in zip(names, halves, strict=True)
                 }
     with atomic.replace_file(target) as partial:
-        np.savez(partial, **packed)
+        np.savez_compressed(partial, **packed)
 
 
 def _equal(half: np.ndarray, other: np.ndarray | None) -> bool:

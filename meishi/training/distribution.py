@@ -16,7 +16,7 @@ import numpy as np
 
 from meishi.errors import InputError
 from meishi.keras import keras, tf
-from meishi.params import STRATEGIES
+from meishi.ranges import STRATEGIES
 
 AUTO, MIRRORED, MULTI_WORKER = STRATEGIES
 

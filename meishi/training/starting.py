@@ -1,9 +1,14 @@
-"""What every training begins with: a network on its devices, with weights, and an optimizer."""
+"""What every training begins with: a network on its devices, with weights, and an optimizer.
+
+And what is left of that beginning in the end, where training went on from a network of before.
+"""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from meishi.backbone.efficientnet import freeze, load_imagenet
 from meishi.keras import keras
@@ -57,3 +62,31 @@ def _begin(train: Any, weights: Path, trainer: keras.Model) -> None:
     if train.continued:
         load_trained(trainer, weights)
     freeze(trainer, train.frozen_blocks)
+
+
+def blended(
+    trained: keras.Model, build: Callable[[], keras.Model], train: Any, weights: Path
+) -> keras.Model:
+    """Take the network between the one that a continued training began with and what it made of it.
+
+    It keeps more of what the first one knew and the samples do not show (Wortsman et al. 2022, sec.
+    3, where the middle is the choice as well). All weights are mixed, those of batch norms, too.
+
+    Args:
+        trained: on one device.
+        build: the same network, new.
+        train: section of params.yaml with what `begin_with` reads, and `trained_share`.
+        weights: that it began with.
+
+    Returns:
+        `trained` itself where the training is not a continued one, or its share is 1.
+    """
+    prepare = begin_with(train, weights)
+    if prepare is None or not train.continued or train.trained_share == 1:
+        return trained
+    mixed, share = build(), np.float32(train.trained_share)
+    prepare(mixed)
+    pairs = zip(mixed.get_weights(), trained.get_weights(), strict=True)
+    # In this form frozen weights stay what they were, to the bit.
+    mixed.set_weights([first + share * (last - first) for first, last in pairs])
+    return mixed

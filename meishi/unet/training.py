@@ -11,7 +11,7 @@ from meishi.geometry import crops
 from meishi.keras import keras, tf
 from meishi.params import TrainUnetParams, UnetParams
 from meishi.training import distribution, loop
-from meishi.training.starting import begin_with, start
+from meishi.training.starting import begin_with, blended, start
 from meishi.unet.loss import segmenter_loss
 from meishi.unet.model import build_trainer
 
@@ -31,13 +31,13 @@ def train_segmenter(
     Returns:
         The trainer (see `unet.model.build_trainer`) and the history.
     """
-    prepare = begin_with(train, weights)
-    trainer, optimizer = start(partial(build_trainer, unet), train, plan, prepare)
+    build = partial(build_trainer, unet)
+    trainer, optimizer = start(build, train, plan, begin_with(train, weights))
     side = trainer.output_shape[1]
     signature = (tf.TensorSpec((side, side, 1), tf.float32),)
     batches = partial(input_pipeline.batches, samples, partial(_encode, side=side), signature)
     history = loop.fit(trainer, optimizer, partial(_losses, train=train), batches, plan)
-    return distribution.collected(trainer, partial(build_trainer, unet)), history
+    return blended(distribution.collected(trainer, build), build, train, weights), history
 
 
 def _encode(quads: np.ndarray, side: int) -> tuple[np.ndarray]:

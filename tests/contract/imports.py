@@ -17,6 +17,7 @@ OURS = ("meishi", "stages")
 BY_VALUE = (
     "meishi/params.py",
     "meishi/recipe.py",
+    "meishi/ranges.py",
     "meishi/variants.py",
     "meishi/tunings.py",
     "meishi/named_entries.py",

@@ -19,12 +19,12 @@ from meishi.keras import keras
 from meishi.params import FetchParams, SourceParams, TrainUnetParams
 from meishi.ssd import model as ssd_model
 from meishi.training.continuing import load_trained, pack
-from meishi.training.starting import begin_with
+from meishi.training.starting import begin_with, blended
 from meishi.unet import model as unet_model
 from tests.small_models import SSD, UNET, backbone_arrays
 from tests.tiny_data import WEIGHTS, scenes, write_data
 
-TRAIN = TrainUnetParams(True, True, 2, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
+TRAIN = TrainUnetParams(True, True, 1.0, 2, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
 
 
 def unet(seed=1):
@@ -90,6 +90,37 @@ def test_training_begins_with_the_trained_network_or_with_imagenet(packed):
     np.testing.assert_array_equal(*kernels)
     assert not begun[True].get_layer("stem").trainable  # frozen blocks stay so
     assert begin_with(dataclasses.replace(TRAIN, pretrained=False), packed) is None
+
+
+def test_a_blend_lies_between_what_it_began_with_and_what_was_trained(packed):
+    first, trained = unet(seed=2), unet(seed=3)
+    begin_with(TRAIN, packed)(first)
+    begin_with(TRAIN, packed)(trained)
+    for layer in trained.layers:
+        if layer.trainable:
+            layer.set_weights([value + 0.5 for value in layer.get_weights()])
+    train = dataclasses.replace(TRAIN, trained_share=0.25)
+    mixed = blended(trained, unet, train, packed)
+    changed = 0
+    for layer in mixed.layers:
+        ends = [net.get_layer(layer.name).get_weights() for net in (first, trained)]
+        for found, begun, end in zip(layer.get_weights(), *ends, strict=True):
+            np.testing.assert_allclose(found, 0.75 * begun + 0.25 * end, atol=1e-6)
+            if np.array_equal(begun, end):  # frozen: to the bit
+                np.testing.assert_array_equal(found, begun)
+            changed += not np.array_equal(begun, end)
+    assert changed
+
+
+def test_the_whole_of_a_training_is_kept_where_it_was_not_a_continued_one(packed):
+    trained = unet(seed=3)
+    some = dataclasses.replace(TRAIN, trained_share=0.25)
+    for train in (
+        TRAIN,
+        dataclasses.replace(some, continued=False),
+        dataclasses.replace(some, pretrained=False),
+    ):
+        assert blended(trained, unet, train, packed) is trained
 
 
 def test_a_file_without_the_network_is_refused_with_the_way_out(imagenet):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from meishi import mining
+from meishi import litert_export, mining
 from meishi.atomic import replace_folder
 from meishi.capture import CapturedCard
 from meishi.data.shards import ShardReader, write_shards
@@ -45,7 +45,7 @@ def reader(tmp_path_factory):
 
 
 def test_what_is_mined_does_not_depend_on_the_workers(folders, reader):
-    with mining.exported(*folders) as networks:
+    with litert_export.exported(*folders) as networks:
         found = mining.mine(networks, reader, 1)
         again = mining.mine(networks, reader, 2)
     assert found and found.keys() == again.keys() <= {record.id for record in reader.records}
@@ -57,11 +57,11 @@ def test_what_is_mined_does_not_depend_on_the_workers(folders, reader):
 SETTINGS_AFTERWARDS = """
 import sys
 from pathlib import Path
-from meishi import mining
+from meishi import litert_export
 from meishi.training.determinism import seed_everything
 
 if __name__ == "__main__":
-    with mining.exported(Path(sys.argv[1]), Path(sys.argv[2])):
+    with litert_export.exported(Path(sys.argv[1]), Path(sys.argv[2])):
         seed_everything(1)
 """
 
@@ -75,7 +75,7 @@ def test_tensorflow_still_takes_the_settings_of_a_training(folders, tmp_path):
 def test_a_missing_network_is_named(folders, tmp_path):
     with (
         pytest.raises(InputError, match="run the stage train_ssd"),
-        mining.exported(tmp_path / "none", folders[1]),
+        litert_export.exported(tmp_path / "none", folders[1]),
     ):
         pass
 

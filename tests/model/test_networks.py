@@ -26,7 +26,8 @@ SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
 UNET = UnetParams(64, 0.2, 4, 16)
 GT = np.array([[0.2, 0.3, 0.7, 0.65]])
 TRAIN = TrainSsdParams(
-    *(False, False, 0, 1, 1, 0.003, 0.0, 1, 0.5, 0.4), *(0.25, 2.0, 0.5, 0.1, 2.0, 1, "auto")
+    *(False, False, 1.0, 0, 1, 1, 0.003, 0.0, 1, 0.5, 0.4),
+    *(0.25, 2.0, "card", 0.5, 0.1, 2.0, 1, "auto"),
 )
 
 
@@ -157,6 +158,13 @@ def test_an_incomplete_weights_file_is_refused_by_layer(tmp_path):
         backbone.load_imagenet(model.build_trainer(SSD), tmp_path / "weights.npz")
 
 
+@pytest.mark.parametrize("content", [b"", b"PK", b"not an archive", b"PK\x03\x04" + bytes(60)])
+def test_a_damaged_weights_file_is_named(tmp_path, content):
+    (tmp_path / "weights.npz").write_bytes(content)
+    with pytest.raises(InputError, match="weights.npz: not the backbone's weights"):
+        backbone.load_imagenet(model.build_trainer(SSD), tmp_path / "weights.npz")
+
+
 def giou(one, other):
     """Generalised IoU of two boxes, xyxy, as the paper defines it."""
     low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
@@ -189,15 +197,41 @@ def test_the_offset_loss_turns_from_a_square_to_a_line_at_beta():
 
 def test_ignored_anchors_do_not_change_the_loss():
     logits = tf.constant([[[0.3], [-1.0], [2.0]]])
-    some = loss.focal_loss(logits, tf.constant([[1, 0, -1]]), 0.25, 2.0)
-    other = loss.focal_loss(logits[:, :2], tf.constant([[1, 0]]), 0.25, 2.0)
+    some = loss.focal_loss(logits, tf.constant([[1, 0, -1]]), None, 0.25, 2.0)
+    other = loss.focal_loss(logits[:, :2], tf.constant([[1, 0]]), None, 0.25, 2.0)
     assert float(some) == pytest.approx(float(other))
 
 
 def test_focal_loss_without_focus_is_weighted_cross_entropy():
-    value = loss.focal_loss(tf.constant([[[0.7], [-0.2]]]), tf.constant([[1, 0]]), 0.25, 0.0)
+    value = loss.focal_loss(tf.constant([[[0.7], [-0.2]]]), tf.constant([[1, 0]]), None, 0.25, 0.0)
     card, ground = -np.log(1 / (1 + np.exp(-0.7))), -np.log(1 - 1 / (1 + np.exp(0.2)))
     assert float(value) == pytest.approx(0.25 * card + 0.75 * ground, rel=1e-5)
+
+
+def test_a_score_that_is_to_say_how_well_the_box_fits_costs_least_there():
+    match, quality = tf.constant([[1]]), tf.constant([[0.8]])
+    logits = [tf.constant([[[np.log(s / (1 - s))]]], tf.float32) for s in (0.6, 0.8, 0.95)]
+    costs = [float(loss.focal_loss(each, match, quality, 0.25, 2.0)) for each in logits]
+    assert costs[1] == pytest.approx(0, abs=1e-9) and min(costs[0], costs[2]) > 1e-4
+
+
+def test_the_fit_of_a_box_teaches_the_score_and_not_the_box():
+    """A box that fits worse would make a low score right: that must not be a way out."""
+    train = dataclasses.replace(TRAIN, score_target="iou", offset_weight=0.0, overlap_weight=0.0)
+    anchors = tf.constant([[0.5, 0.5, 0.4, 0.4]])
+    decode = partial(
+        BoxCoder(SSD.variances).decode, anchors_cxcywh=anchors, exp=tf.exp, concat=tf.concat
+    )
+    offsets, logits = tf.Variable([[[0.6, 0.0, 0.0, 0.0]]]), tf.Variable([[[0.3]]])
+    with tf.GradientTape() as tape:
+        targets = tf.constant([[1]]), tf.zeros((1, 1, 4))
+        total = loss.detector_loss((offsets, logits), targets, decode, train)[0]
+    of_box, of_score = tape.gradient(total, [offsets, logits])
+    assert of_box is None or not np.any(of_box)
+    # Moved by .6 of the variance .1, times .4: IoU .376 / .424 = .887; a score of .574 is to rise.
+    assert of_score.numpy() < 0
+    fit = loss.box_iou(decode(offsets), decode(tf.zeros((1, 1, 4))))
+    assert float(fit[0, 0]) == pytest.approx(0.376 / 0.424, rel=1e-5)
 
 
 def test_the_mask_has_half_the_inputs_side(images):

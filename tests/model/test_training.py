@@ -38,7 +38,7 @@ UNET = """
 from meishi.params import TrainUnetParams, UnetParams
 from meishi.unet.training import train_segmenter
 unet = UnetParams(32, 0.2, 2, 8)
-train = TrainUnetParams(False, False, 0, 20, 4, 0.01, 0.0001, 3, 0.5, 40, "auto")
+train = TrainUnetParams(False, False, 1.0, 0, 20, 4, 0.01, 0.0001, 3, 0.5, 40, "auto")
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
 model, history = train_segmenter(samples, unet, train, plan, Path())
 """
@@ -58,7 +58,8 @@ weights = Path(sys.argv[1] + ".npz")
 np.savez(weights, **arrays)
 seed_everything(5)
 train = TrainSsdParams(
-    *(True, False, 3, 5, 4, 0.001, 0.0001, 3, 0.5, 0.4), *(0.25, 2.0, 0.5, 0.1, 2.0, 8, "auto")
+    *(True, False, 1.0, 3, 5, 4, 0.001, 0.0001, 3, 0.5, 0.4),
+    *(0.25, 2.0, "iou", 0.5, 0.1, 2.0, 8, "auto"),
 )
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), ssd)
 model, history = train_detector(samples, ssd, train, plan, weights)
@@ -104,7 +105,7 @@ def test_a_killed_run_resumes_to_the_same_weights_and_history(tmp_path, network,
 
 def test_samples_that_fill_no_batch_are_refused(tmp_path):
     samples = SampleSet([b"", b""], [], "two")
-    train = TrainUnetParams(True, False, 3, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
+    train = TrainUnetParams(True, False, 1.0, 3, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
     with pytest.raises(InputError, match="2 samples make no batch of 4"):
         make_plan(samples, train, 5, tmp_path)
 
@@ -114,7 +115,7 @@ def test_whatever_shapes_a_run_gives_it_other_checkpoints(tmp_path, change):
     def folder(changed):
         key = "other" if changed == "samples" else "key"
         train = TrainUnetParams(
-            *(True, False, 3, 2 if changed == "parameter" else 1, 1, 0.01, 0.0001, 3, 0.5),
+            *(True, False, 1.0, 3, 2 if changed == "parameter" else 1, 1, 0.01, 0.0001, 3, 0.5),
             *(25, "auto"),
         )
         seed, shape = (6 if changed == "seed" else 5), (changed == "shape")

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,10 @@ def time_out(number: int) -> int:
 def sleep(seconds: float) -> float:
     time.sleep(seconds)
     return seconds
+
+
+def sleeper() -> Callable[[], float]:
+    return partial(sleep, 0.0)
 
 
 def die(number: int) -> int:

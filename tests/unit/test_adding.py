@@ -143,7 +143,7 @@ def test_format_labels_and_sha256_are_optional_in_params(workspace):
         "{name: rendered, path: x, format: yolo, labels: [card, id], sha256: ab}",
     )
     file.write_text(text)
-    source, _ = load_params("fetch").fetch.sources
+    source = load_params("fetch").fetch.sources[0]
     assert (source.format, source.labels, source.sha256) == ("yolo", ("card", "id"), "ab")
     file.write_text(text.replace("[card, id]", "card"))
     with pytest.raises(ParamsError, match="labels: expected a list"):

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from meishi import cli
 from meishi.errors import InputError
 from meishi.model_card import LABELS, ModelCardError, card, check_card, write_card
+from meishi.params import load_params
 from tests import tiny_data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,12 +19,12 @@ NAMES = ("evaluate", "slices", "freeze", "ship", "latency")
 
 @pytest.fixture
 def place(tmp_path):
-    """A repository with the real metrics and params, and two small data sources."""
+    """A repository with the real metrics and params, and small data sources."""
     for name in ("params.yaml", "pyproject.toml", "data.dvc"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
-    for name in ("composited", "traced"):
-        tiny_data.write_data(tmp_path / "data" / name)
+    for source in load_params("fetch").fetch.sources:
+        tiny_data.write_data(tmp_path / source.path)
     return tmp_path
 
 

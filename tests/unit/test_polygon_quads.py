@@ -64,14 +64,15 @@ def test_jitter_moves_a_corner_by_little_more_than_itself(shift, radius_px, seed
 
 @settings(max_examples=25)
 @given(shifts)
-def test_a_mask_gives_its_quad_to_a_pixel(shift):
+def test_a_mask_gives_its_quad_to_two_pixels(shift):
+    # Half a pixel in most; a side that runs along few rows of pixels says little of its slope.
     quad = quad_of(shift)
     grid = np.stack(np.meshgrid(np.arange(640), np.arange(480)), axis=-1)
     mask = np.ones((480, 640), bool)
     for start, end in zip(quad, np.roll(quad, -1, axis=0), strict=True):
         along, offset = end - start, grid - start
         mask &= along[0] * offset[..., 1] - along[1] * offset[..., 0] >= 0
-    assert np.abs(quad_from_mask_outline(mask, SIZE_PX) - quad).max() < 1.0
+    assert np.abs(quad_from_mask_outline(mask, SIZE_PX) - quad).max() < 2.0
 
 
 def test_a_notch_of_a_finger_leaves_the_sides():

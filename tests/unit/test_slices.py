@@ -49,5 +49,16 @@ def test_flags_make_slices_only_where_they_hold(slices):
     assert slices["held yes"]["cards"] == 2
 
 
+def test_upright_frames_and_sleeves_are_slices():
+    cards = (Card(QUAD, "d"),)
+    scenes = [
+        Record("a", "", "a.webp", "", 60, 80, cards, ("desk",), {"sleeved": True}),
+        Record("b", "", "b.webp", "", 80, 60, cards, ("desk",), {"sleeved": False}),
+    ]
+    truths = [[QUAD * scene.size_px] for scene in scenes]
+    slices = capture_slices(scenes, truths, truths)
+    assert slices["upright yes"]["cards"] == slices["sleeved yes"]["cards"] == 1
+
+
 def test_a_scene_without_cards_makes_no_slice(slices):
     assert "layout empty" not in slices

@@ -139,6 +139,14 @@ def test_scenes_that_share_a_design_with_a_seen_one_are_for_training_too():
         assert all(scene in sides["train"] for scene in scenes[number : number + 3])
 
 
+def test_what_was_trained_on_fills_the_training_side_before_larger_groups_do():
+    small = with_hashes(groups_of(5, 30))  # 150 scenes that were trained on
+    large = with_hashes([scene(200 + i, [99 + i // 51], [99 + i // 51]) for i in range(102)])
+    sides = split(small + large, 0.2, 0.2, 1, hashes(small))
+    assert sides["train"] == small
+    assert [len(sides[name]) for name in ("val", "test")] == [51, 51]
+
+
 def test_scenes_that_were_all_seen_leave_no_test_side():
     scenes = with_hashes(groups_of(3, 30))
     with pytest.raises(InputError, match="and 90 scenes were trained on before"):
