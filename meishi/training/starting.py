@@ -70,7 +70,7 @@ def blended(
     """Take the network between the one that a continued training began with and what it made of it.
 
     It keeps more of what the first one knew and the samples do not show (Wortsman et al. 2022, sec.
-    3, where the middle is the choice as well). All weights are mixed, those of batch norms, too.
+    3, where the middle is the choice if nothing decides). All weights are mixed, batch norms' too.
 
     Args:
         trained: on one device.
