@@ -17,6 +17,8 @@ SHELL := /bin/bash
 STORED := data.dvc train_ssd train_unet train_direction tune freeze convert evaluate ship
 # Of the stage augment the picture alone. By itself: beside stages DVC takes a path for nothing.
 SHEET := plots/augmented.jpg
+# Tests run on every core, four at most, a file's tests one after another.
+SPREAD := --numprocesses logical --maxprocesses 4 --dist loadfile
 PIP := .venv/bin/pip -qq --disable-pip-version-check
 
 .PHONY: repro test retrain lint types deps report smoke push restore
@@ -27,10 +29,10 @@ repro: restore
 	@python -m meishi.reporting
 
 test: restore .venv/tests-installed lint types
-	@pytest tests/unit
+	@pytest $(SPREAD) tests/unit
 	@pytest tests/contract
-	@pytest tests/model
-	@pytest tests/smoke
+	@pytest $(SPREAD) tests/model
+	@pytest $(SPREAD) tests/smoke
 	@pytest tests/remote
 
 retrain: .venv/installed
