@@ -54,9 +54,13 @@ def continue_training(
     models: Annotated[Path, typer.Option(help="Folder with the trained ssd and unet.")] = Path(
         "models"
     ),
+    bottom_channels: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cut the segmenter's bottom to so many; set unet to the same."),
+    ] = None,
 ) -> None:
     """Let the next training begin with the networks of this one: they go into a data source."""
     from meishi.continued import continue_from
 
-    file = continue_from(source, models)
+    file = continue_from(source, models, bottom_channels)
     print(f"{file}: written; next: fetch.weights: {file} in params.yaml, dvc add data")

@@ -12,26 +12,31 @@ from meishi.data import records
 from meishi.data.manifest import WeightsEntry, read_manifest, read_seen, replace_weights
 from meishi.data.shards import ShardReader
 from meishi.errors import InputError
+from meishi.keras import keras
 from meishi.ssd.model import load_detector
 from meishi.training.continuing import pack
-from meishi.unet.model import load_segmenter
+from meishi.unet.model import load_segmenter, load_settings
+from meishi.unet.narrowing import narrow_bottom
 
 FILE = "weights/networks.npz"
 ADDED = "; and networks of this repository, trained further"
 
 
-def continue_from(source: Path, models: Path) -> Path:
+def continue_from(source: Path, models: Path, bottom_channels: int | None = None) -> Path:
     """Put trained networks beside the ImageNet weights of a data source.
 
     Args:
         source: folder in the layout of data/ whose manifest names weights.
         models: folder with `ssd` and `unet`, as training writes them.
+        bottom_channels: of the segmenter that training is to go on with, fewer than it has; as
+            many as it has if not given.
 
     Returns:
         The file; `fetch.weights` must name it.
 
     Raises:
-        InputError: if the source, the scenes or a network is missing or damaged.
+        InputError: if the source, the scenes or a network is missing or damaged, or the segmenter
+            has no more channels than that.
     """
     faults: list[str] = []
     manifest = read_manifest(source, faults)
@@ -40,7 +45,7 @@ def continue_from(source: Path, models: Path) -> Path:
         raise InputError("\n".join(faults) or f"{source}: its manifest names no weights")
     networks = {
         "ssd": load_detector(models / paths.SSD.name),
-        "unet": load_segmenter(models / paths.UNET.name),
+        "unet": _segmenter(models / paths.UNET.name, bottom_channels),
     }
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "networks.npz"
@@ -49,6 +54,13 @@ def continue_from(source: Path, models: Path) -> Path:
         entry = WeightsEntry(FILE, "", manifest.weights.licence, origin)
         replace_weights(source, (entry, packed.read_bytes()), seen)
     return source / FILE
+
+
+def _segmenter(folder: Path, bottom_channels: int | None) -> keras.Model:
+    segmenter = load_segmenter(folder)
+    if bottom_channels is None:
+        return segmenter
+    return narrow_bottom(segmenter, load_settings(folder), bottom_channels)
 
 
 def _trained_on() -> set[str]:

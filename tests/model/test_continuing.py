@@ -21,6 +21,7 @@ from meishi.ssd import model as ssd_model
 from meishi.training.continuing import load_trained, pack
 from meishi.training.starting import begin_with, blended
 from meishi.unet import model as unet_model
+from meishi.unet.narrowing import narrow_bottom
 from tests.small_models import SSD, UNET, backbone_arrays
 from tests.tiny_data import WEIGHTS, scenes, write_data
 
@@ -194,6 +195,46 @@ def test_the_command_says_what_comes_next(source, tmp_path):
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0
     assert "fetch.weights:" in done.output and "dvc add data" in done.output
+
+
+def test_a_segmenter_goes_on_with_a_narrower_bottom(source, tmp_path):
+    fewer = dataclasses.replace(UNET, bottom_channels=UNET.bottom_channels - 1)
+    arguments = ["continue", str(source), "--models", str(tmp_path / "models")]
+    done = CliRunner().invoke(app, [*arguments, "--bottom-channels", str(fewer.bottom_channels)])
+    assert done.exit_code == 0, done.output
+    loaded = unet_model.build_trainer(fewer)
+    load_trained(loaded, source / "weights/networks.npz")
+    with pytest.raises(InputError, match="not this 'unet'"):
+        load_trained(unet(), source / "weights/networks.npz")
+
+
+@pytest.mark.parametrize("channels", [0, UNET.bottom_channels, UNET.bottom_channels + 1])
+def test_a_bottom_is_narrowed_or_refused(source, tmp_path, channels):
+    before = (source / MANIFEST_FILE).read_bytes()
+    with pytest.raises(InputError, match=f"fewer than the segmenter has, got {channels}"):
+        continue_from(source, tmp_path / "models", channels)
+    assert (source / MANIFEST_FILE).read_bytes() == before
+
+
+def silenced(trainer, name, channels):
+    """Let nothing come out of some channels."""
+    layer = trainer.get_layer(f"{name}_bn")
+    weights = layer.get_weights()
+    for values in weights[:2]:  # gamma, beta
+        values[channels] = 0
+    layer.set_weights(weights)
+
+
+def test_channels_that_give_nothing_are_the_ones_that_go():
+    trainer = unet()
+    silenced(trainer, "bottom_a", [1, 4])
+    silenced(trainer, "bottom_b", [0, 2])
+    segmenter = unet_model.build_segmenter(trainer)
+    narrow = narrow_bottom(segmenter, UNET, UNET.bottom_channels - 2)
+    image = np.random.default_rng(5).uniform(0, 255, (2, UNET.input_px, UNET.input_px, 3))
+    np.testing.assert_allclose(narrow(image), segmenter(image), atol=1e-6)
+    one_less = narrow_bottom(segmenter, UNET, UNET.bottom_channels - 3)
+    assert np.abs(one_less(image) - segmenter(image)).max() > 1e-4
 
 
 def test_what_was_seen_before_stays_seen(source, tmp_path):
