@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from meishi.geometry import boxes, crops, cutting, directions, quads, refinement
+from meishi.geometry import boxes, crops, cutting, directions, proportions, quads, refinement
 from meishi.geometry.lines import quad_from_mask
 from meishi.judging import judge
 from meishi.params import CaptureParams
-from meishi.ranking import distinct, joint_score, side_ratio
+from meishi.ranking import distinct, joint_score
 from meishi.ssd.postprocess import select
 
 Network = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -160,7 +160,8 @@ class CardCapture:
         crop_quad_px = quads.to_px(fit.quad, (self.segmenter_px, self.segmenter_px))
         coarse_px = crops.transform(crop_quad_px, image_from_crop)
         mask_pixel = image_from_crop[0, 0] * self.segmenter_px / mask.shape[0]
-        quad_px = quads.canonical(refinement.refine(image, coarse_px, mask_pixel))
+        refined_px = refinement.refine(image, coarse_px, mask_pixel)
+        quad_px = quads.canonical(proportions.end_at_border(refined_px, size_px))
         card = CapturedCard(float(score), float(fit.agreement), quad_px, box_xyxy)
         if card.agreement**2 < self.params.confidence_threshold:  # a second look cannot save it
             return card
@@ -230,7 +231,7 @@ class CardCapture:
         )
 
     def _is_sure(self, card: CapturedCard) -> bool:
-        slender = side_ratio(card.quad_px) > self.params.max_side_ratio
+        slender = proportions.side_ratio(card.quad_px) > self.params.max_side_ratio
         return card.confidence >= self.params.confidence_threshold and not slender
 
 

@@ -36,17 +36,6 @@ def joint_score(scores: np.ndarray) -> float:
     return float(1 / (1 + np.exp(-np.log(sure / (1 - sure)).mean())))
 
 
-def side_ratio(quad_px: np.ndarray) -> float:
-    """Give the length of a quad's longer pair of sides, in that of the shorter: 1 or more.
-
-    Args:
-        quad_px: (4, 2) in pixels.
-    """
-    sides = np.linalg.norm(quad_px - np.roll(quad_px, -1, axis=0), axis=1)
-    pairs = sides[:2] + sides[2:]
-    return float(pairs.max() / max(pairs.min(), 1e-9))
-
-
 def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
     """Keep one quad of those that show one card: the most confident that the others agree with.
 

@@ -41,17 +41,6 @@ def test_a_surer_view_never_lowers_the_joint_score(scores, more):
     assert ranking.joint_score(np.array(surer)) >= ranking.joint_score(np.array(scores)) - 1e-12
 
 
-@pytest.mark.parametrize(("width", "height", "ratio"), [(90, 30, 3), (30, 90, 3), (50, 50, 1)])
-def test_the_side_ratio_is_of_the_longer_sides(width, height, ratio):
-    assert ranking.side_ratio(rectangle(5, 7, width, height)) == pytest.approx(ratio)
-
-
-def test_the_side_ratio_of_a_trapezium_takes_the_pairs_means():
-    trapezium = np.array([[20, 0], [60, 0], [80, 30], [0, 30]], float)
-    legs = np.hypot(20, 30)
-    assert ranking.side_ratio(trapezium) == pytest.approx((40 + 80) / (2 * legs))
-
-
 def test_of_two_quads_on_one_card_the_surer_is_kept():
     card, other = rectangle(0, 0, 90, 50), rectangle(3, 2, 90, 50)
     assert ranking.distinct([other, card], [0.5, 0.8]) == [1]
