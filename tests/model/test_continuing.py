@@ -227,14 +227,22 @@ def silenced(trainer, name, channels):
 
 def test_channels_that_give_nothing_are_the_ones_that_go():
     trainer = unet()
+    rng = np.random.default_rng(7)
+    for layer in trainer.layers:  # so that the bottom is heard in the mask
+        if layer.name.startswith(("bottom", "up", "mask")):
+            shapes = [value.shape for value in layer.get_weights()]
+            if layer.name.endswith("_bn"):  # gamma, beta, mean, variance
+                layer.set_weights([np.full(shapes[0], value) for value in (1, 0.5, 0, 1)])
+            else:
+                layer.set_weights([rng.normal(0, 0.2, shape) for shape in shapes])
     silenced(trainer, "bottom_a", [1, 4])
     silenced(trainer, "bottom_b", [0, 2])
     segmenter = unet_model.build_segmenter(trainer)
     narrow = narrow_bottom(segmenter, UNET, UNET.bottom_channels - 2)
     image = np.random.default_rng(5).uniform(0, 255, (2, UNET.input_px, UNET.input_px, 3))
-    np.testing.assert_allclose(narrow(image), segmenter(image), atol=1e-6)
+    np.testing.assert_allclose(narrow(image), segmenter(image), atol=1e-5)
     one_less = narrow_bottom(segmenter, UNET, UNET.bottom_channels - 3)
-    assert np.abs(one_less(image) - segmenter(image)).max() > 1e-4
+    assert np.abs(one_less(image) - segmenter(image)).max() > 1e-3
 
 
 def test_what_was_seen_before_stays_seen(source, tmp_path):
