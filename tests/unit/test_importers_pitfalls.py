@@ -95,6 +95,19 @@ def test_keypoints_that_are_no_corners_do_not_replace_the_outline(tmp_path):
     assert "goes beyond the four keypoints" in refusal(folder, "coco")
 
 
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_keypoints_that_are_no_corners_do_not_replace_the_mask(tmp_path, share):
+    centre = QUAD_PX.mean(axis=0)
+    points = np.hstack([centre + share * (QUAD_PX - centre), np.full((4, 1), 2)])
+    mask = {"size": [120, 160], "counts": coco.mask_runs(coco.drawn_mask())}
+    change = coco.annotation(keypoints=points.ravel().tolist(), segmentation=mask)
+    folder = coco.export(tmp_path, change)
+    if share == 1:
+        assert np.allclose(card_px(folder, "coco"), QUAD_PX)
+    else:
+        assert "goes beyond the four keypoints" in refusal(folder, "coco")
+
+
 def test_keypoints_at_the_corners_and_an_outline_agree(tmp_path):
     # Of keypoints COCO counts the centres.
     points = np.hstack([QUAD_PX, np.full((4, 1), 2)]).ravel().tolist()

@@ -139,12 +139,7 @@ def _outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
     segmentation = node.at("segmentation")
     corners = _keypoints(node, needed=not segmentation.value)
     if corners is not None:
-        drawn = (
-            _parts(segmentation)
-            if segmentation.value and isinstance(segmentation.value, list)
-            else ()
-        )
-        if drawn and not _around(corners, np.concatenate(drawn)):
+        if not _around(corners, _drawn(segmentation, image)):
             why = "keypoints and segmentation disagree: the outline goes beyond the four keypoints"
             return refused(label, node.where, why)
         return Shape(label, node.where, "corners", (corners,), design=design)
@@ -177,6 +172,17 @@ def _parts(segmentation: Node) -> tuple[np.ndarray, ...]:
         for index, part in enumerate(value)
     ]
     return tuple(part - EDGE_PX for part in parts if part is not None)
+
+
+def _drawn(segmentation: Node, image: Node) -> np.ndarray:
+    """List the points of what is drawn beside keypoints: (N, 2), none if nothing is."""
+    parts: tuple[np.ndarray, ...] = ()
+    if isinstance(segmentation.value, dict) and segmentation.value:
+        mask = _mask(segmentation, image)
+        parts = (polygons.outline_of_mask(mask.whole()),) if mask else ()
+    elif isinstance(segmentation.value, list) and segmentation.value:
+        parts = _parts(segmentation)
+    return np.concatenate([np.empty((0, 2)), *parts])
 
 
 def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
