@@ -261,3 +261,24 @@ def test_annotators_who_agree_in_another_order_count_once(tmp_path):
 def test_the_only_path_of_a_picture_is_taken_with_its_query(tmp_path):
     data = {"pic": "https://example.org/a.jpg?sig=3", "text": "a card"}
     assert len(scenes(export(tmp_path, lambda task: task.update(data=data)), "label_studio")) == 1
+
+
+@pytest.mark.parametrize("kind", ["polygonlabels", "polygon"])
+def test_a_region_without_a_label_is_refused_where_labels_are_asked_for(tmp_path, kind):
+    unnamed = {**REGION, "type": kind, "value": {**REGION["value"], "polygonlabels": []}}
+    second = {**GOOD, "data": {"image": "b.jpg"}, "annotations": [{"result": [unnamed]}]}
+    files = {"project-1.json": [GOOD, second], "a.jpg": picture(), "b.jpg": picture(seed=1)}
+    folder = write(tmp_path, files)
+    assert refusal(folder, "label_studio", ["card"]).endswith(
+        "project-1.json: task[1]: annotations[0]: result[0]: it has no label: a card, or not?"
+    )
+    assert [len(record.cards) for record in scenes(folder, "label_studio")] == [1, 1]
+
+
+def test_labels_in_a_region_of_their_own_stand_in_the_small_export(tmp_path):
+    drawn = {"original_width": 160, "original_height": 120, "closed": True}
+    drawn["points"] = (SHARES * 100).tolist()
+    row = {"image": "a.jpg", "id": 1, "annotation_id": 5, "lead_time": 2.0, "outline": [drawn]}
+    row["label"] = [{**drawn, "labels": ["card"]}]
+    folder = write(tmp_path, {"project-1.json": [row], "a.jpg": picture()})
+    assert np.allclose(card_px(folder, "label_studio", ["card"]), QUAD_PX)

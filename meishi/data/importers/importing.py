@@ -17,7 +17,7 @@ from meishi import images
 from meishi.data import records
 from meishi.data.importers.finding import AmbiguousError, Finder, NotFoundError, composed, same_path
 from meishi.data.importers.label_files import pictures
-from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
+from meishi.data.importers.labelled import LabelledPhoto, Tally, cards
 from meishi.data.importers.opening import (
     ARCHIVES,
     OTHER_ARCHIVES,
@@ -72,24 +72,13 @@ def import_scenes(
             if not photos and not faults:
                 told = "".join(f"; {what}: {n}" for what, n in sorted(tally.left_out.items()) if n)
                 faults.append(f"{path}: the export is empty: it names no picture{told}")
-            chosen = [replace(p, shapes=_cards(p.shapes, labels, tally)) for p in photos]
+            chosen = [replace(p, shapes=cards(p.shapes, labels, tally)) for p in photos]
             if photos or not faults:  # else nothing was read, and that is why there are none
                 faults += _missing_labels(path, labels, tally)
             placed = _placed(source, chosen, kind in EMPTY_WITHOUT_LABELS, faults, tally)
             yield from _scenes(source, placed, name, faults, tally)
     except OpenError as error:
         faults.append(str(error))
-
-
-def _cards(shapes: Sequence[Shape], labels: Sequence[str], tally: Tally) -> tuple[Shape, ...]:
-    kept = []
-    asked = {composed(label) for label in labels}
-    for shape in shapes:
-        card = not labels or any(composed(label) in asked for label in shape.labels)
-        counter = tally.labels if card else tally.ignored_labels
-        counter.update(shape.labels or ("",))
-        kept += [shape] if card else []
-    return tuple(kept)
 
 
 def _missing_labels(path: Path, labels: Sequence[str], tally: Tally) -> list[str]:

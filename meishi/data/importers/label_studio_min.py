@@ -1,9 +1,11 @@
 """Label Studio's JSON-MIN, one row an annotation, brought to the form of its full JSON.
 
 A row holds the task's data, and for each control tag a list of what was drawn with it. It says
-neither that a view was turned nor which points belong together.
+neither that a view was turned nor which points belong together. A region of the tag Labels holds
+what was drawn once more, without its id: what is drawn there stands for the id.
 """
 
+import json
 from typing import Any
 
 # Of the row itself, not of the task's data.
@@ -51,7 +53,9 @@ def _kinds(value: dict) -> list[str]:
 
 def _region(value: dict) -> dict:
     kinds = _kinds(value)
+    drawn = {key: v for key, v in value.items() if key != "labels"}
     return {
+        "id": json.dumps(drawn, sort_keys=True),
         "type": kinds[0] if kinds else "keypoint",
         "value": value,
         "original_width": value.get("original_width"),

@@ -5,11 +5,13 @@ whose tool counts from pixel edges (0 is the left border of the first pixel) sub
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
+from meishi.data.importers.finding import composed
 from meishi.data.importers.masks import Mask
 
 # A tool that counts from the border of the first pixel calls its centre 0.5; for us it is 0.
@@ -94,6 +96,32 @@ class Tally:
 def refused(labels: tuple[str, ...], where: str, why: str) -> Shape:
     """Make the shape that is no card's outline."""
     return Shape(labels, where, "refused", refusal=f"{where}: {why}")
+
+
+def cards(shapes: Sequence[Shape], labels: Sequence[str], tally: Tally) -> tuple[Shape, ...]:
+    """Choose the shapes that mean a card, and count all.
+
+    Args:
+        shapes: of one photo.
+        labels: the labels that mean a card; every label when empty.
+        tally: counts the labels, of other shapes, too.
+
+    Returns:
+        Those shapes. Where labels are asked for, an outline without any may be a card's or not:
+        it is among them, refused.
+    """
+    kept = []
+    asked = {composed(label) for label in labels}
+    for shape in shapes:
+        if labels and not shape.labels and shape.kind != "refused":
+            shape = refused((), shape.where, "it has no label: a card, or not?")
+            card = True
+        else:
+            card = not labels or any(composed(label) in asked for label in shape.labels)
+        counter = tally.labels if card else tally.ignored_labels
+        counter.update(shape.labels or ("",))
+        kept += [shape] if card else []
+    return tuple(kept)
 
 
 def joined(shapes: list[Shape]) -> Shape:
