@@ -282,3 +282,20 @@ def test_labels_in_a_region_of_their_own_stand_in_the_small_export(tmp_path):
     row["label"] = [{**drawn, "labels": ["card"]}]
     folder = write(tmp_path, {"project-1.json": [row], "a.jpg": picture()})
     assert np.allclose(card_px(folder, "label_studio", ["card"]), QUAD_PX)
+
+
+@pytest.mark.parametrize("labels", [["tl", "tr", "br", "bl"], ["card"] * 4])
+def test_keypoints_in_a_rectangle_are_the_cards_corners_and_it_is_not(tmp_path, labels):
+    box = {"x": 23, "y": 24, "width": 53, "height": 49, "rotation": 0}
+    frame = {**REGION, "type": "rectanglelabels", "value": {**box, "rectanglelabels": ["card"]}}
+
+    def change(task):
+        keypoints((SHARES * 100).tolist())(task)
+        points = task["annotations"][0]["result"]
+        for index, (point, label) in enumerate(zip(points, labels, strict=True)):
+            point["value"]["keypointlabels"] = [label]
+            point.update(id=f"k{index}", parentID="r1")
+        points.append(frame)
+
+    folder = export(tmp_path, change)
+    assert np.allclose(card_px(folder, "label_studio", ["card"]), QUAD_PX)

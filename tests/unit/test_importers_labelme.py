@@ -174,3 +174,25 @@ def test_a_polygon_that_repeats_its_first_point_is_what_it_is_without(tmp_path, 
     points = np.concatenate([EDGES_PX, EDGES_PX[:1]]) + [move, 0]
     found = card_px(export(tmp_path, shape(points=points.tolist())), "labelme")
     assert np.allclose(found, QUAD_PX + [move, 0])
+
+
+def posed(box, labels):
+    """Write a rectangle and four points of one group, as X-AnyLabeling does of poses."""
+    points = [
+        {"label": label, "points": [p], "shape_type": "point", "group_id": 1}
+        for label, p in zip(labels, EDGES_PX.tolist(), strict=True)
+    ]
+    frame = {"label": "card", "points": box, "shape_type": "rectangle", "group_id": 1}
+    return top(shapes=[frame, *points])
+
+
+@pytest.mark.parametrize("labels", [["tl", "tr", "br", "bl"], ["corner"] * 4, ["card"] * 4])
+def test_four_points_in_the_group_of_a_rectangle_are_the_cards_corners(tmp_path, labels):
+    folder = export(tmp_path, posed([[36, 29], [122, 88]], labels))
+    assert np.allclose(card_px(folder, "labelme", ["card"]), QUAD_PX)
+    assert np.allclose(card_px(folder, "labelme"), QUAD_PX)
+
+
+def test_a_rectangle_that_goes_beyond_the_points_of_its_group_is_refused(tmp_path):
+    folder = export(tmp_path, posed([[1, 1], [150, 110]], ["logo"] * 4))
+    assert "shapes[0]: the box and the four points" in refusal(folder, "labelme", ["card"])

@@ -1,10 +1,11 @@
 """Label Studio (JSON, JSON-MIN): polygons, rectangles, brushes, keypoints.
 
-Coordinates: percent of the picture's width and height, 0 and 100 its borders. A rectangle is
-turned clockwise, in degrees, about its top left corner, in pixels. Four keypoints of one task, or
-of one parent region, are a card's corners. Labels stand in the region, or in one of the same id. A
-task that nobody annotated, or only a model, is left out and counted; an annotation without
-regions says that there is no card. Of several that differ, the one marked as ground truth is right.
+Coordinates: percent of the picture's width and height, 0 and 100 its borders. A rectangle is turned
+clockwise, in degrees, about its top left corner, in pixels. Four keypoints of one task, or of one
+parent region, are a card's corners, in place of a parent that is a rectangle. Labels stand in the
+region, or in one of the same id. A task that nobody annotated, or only a model, is left out and
+counted; an annotation without regions says that there is no card. Of several that differ, the one
+marked as ground truth is right.
 """
 
 import json
@@ -18,7 +19,15 @@ from meishi.data.importers.brush import mask_from_brush
 from meishi.data.importers.finding import spellings
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.label_studio_min import full_tasks, holds_text_for_regions, is_min
-from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
+from meishi.data.importers.labelled import (
+    LabelledPhoto,
+    Part,
+    Shape,
+    Tally,
+    cornered,
+    joined,
+    refused,
+)
 from meishi.data.importers.masks import pack
 from meishi.data.importers.nodes import MalformedError, Node, described, shortened
 from meishi.data.importers.opening import Source
@@ -177,7 +186,7 @@ def _reference(task: Node, tag: str) -> str | None:
 def _shapes(
     regions: list[Node], beside: dict[str, tuple[str, ...]], size_px: tuple[int, int] | None
 ) -> Iterator[Shape]:
-    keypoints: dict[tuple[Any, tuple[str, ...]], list[Shape]] = {}
+    parts = []
     for region in regions:
         told: list[str] = []
         quiet = Node(region.value, region.where, told)
@@ -187,15 +196,18 @@ def _shapes(
         labels = own or beside.get(str(region.at("id").value), ())
         shape = _shape(quiet, value, kind, labels, size_px)
         if told or shape is None:
-            yield Shape(labels, region.where, "refused", refusal="; ".join(told))
-        elif shape.kind == "corners":
-            parent = region.at("parentID").value
-            keypoints.setdefault((str(parent), labels), []).append(shape)
+            shape = Shape(labels, region.where, "refused", refusal="; ".join(told))
+        point = shape.kind == "corners"
+        group = region.at("parentID" if point else "id").value
+        form = "point" if point else FORMS.get(str(kind), "")
+        parts.append(Part(None if group is None else str(group), form, shape))
+    keypoints: dict[tuple, list[Shape]] = {}
+    for part in cornered(parts):
+        if part.form == "point":
+            keypoints.setdefault((part.group, part.shape.labels), []).append(part.shape)
         else:
-            yield shape
-    for shapes in keypoints.values():
-        corners = np.concatenate([shape.parts_px[0] for shape in shapes])
-        yield Shape(shapes[0].labels, shapes[0].where, "corners", (corners,))
+            yield part.shape
+    yield from map(joined, keypoints.values())
 
 
 def _shape(

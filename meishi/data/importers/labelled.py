@@ -7,7 +7,7 @@ whose tool counts from pixel edges (0 is the left border of the first pixel) sub
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from meishi.data.importers.masks import Mask
 EDGE_PX = 0.5
 
 Kind = Literal["polygon", "corners", "mask", "refused"]
+# Four points are the corners of the box they belong to if it ends at them, but for this share.
+BOX_SLACK = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,20 @@ class Shape:
     mask: Mask | None = None
     refusal: str = ""
     design: str | None = None
+
+
+class Part(NamedTuple):
+    """A shape of a tool in which a box and points, or several shapes, may be one object.
+
+    Attributes:
+        group: what the parts of an object share; None of a shape that stands alone.
+        form: the tool's; "rectangle" and "point" have a meaning.
+        shape: the shape.
+    """
+
+    group: str | None
+    form: str
+    shape: Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,3 +157,30 @@ def joined(shapes: list[Shape]) -> Shape:
     if first.kind == "corners":
         parts = (np.concatenate(parts),)
     return replace(first, parts_px=parts)
+
+
+def cornered(parts: list[Part]) -> list[Part]:
+    """Put one shape in place of each box and the four points of its group: its corners.
+
+    So are poses drawn: the box frames the card and is not its outline, whatever the points' labels.
+    """
+    made: dict[str, Part] = {}
+    for group in dict.fromkeys(part.group for part in parts if part.group is not None):
+        own = [part for part in parts if part.group == group]
+        boxes = [part.shape for part in own if part.form == "rectangle"]
+        points = [part.shape for part in own if part.form == "point"]
+        if len(boxes) == 1 and len(points) == 4 and boxes[0].kind == "polygon":
+            made[group] = Part(None, "corners", _of_box(boxes[0], points))
+    left = [p for p in parts if p.group not in made or p.form not in ("rectangle", "point")]
+    return [*left, *made.values()]
+
+
+def _of_box(box: Shape, points: list[Shape]) -> Shape:
+    labels = tuple(dict.fromkeys(label for shape in (box, *points) for label in shape.labels))
+    if any(point.kind != "corners" for point in points):
+        return replace(joined(points), labels=labels)
+    corners = np.concatenate([part for point in points for part in point.parts_px])
+    ends, own = ([part.min(axis=0), part.max(axis=0)] for part in (box.parts_px[0], corners))
+    if (np.abs(np.subtract(ends, own)) > BOX_SLACK * np.subtract(*ends[::-1])).any():
+        return refused(labels, box.where, "the box and the four points of its group disagree")
+    return replace(box, labels=labels, kind="corners", parts_px=(corners,))

@@ -2,8 +2,9 @@
 
 Coordinates: places on the picture as it is drawn, 0 at the left border of the first pixel, so 0.5
 is subtracted. A mask is pixels: a PNG of the part between its two points, both in it. Shapes of one
-label and one group_id are parts of one card; four points of a group are its corners. A picture
-without a JSON holds no card: labelme writes none then.
+label and one group_id are parts of one card; four points of a group are its corners, also those of
+a rectangle, whatever their labels. A picture without a JSON holds no card: labelme writes none
+then.
 """
 
 import base64
@@ -20,7 +21,16 @@ from PIL import Image
 from meishi import images
 from meishi.data.importers.finding import Finder, folded
 from meishi.data.importers.label_files import json_files, picture_beside, pictures
-from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, joined, refused
+from meishi.data.importers.labelled import (
+    EDGE_PX,
+    LabelledPhoto,
+    Part,
+    Shape,
+    Tally,
+    cornered,
+    joined,
+    refused,
+)
 from meishi.data.importers.masks import pack
 from meishi.data.importers.nodes import MalformedError, Node, described
 from meishi.data.importers.opening import Source
@@ -114,14 +124,19 @@ def _embedded_size(content: bytes | None) -> tuple[int, int] | None:
 
 
 def _shapes(root: Node, size_px: tuple[int, int] | None) -> Iterator[Shape]:
-    grouped: dict[tuple[str, Any], list[Shape]] = {}
-    for number, node in enumerate(root.items("shapes")):
+    parts = []
+    for node in root.items("shapes"):
         label = node.text("label")
         if label is None:
             continue
         group = node.at("group_id").value
-        key = (label, f"shape {number}" if group is None else repr(group))
-        grouped.setdefault(key, []).append(_shape(node, label, size_px))
+        form = str(node.at("shape_type").value)
+        shape = _shape(node, label, size_px)
+        parts.append(Part(None if group is None else repr(group), form, shape))
+    grouped: dict[tuple, list[Shape]] = {}
+    for number, part in enumerate(cornered(parts)):
+        key = (part.shape.labels, number if part.group is None else part.group)
+        grouped.setdefault(key, []).append(part.shape)
     for shapes in grouped.values():
         yield joined(shapes)
 
