@@ -104,3 +104,10 @@ def test_two_pictures_of_one_frame_are_refused(tmp_path):
 def test_flags_that_are_neither_0_nor_1_are_refused(tmp_path, flags):
     message = refusal(export(tmp_path, shape(0), shape(1, **flags)), "cvat")
     assert "track[0]: frame 1: outside, keyframe: expected 0 or 1" in message
+
+
+@pytest.mark.parametrize("side", ["x", "0", "160.5", ""])
+def test_an_original_size_that_is_none_is_refused(tmp_path, side):
+    meta = META.replace("<width>160<", f"<width>{side}<")
+    message = refusal(export(tmp_path, shape(0), shape(1, outside=1), meta=meta), "cvat")
+    assert "annotations.xml: original_size: width, height: expected whole pixels" in message

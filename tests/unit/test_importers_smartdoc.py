@@ -122,3 +122,12 @@ def test_a_rejection_that_says_neither_is_refused(tmp_path):
     frame = FRAME.format(1, POINTS).replace("false", "maybe")
     message = refusal(export(tmp_path, frame), "smartdoc")
     assert "frame 1: rejected: expected true or false, got 'maybe'" in message
+
+
+@pytest.mark.parametrize("side", ["x", "0", "120.5", "-120"])
+def test_a_frame_size_that_is_none_is_refused(tmp_path, side):
+    text = document(FRAME.format(1, POINTS)).replace(
+        "<segmentation_results>", f'<frame_size width="160" height="{side}"/><segmentation_results>'
+    )
+    folder = write(tmp_path, {f"{PLACE}.gt.xml": text, f"{PLACE}/frame_0001.jpeg": picture()})
+    assert "gt.xml: frame_size: width, height: expected whole" in refusal(folder, "smartdoc")

@@ -14,7 +14,7 @@ from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
 from meishi.data.importers.cvat_video import clip_names, video_photos
 from meishi.data.importers.label_files import pictures, xml_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
-from meishi.data.importers.nodes import MalformedError, parse_number
+from meishi.data.importers.nodes import MalformedError, parse_size
 from meishi.data.importers.opening import Source
 
 
@@ -55,24 +55,13 @@ def _photo(
     if not reference:
         faults.append(f"{where}: name: expected a text, got nothing")
         return None
-    size_px = _size(image, where, faults)
+    size_px = parse_size(image.get("width"), image.get("height"), where, faults)
     tally.left_out["tags of whole images, no shapes"] += len(image.findall("tag"))
     shapes = join_groups(_shapes(image, where, size_px, faults))
     near, place = posixpath.dirname(name), f"{where} ({reference})"
     # CVAT puts pictures into images/, those of a project into a folder for each subset of it.
     first = posixpath.join("images", image.get("subset") or "", reference)
     return LabelledPhoto(first, near, place, tuple(shapes), size_px, reference)
-
-
-def _size(image: ET.Element, where: str, faults: list[str]) -> tuple[int, int] | None:
-    stated = image.get("width"), image.get("height")
-    if stated == (None, None):
-        return None
-    width, height = (parse_number(side) for side in stated)
-    if width is None or height is None or min(width, height) < 1 or width % 1 or height % 1:
-        faults.append(f"{where}: width, height: expected whole pixels, got {stated}")
-        return None
-    return int(width), int(height)
 
 
 def _shapes(

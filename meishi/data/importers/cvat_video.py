@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
-from meishi.data.importers.nodes import parse_number
+from meishi.data.importers.nodes import parse_number, parse_size
 
 FRAME = re.compile(r"^frame_(\d+)$", re.IGNORECASE)
 
@@ -60,7 +60,7 @@ def video_photos(
     if isinstance(found, str):
         faults.append(f"{place}: it holds the tracks of a video, {found}")
         return
-    size_px = _frame_size(root)
+    size_px = _frame_size(root, place, faults)
     tracks = _tracks(root, place, size_px, faults)
     clip = next(iter(clip_names(root, name).values()), posixpath.splitext(name)[0])
     without = tracks.shapes.keys() - found.keys()
@@ -145,12 +145,12 @@ def _gaps(outside: dict[int, bool]) -> list[tuple[int, float]]:
     ]
 
 
-def _frame_size(root: ET.Element) -> tuple[int, int] | None:
+def _frame_size(root: ET.Element, place: str, faults: list[str]) -> tuple[int, int] | None:
     size = root.find("meta//original_size")
     if size is None:
         return None
-    width, height = (parse_number(_text(size, key)) for key in ("width", "height"))
-    return (int(width), int(height)) if width and height else None
+    stated = size.findtext("width"), size.findtext("height")
+    return parse_size(*stated, f"{place}: original_size", faults)
 
 
 def _range(root: ET.Element, frames: Collection[int]) -> tuple[int, int]:

@@ -136,6 +136,19 @@ def parse_number(text: str | None) -> float | None:
     return value if abs(value) < LARGEST else None
 
 
+def parse_size(
+    width: str | None, height: str | None, where: str, faults: list[str]
+) -> tuple[int, int] | None:
+    """Read width and height from text; None when both are missing, or with a fault."""
+    if width is None and height is None:
+        return None
+    across, down = parse_number(width), parse_number(height)
+    if across is None or down is None or min(across, down) < 1 or across % 1 or down % 1:
+        faults.append(f"{where}: width, height: expected whole pixels, got {(width, height)}")
+        return None
+    return int(across), int(down)
+
+
 def decoded(content: bytes) -> str:
     """Decode text in UTF-8, or in UTF-16 with its byte order mark, as Windows writes it."""
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

@@ -17,7 +17,7 @@ import numpy as np
 from meishi.data.importers.finding import folded
 from meishi.data.importers.label_files import pictures, xml_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
-from meishi.data.importers.nodes import MalformedError, parse_number
+from meishi.data.importers.nodes import MalformedError, parse_number, parse_size
 from meishi.data.importers.opening import Source
 
 LABEL = "document"
@@ -108,6 +108,7 @@ def _photos(
     tally: Tally,
 ) -> Iterator[LabelledPhoto]:
     clip, background = names
+    size_px = _frame_size(root, place, faults)
     for frame in root.iter("frame"):
         where = f"{place}: frame {frame.get('index')}"
         number = parse_number(frame.get("index"))
@@ -125,18 +126,17 @@ def _photos(
                 "",
                 where,
                 (_shape(frame, where),),
-                _frame_size(root),
+                size_px,
                 group=clip,
                 background=background or None,
             )
 
 
-def _frame_size(root: ET.Element) -> tuple[int, int] | None:
+def _frame_size(root: ET.Element, place: str, faults: list[str]) -> tuple[int, int] | None:
     size = root.find(".//frame_size")
     if size is None:
         return None
-    width, height = parse_number(size.get("width")), parse_number(size.get("height"))
-    return (int(width), int(height)) if width and height else None
+    return parse_size(size.get("width"), size.get("height"), f"{place}: frame_size", faults)
 
 
 def _shape(frame: ET.Element, where: str) -> Shape:
