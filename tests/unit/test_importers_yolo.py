@@ -146,3 +146,16 @@ def test_yaml_of_other_tools_states_no_classes(tmp_path):
 def test_a_keypoint_shape_with_decimal_points_is_read(tmp_path):
     folder = export(tmp_path, pose_row(), YAML + "kpt_shape: [4.0, 3.0]\n")
     assert np.abs(card_px(folder, "yolo") - QUAD_PX).max() < 0.001
+
+
+DOTA = "imagesource:x\n" + " ".join(f"{v:g}" for v in QUAD_PX.ravel()) + " card 0\n"
+
+
+def test_rows_of_dota_in_a_folder_of_their_own_are_not_lost(tmp_path):
+    files = {"train/images/b.jpg": picture(seed=1), "train/labelTxt/b.txt": DOTA}
+    assert "train/labelTxt/b.txt: rows of DOTA" in refusal(export(tmp_path, files=files), "yolo")
+
+
+def test_rows_of_dota_that_were_converted_are_left_alone(tmp_path):
+    folder = export(tmp_path, files={"train/labelTxt/a.txt": DOTA})
+    assert np.abs(card_px(folder, "yolo") - QUAD_PX).max() < 0.001

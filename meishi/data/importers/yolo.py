@@ -70,9 +70,10 @@ def _label_stems(picture: str) -> list[str]:
 
 
 def _orphans(source: Source, used: set[str]) -> list[str]:
-    """Name texts of YOLO rows that belong to no picture."""
+    """Name texts of labels that belong to no picture, or that are another tool's."""
     faults = []
     folders = {posixpath.dirname(text) for text in used}
+    read_ones = {folded(posixpath.basename(text)) for text in used}
     for name in set(_texts(source)) - used:
         try:
             lines = decoded(source.read(name)).split("\n")
@@ -84,7 +85,18 @@ def _orphans(source: Source, used: set[str]) -> list[str]:
         # Among labels, a text with one row that is none is still a text of labels.
         if any(labels) and (all(labels) or posixpath.dirname(name) in folders):
             faults.append(f"{source.place(name)}: no picture of this name for its labels")
+        # labelTxt/a.txt may stand beside labels/a.txt, which was made of it.
+        elif any(map(_is_dota, rows)) and folded(posixpath.basename(name)) not in read_ones:
+            faults.append(
+                f"{source.place(name)}: rows of DOTA (corners in pixels, then the class); export "
+                "YOLO segmentation, or oriented boxes as Ultralytics has them"
+            )
     return sorted(faults)
+
+
+def _is_dota(row: list[str]) -> bool:
+    """Tell a row of DOTA, or YOLOv5-OBB: four corners, the class, and how difficult it is."""
+    return len(row) in (9, 10) and _numbers(row[:8]) is not None and parse_number(row[8]) is None
 
 
 def _shapes(source: Source, name: str, config: Config, faults: list[str]) -> Iterator[Shape]:
