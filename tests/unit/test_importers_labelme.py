@@ -196,3 +196,31 @@ def test_four_points_in_the_group_of_a_rectangle_are_the_cards_corners(tmp_path,
 def test_a_rectangle_that_goes_beyond_the_points_of_its_group_is_refused(tmp_path):
     folder = export(tmp_path, posed([[1, 1], [150, 110]], ["logo"] * 4))
     assert "shapes[0]: the box and the four points" in refusal(folder, "labelme", ["card"])
+
+
+def test_a_box_around_a_card_is_not_one_more_card(tmp_path):
+    def change(root):
+        # Turned, so that the box is much larger than the card.
+        root["shapes"][0]["points"] = [[80, 10], [140, 60], [110, 100], [50, 50]]
+        box = {"label": "card", "points": [[51, 9], [139, 101]], "shape_type": "rectangle"}
+        root["shapes"].append(box)
+
+    folder = export(tmp_path, change)
+    words = "shapes[1]: the outline and that of"
+    assert words in refusal(folder, "labelme") and "shapes[0]" in refusal(folder, "labelme")
+
+
+@pytest.mark.parametrize("points", [[[20, 20], [140, 100]], [[24, 22], [124, 88]]])
+def test_a_card_that_lies_on_another_is_one_of_its_own(tmp_path, points):
+    def change(root):
+        pile = [[[20, 20], [120, 85]], points]
+        root["shapes"] = [{"label": "card", "points": p, "shape_type": "rectangle"} for p in pile]
+
+    (record,) = scenes(export(tmp_path, change), "labelme")
+    assert len(record.cards) == 2
+
+
+def test_a_carried_picture_may_be_a_data_url(tmp_path):
+    data = "data:image/jpeg;base64," + base64.b64encode(picture()).decode()
+    folder = write(tmp_path, {"a.json": {**GOOD, "imageData": data}})
+    assert np.allclose(card_px(folder, "labelme"), QUAD_PX)

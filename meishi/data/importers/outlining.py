@@ -16,6 +16,9 @@ from meishi.geometry.polygon_quads import (
 
 # Two outlines that overlap so far are one card, labelled twice.
 SAME_CARD_IOU = 0.9
+# An upright box whose sides are at another outline's outmost points, but for this share of its own,
+# frames that card and is none.
+FRAME_SLACK = 0.05
 # A side that was fitted must run inside the photo for this share: else nothing says where it runs.
 MIN_SIDE_SHOWN = 0.1
 SIDE_SAMPLES = 200
@@ -147,4 +150,25 @@ def _is_repeated(
                 "labelled twice? keep one"
             )
             return True
+        if _frames(quad_px, other_px) or _frames(other_px, quad_px):
+            faults.append(
+                f"{shape.where}: the outline and that of {other.where} are a card's and of the "
+                "box around it: keep the card's"
+            )
+            return True
     return False
+
+
+def _frames(box_px: np.ndarray, quad_px: np.ndarray) -> bool:
+    """Tell whether an outline is the upright box around another."""
+    low, high = box_px.min(axis=0), box_px.max(axis=0)
+    slack = FRAME_SLACK * (high - low)
+    ends = np.array([quad_px.min(axis=0), quad_px.max(axis=0)])
+    # How far each corner is from the sides of the box: both near at corners of its own.
+    own, others = (
+        np.minimum(np.abs(corners - low), np.abs(corners - high)) for corners in (box_px, quad_px)
+    )
+    upright = (own <= 0.1 * slack).all()
+    # An upright card in place of a turned one is another of a pile.
+    turned = (others > slack).any()
+    return bool(upright and turned and (np.abs(ends - [low, high]) <= slack).all())
