@@ -11,6 +11,7 @@ import base64
 import binascii
 import io
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -38,6 +39,8 @@ from meishi.data.importers.orientation import orientation
 
 # "rotation" and "quadrilateral" are X-AnyLabeling's.
 OUTLINES = ("polygon", "oriented_rectangle", "rectangle", "rotation", "quadrilateral")
+# Tools of browsers write an address that is the picture.
+DATA_URL = re.compile(r"^\s*data:image/[\w.+-]+;base64,")
 # What is raised by base64 or Pillow.
 _NO_PICTURE = (
     OSError,
@@ -105,7 +108,9 @@ def _embedded(root: Node) -> bytes | None:
     data = root.at("imageData")
     if not data.value:
         return None
-    text = "".join(data.value.split()) if isinstance(data.value, str) else data.value  # lines
+    text = data.value
+    if isinstance(text, str):
+        text = "".join(DATA_URL.sub("", text).split())  # it may be in lines
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
