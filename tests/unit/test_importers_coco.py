@@ -307,3 +307,20 @@ def test_shares_of_the_frame_in_place_of_pixels_are_refused(tmp_path):
 def test_labels_are_one_in_both_forms_of_unicode(tmp_path):
     folder = export(tmp_path, lambda root: root["categories"][0].update(name="\u30ab\u3099"))
     assert len(scenes(folder, "coco", ["\u30ac"])[0].cards) == 1
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+def test_a_picture_without_cards_of_another_size_than_stated_is_refused(tmp_path, turn):
+    def change(root):
+        root["images"].append({"id": 2, "file_name": "b.jpg", "width": 320, "height": 240})
+
+    folder = export(tmp_path, change, {"b.jpg": picture(seed=1, turn=turn)})
+    assert "images[1]: b.jpg: the labels were made at 320x240 px" in refusal(folder, "coco")
+
+
+def test_a_turned_picture_without_cards_of_either_size_is_read(tmp_path):
+    def change(root):
+        root["images"].append({"id": 2, "file_name": "b.jpg", "width": 120, "height": 160})
+
+    folder = export(tmp_path, change, {"b.jpg": picture(seed=1, turn=6)})
+    assert [len(record.cards) for record in scenes(folder, "coco")] == [1, 0]

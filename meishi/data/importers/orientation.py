@@ -30,6 +30,27 @@ def orientation(content: bytes) -> int:
     return value if value in range(1, 9) else 1
 
 
+def refuse_other_size(
+    turn: int, upright_px: tuple[int, int], stated_px: tuple[int, int] | None
+) -> None:
+    """Refuse labels of another size than that of the picture, upright or stored.
+
+    Args:
+        turn: EXIF orientation.
+        upright_px: size of the upright picture.
+        stated_px: size the labels state, if they do.
+
+    Raises:
+        OrientationError: if it is neither picture's.
+    """
+    stored_px = upright_px[::-1] if turn >= 5 else upright_px
+    if stated_px is not None and stated_px not in (upright_px, stored_px):
+        stated, real = (f"{size[0]}x{size[1]}" for size in (stated_px, upright_px))
+        raise OrientationError(
+            f"the labels were made at {stated} px, the picture is {real} px; export both alike"
+        )
+
+
 def labelled_upright(
     turn: int, upright_px: tuple[int, int], stated_px: tuple[int, int] | None
 ) -> bool:
@@ -43,12 +64,8 @@ def labelled_upright(
     Raises:
         OrientationError: if the size fits neither picture, or cannot decide.
     """
+    refuse_other_size(turn, upright_px, stated_px)
     stored_px = upright_px[::-1] if turn >= 5 else upright_px
-    if stated_px is not None and stated_px not in (upright_px, stored_px):
-        stated, real = (f"{size[0]}x{size[1]}" for size in (stated_px, upright_px))
-        raise OrientationError(
-            f"the labels were made at {stated} px, the picture is {real} px; export both alike"
-        )
     if turn == 1:
         return True
     if stated_px is None:

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from meishi.data.importers.labelled import LabelledPhoto, Shape
-from meishi.data.importers.orientation import OrientationError, labelled_upright, to_upright
+from meishi.data.importers.orientation import (
+    OrientationError,
+    labelled_upright,
+    refuse_other_size,
+    to_upright,
+)
 from meishi.geometry import quads
 from meishi.geometry.polygon_quads import (
     NoQuadError,
@@ -50,9 +55,11 @@ def outlines(
         Each card's shape and its quad, (4, 2) float64, canonical, pixels of the upright picture;
         a card that is labelled twice with the very same outline comes once.
     """
-    if not shapes:
-        return []
     try:
+        # Another size may be another picture, and that one may show cards.
+        refuse_other_size(turn, upright_px, photo.size_px)
+        if not shapes:
+            return []
         upright = labelled_upright(turn, upright_px, photo.size_px)
     except OrientationError as error:
         faults.append(f"{photo.where}: {photo.reference}: {error}")
