@@ -114,3 +114,32 @@ def test_a_linked_folder_of_pictures_is_read_and_circles_end(tmp_path):
             "own/c.jpg",
         )
     assert len(scenes(folder, "coco")) == 1
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "my  photo.jpg",
+        "my\u00a0photo.jpg",
+        " my photo.jpg",
+        "my photo.jpg ",
+        "my photo .jpg",
+        "My+Photo.JPG",
+    ],
+)
+def test_spaces_that_differ_from_the_disk_lead_to_the_picture(tmp_path, stated):
+    folder = coco.export(tmp_path, coco.image(file_name=stated))
+    (tmp_path / "a.jpg").rename(tmp_path / "my photo.jpg")
+    assert len(scenes(folder, "coco")) == 1
+
+
+def test_of_two_pictures_whose_names_differ_in_spaces_each_is_its_own(tmp_path):
+    files = {"a b.jpg": picture(), "a  b.jpg": picture(seed=1), "a+b.jpg": picture(seed=2)}
+    for name in files:
+        folder = write(tmp_path / name, {"x.json": coco.GOOD, **files})
+        root = json.loads((folder / "x.json").read_text())
+        root["images"][0]["file_name"] = f"old/{name}"
+        (record,) = scenes(write(folder, {"x.json": root}), "coco")
+        assert record.attributes["photo"] == name
+    root["images"][0]["file_name"] = "a\u00a0b.jpg"
+    assert "may be 'a  b.jpg' or 'a b.jpg'" in refusal(write(folder, {"x.json": root}), "coco")

@@ -4,15 +4,16 @@ Label files carry the paths of the machine they were made on: absolute, Windows,
 prefixes that Label Studio adds, in another case or Unicode form. A file is taken when the path
 leads to it, or else when it alone shares the longest end with the path. When several files do so
 equally, the one is taken that alone lies in the label file's own folder, or in the nearest folder
-around it that holds any of them, or else none. Where no file has the name, its suffix does not
-count: a.jpeg for a.jpg, frame_000001 for frame_000001.PNG, a photo that was converted.
+around it that holds any of them, or else none. Where no file has the name, spaces that are wider,
+doubled or at an end do not count, nor, where that leads to none, does its suffix: a.jpeg for a.jpg,
+frame_000001 for frame_000001.PNG, a photo that was converted.
 """
 
 import posixpath
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, unquote_plus
 
 from meishi.errors import InputError
 from meishi.images import SUFFIXES
@@ -43,12 +44,14 @@ class Finder:
         self._by_base: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] = {}
         self._by_stored: dict[str, list[str]] = {}
+        self._by_spaced: dict[str, list[str]] = {}
         self._names = set(names)
         for name in sorted(self._names):
             self._folded.setdefault(folded(name), []).append(name)
             self._by_base.setdefault(posixpath.basename(folded(name)), []).append(name)
             self._by_stem.setdefault(posixpath.basename(_stem(name)), []).append(name)
             self._by_stored.setdefault(posixpath.basename(_stored(name)), []).append(name)
+            self._by_spaced.setdefault(posixpath.basename(_spaced(name)), []).append(name)
 
     def find(self, reference: str, near: str = "") -> str:
         """Name the file that a path means.
@@ -77,6 +80,9 @@ class Finder:
         for path in candidates:
             own = _without_upload_prefix(path)
             if own != path and (alike := _nearest(own, self._by_stored, _stored)):
+                return self._only(alike, reference, near)
+        for path in candidates:
+            if alike := _nearest(path, self._by_spaced, _spaced):
                 return self._only(alike, reference, near)
         for path in [*candidates, *map(_without_upload_prefix, candidates)]:
             if alike := _nearest(path, self._by_stem, _stem):
@@ -137,6 +143,13 @@ def _stored(name: str) -> str:
     return re.sub(r"[^-\w./]", "", folded(name).replace(" ", "_"))
 
 
+def _spaced(name: str) -> str:
+    """Fold a name to the form in which it does not count how many spaces there are, and which."""
+    stem, suffix = posixpath.splitext(folded(name).strip())
+    parts = [" ".join(part.split()) for part in stem.split("/")]
+    return "/".join(parts) + suffix
+
+
 def folded(name: str) -> str:
     """Bring a name to the form in which case and Unicode composition do not count."""
     return composed(composed(name).casefold())
@@ -167,7 +180,8 @@ def spellings(reference: str) -> list[str]:
         texts = []
     if SCHEME.match(reference) or reference.startswith("/data/"):
         texts += _beyond_host(reference.replace("\\", "/"))
-    texts += [unquote(text) for text in texts]
+    # Addresses write a space as %20, forms as +.
+    texts += [*map(unquote, texts), *map(unquote_plus, texts)]
     plain = [DRIVE.sub("", text.replace("\\", "/")) for text in texts]
     return [path for path in dict.fromkeys(plain) if path.strip("/")]
 
