@@ -3,6 +3,7 @@ import copy
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from meishi.data.importers.labelled import Tally
 from tests import exports
@@ -224,3 +225,24 @@ def test_a_carried_picture_may_be_a_data_url(tmp_path):
     data = "data:image/jpeg;base64," + base64.b64encode(picture()).decode()
     folder = write(tmp_path, {"a.json": {**GOOD, "imageData": data}})
     assert np.allclose(card_px(folder, "labelme"), QUAD_PX)
+
+
+def carried(content):
+    return {**GOOD, "imageData": base64.b64encode(content).decode()}
+
+
+def test_a_carried_picture_is_not_replaced_by_another_of_its_name_elsewhere(tmp_path):
+    dark = Image.new("RGB", exports.SIZE_PX, (20, 60, 20))
+    dark.save(tmp_path / "dark.png")
+    root = carried((tmp_path / "dark.png").read_bytes())
+    (tmp_path / "dark.png").unlink()
+    folder = write(tmp_path, {"one/a.json": root, "two/a.jpg": picture()})
+    assert "one/a.json: imageData: another picture than two/a.jpg" in refusal(folder, "labelme")
+
+
+@pytest.mark.parametrize("suffix", ["JPEG", "PNG"])
+def test_a_carried_picture_that_was_compressed_anew_is_its_file(tmp_path, suffix):
+    root = carried(picture(suffix=suffix))
+    folder = write(tmp_path, {"json/a.json": root, "images/a.jpg": picture()})
+    (record,) = scenes(folder, "labelme")
+    assert record.attributes["photo"] == "images/a.jpg"

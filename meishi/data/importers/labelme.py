@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -34,13 +35,15 @@ from meishi.data.importers.labelled import (
 )
 from meishi.data.importers.masks import pack
 from meishi.data.importers.nodes import MalformedError, Node, described
-from meishi.data.importers.opening import Source
+from meishi.data.importers.opening import OpenError, Source
 from meishi.data.importers.orientation import orientation
 
 # "rotation" and "quadrilateral" are X-AnyLabeling's.
 OUTLINES = ("polygon", "oriented_rectangle", "rectangle", "rotation", "quadrilateral")
 # Tools of browsers write an address that is the picture.
 DATA_URL = re.compile(r"^\s*data:image/[\w.+-]+;base64,")
+# One picture, compressed twice, differs less than this when it is made so small.
+ALIKE_PX, ALIKE_LEVELS = (32, 32), 4.0
 # What is raised by base64 or Pillow.
 _NO_PICTURE = (
     OSError,
@@ -65,6 +68,12 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         if photo is None:
             continue
         if found := finder.first(photo.reference, photo.or_else, near=photo.near):
+            if _is_another(source, found, photo):
+                faults.append(
+                    f"{source.place(name)}: imageData: another picture than {found}, the only one "
+                    "that imagePath may mean; remove imageData, or put its own beside the file"
+                )
+                continue
             photo = replace(photo, content=None)  # an export of thousands would fill the memory
             if own and _name(found) != _name(own):  # files that were renamed, with old paths inside
                 faults.append(
@@ -73,6 +82,26 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
                 )
                 continue
         yield photo
+
+
+def _is_another(source: Source, found: str, photo: LabelledPhoto) -> bool:
+    """Tell whether a file elsewhere only has the name of the picture that a label file carries.
+
+    The carried one may have been compressed anew. Another size is told where the labels are placed.
+    """
+    if photo.content is None or posixpath.dirname(found) == photo.near:
+        return False
+    try:
+        file = source.read(found)
+        if file == photo.content:
+            return False
+        pair = [images.decode(content) for content in (file, photo.content)]
+    except (OpenError, images.ImageError):
+        return False  # told where the file is read; what is carried is not needed
+    if pair[0].shape != pair[1].shape:
+        return False
+    small = [cv2.resize(image, ALIKE_PX, interpolation=cv2.INTER_AREA) for image in pair]
+    return float(np.abs(np.subtract(*small, dtype=np.float64)).mean()) > ALIKE_LEVELS
 
 
 def _name(path: str) -> str:
