@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from meishi.geometry import boxes, crops, cutting, directions, proportions, quads, refinement
-from meishi.geometry.lines import quad_from_mask
+from meishi.geometry import boxes, crops, cutting, directions, quads
+from meishi.geometry.fitting import proportions, refinement
+from meishi.geometry.fitting.lines import quad_from_mask
 from meishi.judging import judge
 from meishi.params import CaptureParams
 from meishi.ranking import distinct, joint_score

@@ -181,8 +181,8 @@ def predict(
     ] = None,
 ) -> None:
     """Run a Core ML package on this machine; write its outputs by name."""
-    from meishi.coreml.predicting import predict_files, save_outputs
     from meishi.coreml.runtime import Package
+    from meishi.packages.predicting import predict_files, save_outputs
 
     rows = predict_files(Package.load(package, precision, function), inputs, resize)
     save_outputs(rows, out)
@@ -196,7 +196,7 @@ def inspect(
     """Print what a Core ML package holds, as JSON."""
     import json
 
-    from meishi.coreml.inspection import inspect as describe
+    from meishi.packages.inspection import inspect as describe
 
     print(json.dumps(describe(package), indent=2))
 
@@ -224,7 +224,7 @@ def bench_coreml(
     runs: Annotated[int, typer.Option(help="Timed predictions of each.", min=1)] = 100,
 ) -> None:
     """Time Core ML packages by Core ML itself, on a Mac and on iPhones plugged into it."""
-    from meishi.coreml.device_benchmark import benchmark
+    from meishi.packages.device_benchmark import benchmark
     from meishi.reporting import write_metrics
     from meishi.writable import check_writable
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from meishi import images
+from meishi import images, paths
 from meishi.capture import CapturedCard, CardCapture, Network
 from meishi.data.choosing import spread
+from meishi.data.own_quads import own_quads_of
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.evaluation.captures import capture_metrics, card_results, mask_iou
@@ -23,7 +24,7 @@ from meishi.evaluation.detection import (
 from meishi.evaluation.directions import direction_metrics
 from meishi.geometry import boxes, crops, quads
 from meishi.overlay import capture_overlay
-from meishi.params import CaptureParams
+from meishi.params import CaptureParams, Params
 from meishi.slices import capture_slices
 
 DETECTION_FIGURES = ("ap50", "ap75", "ap50_95", "recall")
@@ -42,17 +43,6 @@ class Outcome:
     cards: list[list[CapturedCard]] = field(default_factory=list)
     mask_ious: list[float] = field(default_factory=list)
     own_quads: dict[str, np.ndarray] = field(default_factory=dict)  # of scenes that say how to read
-
-    def part(self, picks: list[int]) -> "Outcome":
-        """Return what was found on some of the scenes, by their index."""
-        starts = np.cumsum([0, *(len(record.cards) for record in self.records)])
-        return Outcome(
-            records=[self.records[i] for i in picks],
-            detections=[self.detections[i] for i in picks],
-            cards=[self.cards[i] for i in picks],
-            mask_ious=[iou for i in picks for iou in self.mask_ious[starts[i] : starts[i + 1]]],
-            own_quads=self.own_quads,
-        )
 
     def gt_quads_px(self) -> list[list[np.ndarray]]:
         """Return the true quads of each scene in pixels."""
@@ -167,6 +157,22 @@ def measure(
         if only in ("", "unet"):
             outcome.mask_ious += list(_mask_ious(capture, image, record))
     return outcome
+
+
+def measure_some(capture: CardCapture, params: Params, only: str = "") -> dict[str, dict]:
+    """Measure models on `measure.scenes` scenes of the test split: what variants are compared by.
+
+    Args:
+        capture: the models.
+        params: sections measure and capture, direction.sources.
+        only: see `measure`.
+
+    Returns:
+        See `Outcome.metrics`.
+    """
+    own_quads = own_quads_of(paths.RAW, params.direction.sources)
+    reader = ShardReader(paths.TEST)
+    return measure(capture, reader, own_quads, only, params.measure.scenes).metrics(params.capture)
 
 
 def _remembering(network: Network) -> Network:

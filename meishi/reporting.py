@@ -14,6 +14,7 @@ from typing import Any
 
 from meishi import paths
 from meishi.atomic import atomic_write_text
+from meishi.errors import InputError
 
 DECIMALS = 5
 
@@ -28,6 +29,14 @@ def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
         raise ValueError(f"{path}: not a finite number: {', '.join(bad)}")
     content = json.dumps(_plain(metrics), indent=2, sort_keys=True, ensure_ascii=False)
     atomic_write_text(path, content + "\n")
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read what `write_metrics` wrote; InputError if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {error}; `dvc repro` makes it") from error
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

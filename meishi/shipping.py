@@ -16,12 +16,13 @@ from ruamel.yaml import YAML
 
 from meishi import paths, variants
 from meishi.coreml.export import PACKAGES
-from meishi.coreml.lint import lint_package
 from meishi.coreml.package import restamp_package
 from meishi.errors import InputError
 from meishi.evaluation.cost import bytes_on_disk
 from meishi.evaluation.losses import figure, loss, losses
+from meishi.packages.lint import lint_package
 from meishi.params import LossParams, ShipParams
+from meishi.reporting import read_metrics
 from meishi.variants import ML_PROGRAM, Variant
 
 DATA = Path("data.dvc")
@@ -72,7 +73,10 @@ def read_table(exports: Mapping[str, Variant], original: Mapping[str, Any]) -> d
 
 
 def _row(name: str, variant: Variant, original: Mapping[str, Any]) -> Row:
-    converted, measured = _read(CONVERTED / f"{name}.json"), _read(MEASURED / f"{name}.json")
+    converted, measured = (
+        read_metrics(CONVERTED / f"{name}.json"),
+        read_metrics(MEASURED / f"{name}.json"),
+    )
     taken = converted[PACKAGES[variant.model][-1]]
     differences = [
         value for package in converted.values() for value in package["max_difference"].values()
@@ -106,13 +110,6 @@ def _refuse_leftovers(exports: Mapping[str, Variant]) -> None:
     if found:
         listed = " ".join(sorted(map(str, found)))
         raise InputError(f"no entries of exports in params.yaml any more: rm -r {listed}")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {error}; `dvc repro` makes it") from error
 
 
 def decide(

@@ -1,23 +1,25 @@
-"""Convert one variant to Core ML, and prove it equal to its network: `convert.py KEY`.
+"""Convert one variant to Core ML, prove it equal to its network, measure it: `convert.py KEY`.
 
 Two steps go before, as nodes of their own in dvc.yaml: `convert.py freeze`, `convert.py tune KEY`.
 
-Reads   models/${item.source}, build/prepared/test   Params  exports.${key}, convert,
-        capture.score_threshold, capture.iou_threshold, capture.candidates
-Writes  models/variants/${key}, metrics/convert/${key}.json
-Takes   up to half a minute; a variant beyond its tolerance stops it before anything is replaced
+Reads   models/${item.source}, models/tflite, metrics/float32.json, build/prepared/test, build/raw
+Params  exports.${key}, convert, measure, capture, direction.sources
+Writes  models/variants/${key}, metrics/convert/${key}.json, metrics/measure/${key}.json
+Takes   about a minute; a variant beyond one of its gates stops it before anything is replaced
 """
 
 import sys
 
-from meishi import paths, variants
+from meishi import paths, variant_capture, variants
 from meishi.atomic import replace_folder
 from meishi.coreml import examples, parity
 from meishi.coreml.sources import load_source
 from meishi.errors import clean_exit
 from meishi.evaluation.cost import bytes_on_disk, count_parameters
+from meishi.litert import load_capture
+from meishi.measuring import measure_some
 from meishi.params import load_params
-from meishi.reporting import write_metrics
+from meishi.reporting import read_metrics, write_metrics
 from meishi.steps.running import run_step_or
 
 FLOAT32_BYTES = 4
@@ -26,18 +28,12 @@ STEPS = ("freeze", "tune")
 
 def main(key: str) -> None:
     """Run the stage on the entry `key` of `exports`."""
-    params = load_params(
-        "exports",
-        "convert",
-        "capture.score_threshold",
-        "capture.iou_threshold",
-        "capture.candidates",
-    )
+    params = load_params("exports", "convert", "measure", "capture", "direction.sources")
     variant = variants.find(params.exports, key)
     source = load_source(variant)
     images = source.images(examples.read_scenes(paths.TEST, params.convert.parity_images))
     plain_bytes = FLOAT32_BYTES * count_parameters(source.plain)
-    metrics = {}
+    converted = {}
     with replace_folder(variants.FOLDER / key) as folder:
         source.export(variant, folder, params.convert, params.capture)
         found = parity.differences(
@@ -47,8 +43,13 @@ def main(key: str) -> None:
         for name, difference in found.items():
             size = bytes_on_disk(folder / f"{name}{variant.suffix}")
             compression = {"bytes": size, "compression": plain_bytes / size}
-            metrics[name] = {**compression, "max_difference": difference}
-    write_metrics(paths.METRICS / "convert" / f"{key}.json", metrics)
+            converted[name] = {**compression, "max_difference": difference}
+        capture = variant_capture.with_variant(load_capture(paths.MODELS), variant, folder)
+        measured = measure_some(capture, params, variant.model)
+        original = read_metrics(paths.METRICS / "float32.json")
+        variant_capture.require(key, original, measured, variant.loss)
+    write_metrics(paths.METRICS / "convert" / f"{key}.json", converted)
+    write_metrics(paths.METRICS / "measure" / f"{key}.json", measured)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Measure the exported models on the test split: quality, pictures, speed on this host.
 
-Two steps follow, as nodes of their own in dvc.yaml: `evaluate.py measure KEY`, `evaluate.py ship`.
+A step follows, as a node of its own in dvc.yaml: `evaluate.py ship`.
 
 Reads   build/prepared/test, build/raw, models/tflite, models/frozen
-Params  evaluate, measure, capture, direction.sources
-Writes  metrics/evaluate.json, metrics/float32.json, metrics/slices.json, metrics/latency.json,
-        metrics/devices.json, plots/precision_recall.csv, plots/capture_iou.csv,
-        plots/corner_error.csv, plots/overlays
+Params  evaluate, capture, direction.sources
+Writes  metrics/evaluate.json, metrics/slices.json, metrics/latency.json, metrics/devices.json,
+        plots/precision_recall.csv, plots/capture_iou.csv, plots/corner_error.csv, plots/overlays
 Takes   about three minutes on 2 cores
 """
 
@@ -15,7 +14,6 @@ import sys
 from meishi import capture_speed, paths, reporting
 from meishi.atomic import replace_folder
 from meishi.coreml.freeze import read_frozen_pb
-from meishi.data.choosing import spread
 from meishi.data.own_quads import own_quads_of
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
@@ -25,12 +23,12 @@ from meishi.measuring import measure, write_overlays
 from meishi.params import CaptureParams, load_params
 from meishi.steps.running import run_step_or
 
-STEPS = ("measure", "ship")
+STEPS = ("ship",)
 
 
 def main() -> None:
     """Run the stage."""
-    params = load_params("evaluate", "measure", "capture", "direction.sources")
+    params = load_params("evaluate", "capture", "direction.sources")
     reader = ShardReader(paths.TEST)
     own_quads = own_quads_of(paths.RAW, params.direction.sources)
     outcome = measure(load_capture(paths.MODELS), reader, own_quads)
@@ -40,9 +38,6 @@ def main() -> None:
     for name, rows in zip(("capture_iou", "corner_error"), outcome.histograms(), strict=True):
         reporting.write_csv(paths.PLOTS / f"{name}.csv", rows)
     reporting.write_metrics(paths.METRICS / "evaluate.json", outcome.metrics(params.capture))
-    picks = spread(len(outcome.records), params.measure.scenes)
-    part = outcome.part(picks)
-    reporting.write_metrics(paths.METRICS / "float32.json", part.metrics(params.capture))
     reporting.write_metrics(paths.METRICS / "slices.json", outcome.slices())
     write_speed(reader, params.evaluate.latency_runs, params.capture)
 

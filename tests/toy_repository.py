@@ -154,7 +154,8 @@ def _write_pipeline(folder: Path) -> None:
     for stage in pipeline["stages"].values():
         body = stage.get("do", stage)
         script = body["cmd"].split()[1]
-        body["deps"] = [d for d in body["deps"] if not d.endswith(".py") or d == script]
+        body["deps"] = [d for d in body["deps"] if not d.startswith("meishi/") and d != script]
+        body["deps"].append(script)
         (folder / script).write_text(STAND_IN)
     with (folder / "dvc.yaml").open("w", encoding="utf-8") as stream:
         yaml.dump(pipeline, stream)

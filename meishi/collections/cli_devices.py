@@ -45,7 +45,7 @@ def contract(
 ) -> None:
     """Print the contract of a package: its sha256, for collections.yaml, and what it is of."""
     from meishi.collections.contract import make_contract
-    from meishi.coreml.inspection import inspect
+    from meishi.packages.inspection import inspect
 
     found = make_contract(inspect(package))
     print(found.sha256)

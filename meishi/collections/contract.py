@@ -70,7 +70,7 @@ def contract_of(package: Path) -> str:
         InputError: if it is no Core ML package or damaged.
     """
     # Here, not above: it loads coremltools and TensorFlow, which a client does not need.
-    from meishi.coreml.inspection import inspect
+    from meishi.packages.inspection import inspect
 
     return make_contract(inspect(package)).sha256
 

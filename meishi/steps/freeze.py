@@ -1,8 +1,11 @@
 """Freeze the networks: TensorFlow graphs and LiteRT models (`stages/convert.py freeze`).
 
-Reads   models/ssd, models/unet, models/direction       Params  capture
-Writes  models/frozen, models/tflite, metrics/freeze.json
-Takes   a quarter of a minute
+What they reach in float32 is what every variant is compared with.
+
+Reads   models/ssd, models/unet, models/direction, build/prepared/test, build/raw
+Params  capture, measure, direction.sources
+Writes  models/frozen, models/tflite, metrics/freeze.json, metrics/float32.json
+Takes   about a minute
 """
 
 from contextlib import ExitStack
@@ -12,7 +15,8 @@ from meishi.atomic import replace_folder
 from meishi.coreml.freeze import OUTPUTS, freeze, read_frozen_pb, write_frozen_pb, write_tflite
 from meishi.direction.model import load_classifier
 from meishi.evaluation.cost import bytes_on_disk, count_macs, count_parameters
-from meishi.litert import write_settings
+from meishi.litert import load_capture, write_settings
+from meishi.measuring import measure_some
 from meishi.params import load_params
 from meishi.reporting import write_metrics
 from meishi.ssd.model import load_detector
@@ -21,7 +25,7 @@ from meishi.unet.model import load_segmenter, load_settings
 
 def run() -> None:
     """Run the step."""
-    params = load_params("capture")
+    params = load_params("capture", "measure", "direction.sources")
     nets = {
         "ssd": load_detector(paths.SSD),
         "unet": load_segmenter(paths.UNET),
@@ -38,6 +42,8 @@ def run() -> None:
             metrics[name] = _cost(model, *files)
         write_settings(tflite, load_settings(paths.UNET).margin, params.capture)
     write_metrics(paths.METRICS / "freeze.json", metrics)
+    reached = measure_some(load_capture(paths.MODELS), params)
+    write_metrics(paths.METRICS / "float32.json", reached)
 
 
 def _cost(model, pb, tflite) -> dict[str, int]:

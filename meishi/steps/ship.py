@@ -6,8 +6,6 @@ Writes  models/coreml, metrics/ship.json, metrics/variants.json, plots/variants.
 Takes   some seconds; the packages name the commit that is checked out while it runs
 """
 
-import json
-
 from meishi import paths, reporting, shipping
 from meishi.atomic import replace_folder
 from meishi.params import load_params
@@ -16,7 +14,7 @@ from meishi.params import load_params
 def run() -> None:
     """Run the step."""
     params = load_params("exports", "ship")
-    original = json.loads((paths.METRICS / "float32.json").read_text(encoding="utf-8"))
+    original = reporting.read_metrics(paths.METRICS / "float32.json")
     table = shipping.read_table(params.exports, original)
     decision = shipping.decide(params.exports, table, original, params.ship)
     with replace_folder(paths.COREML) as folder:

@@ -1,7 +1,9 @@
 """Which of our files a stage reaches by its imports, and which params it loads.
 
 Found with ast, nothing is imported. `python tests/contract/imports.py` prints it for each stage;
-with --write (`make deps`) dvc.yaml's Python deps and params are brought in step with it.
+with --write (`make deps`) dvc.yaml's Python deps and params are brought in step with it. A folder
+of which a stage reaches every file stands there as the folder: DVC reads dvc.yaml and dvc.lock
+whole at every command, and locks and hashes each dep.
 """
 
 import ast
@@ -49,6 +51,26 @@ def closure(file: Path) -> list[str]:
             waiting += imported_files(current)
     files = (str(path.relative_to(ROOT)) for path in reached if path.stat().st_size)
     return sorted(file for file in files if file not in BY_VALUE)
+
+
+def code_deps(name: str) -> list[str]:
+    """List what a node of dvc.yaml depends on of our code: its closure, whole folders as such."""
+    files = closure(entry(name))
+    folders = {parent for file in files for parent in Path(file).parents[:-1]}
+    whole = [folder for folder in folders if _files_in(folder) <= set(files)]
+    outermost = [folder for folder in whole if not set(folder.parents) & set(whole)]
+    alone = [file for file in files if not set(Path(file).parents) & set(whole)]
+    return sorted([*alone, *map(str, outermost)])
+
+
+def _files_in(folder: Path) -> set[str]:
+    found = [path for path in (ROOT / folder).rglob("*") if path.is_file() and path.stat().st_size]
+    return {str(path.relative_to(ROOT)) for path in found if "__pycache__" not in path.parts}
+
+
+def is_code(dep: str) -> bool:
+    """Tell whether a dep of dvc.yaml is of our code."""
+    return Path(dep).parts[0] in OURS
 
 
 def imported_files(file: Path) -> list[Path]:
@@ -101,10 +123,10 @@ def main() -> None:
         if not script.exists():
             print(f"{name}: no {script.relative_to(ROOT)} yet")
             continue
-        files, params = closure(script), declared_params(name, stage)
-        print(f"{name}: params {params}", *files, sep="\n  ")
+        code, params = code_deps(name), declared_params(name, stage)
+        print(f"{name}: params {params}", *code, sep="\n  ")
         body = stage.get("do", stage)
-        body["deps"] = [dep for dep in body["deps"] if not dep.endswith(".py")] + files
+        body["deps"] = [dep for dep in body["deps"] if not is_code(dep)] + code
         body["params"] = params
     if "--write" in sys.argv:
         with (ROOT / "dvc.yaml").open("w", encoding="utf-8") as stream:

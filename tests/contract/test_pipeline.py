@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from meishi.params import load_params
 from meishi.reproduce import out_of_date, read_documents, read_stages
 from stages import convert, evaluate, train_unet
-from tests.contract.imports import ROOT, closure, declared_params, entry
+from tests.contract.imports import ROOT, closure, code_deps, declared_params, entry, is_code
 
 DOCUMENT = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # As DVC sees them: a stage for each entry of a foreach, NAME@KEY.
@@ -39,8 +39,8 @@ def header(name: str) -> dict[str, set[str]]:
     return dict(zip(("Reads", "Params", "Writes"), parts, strict=True))
 
 
-def python_deps(name: str) -> list[str]:
-    return sorted(dep for dep in BODIES[name]["deps"] if dep.endswith(".py"))
+def declared_code(name: str) -> list[str]:
+    return sorted(filter(is_code, BODIES[name]["deps"]))
 
 
 def outs(name: str) -> set[str]:
@@ -76,7 +76,7 @@ def test_a_stage_is_described(name):
 
 @each_stage
 def test_a_stage_depends_on_all_it_imports_and_no_more(name):
-    assert python_deps(name) == closure(entry(name)), "`make deps` brings dvc.yaml in step"
+    assert declared_code(name) == code_deps(name), "`make deps` brings dvc.yaml in step"
 
 
 @each_stage
@@ -87,7 +87,7 @@ def test_a_stage_loads_the_params_it_declares(name):
 def data_deps(name):
     """What a stage reads beside code; a file in another stage's folder counts as the folder."""
     written = {out for other in DOCUMENT for out in outs(other)}
-    read = set(BODIES[name]["deps"]) - set(python_deps(name))
+    read = set(BODIES[name]["deps"]) - set(declared_code(name))
     return {next((out for out in written if path.startswith(f"{out}/")), path) for path in read}
 
 
@@ -106,7 +106,7 @@ def test_a_stage_reads_what_an_earlier_one_writes(name):
     before = list(STAGES)[: list(STAGES).index(names[0])]
     earlier = {Path(out) for other in before for out in STAGES[other].outs} | {Path("data")}
     for stage in names:
-        read = {Path(dep) for dep in STAGES[stage].deps if not dep.endswith(".py")}
+        read = {Path(dep) for dep in STAGES[stage].deps if not is_code(dep)}
         # A stage may read a folder in which earlier ones have written their own parts.
         found = {path for path in read for out in earlier if out in (path, *path.parents)}
         found |= {path for path in read for out in earlier if path in out.parents}
@@ -142,8 +142,8 @@ def test_a_variant_reads_its_own_entry_and_network_only(name):
     for key, variant in exports.items():
         stage = read_documents(ROOT / "dvc.yaml")[f"{name}@{key}"]
         assert [p for p in stage["params"] if p.startswith("exports")] == [f"exports.{key}"]
-        models = {dep for dep in stage["deps"] if dep.startswith("models/")} - {"models/tflite"}
-        assert models in ({f"models/{variant.source}"}, {f"models/variants/{key}"})
+        models = {dep for dep in stage["deps"] if dep.startswith("models/")}
+        assert models == {f"models/{variant.source}", "models/tflite"}
         assert all(key in Path(out).stem for out in STAGES[f"{name}@{key}"].outs)
 
 
@@ -205,6 +205,18 @@ def test_no_metrics_are_left_of_an_entry_that_is_gone(section, folder):
 
 def test_the_lock_is_in_step_with_code_and_params():
     assert out_of_date(json.loads(dvc("status", "--json"))) == set(), "run `make repro`"
+
+
+def test_the_lock_has_no_node_that_is_gone():
+    """DVC keeps them for ever, and reads them at every command."""
+    locked = YAML(typ="safe").load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    assert sorted(set(locked) - set(STAGES)) == [], "take them out of dvc.lock"
+
+
+def test_a_folder_stands_for_its_files_where_all_of_them_are_reached():
+    folders = [dep for dep in declared_code("convert") if not dep.endswith(".py")]
+    assert "meishi/coreml" in folders
+    assert "meishi/geometry" not in folders, "it has files that conversion does not reach"
 
 
 def test_data_models_and_plots_are_in_the_store():

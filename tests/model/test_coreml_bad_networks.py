@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from meishi.coreml.inspection import inspect
 from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
+from meishi.packages.inspection import inspect
 
 pytestmark = pytest.mark.tf
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)

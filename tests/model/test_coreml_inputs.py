@@ -10,11 +10,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from meishi.cli import app
-from meishi.coreml.inspection import inspect
 from meishi.coreml.package import save_package, spec_path
 from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
+from meishi.packages.inspection import inspect
 from tests.model.coreml_programs import builder, mil_type, random, save
 
 pytestmark = pytest.mark.tf

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from meishi.coreml.inspection import inspect
-from meishi.coreml.lint import lint_package
 from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
+from meishi.packages.inspection import inspect
+from meishi.packages.lint import lint_package
 from tests.model.coreml_programs import random, save
 
 pytestmark = pytest.mark.tf

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from meishi.coreml.engine_rules import reasons
-from meishi.coreml.inspection import inspect
-from meishi.coreml.lint import accepted, lint_package, summary
 from meishi.coreml.package import save_package
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
+from meishi.packages.engine_rules import reasons
+from meishi.packages.inspection import inspect
+from meishi.packages.lint import accepted, lint_package, summary
 from tests.model.coreml_programs import builder, mil_type, random, save
 
 pytestmark = pytest.mark.tf

@@ -8,13 +8,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from meishi.cli import app
-from meishi.coreml.inspection import inspect
 from meishi.coreml.network import running, table
 from meishi.coreml.network.parameters import weights
 from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
 from meishi.keras import keras
+from meishi.packages.inspection import inspect
 from tests.model.coreml_networks import add_layer, empty_network
 from tests.model.coreml_programs import random
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from meishi import paths, variants
 from meishi.atomic import replace_folder
 from meishi.coreml.parity import ParityError, max_difference, require
 from meishi.coreml.runtime import Package
+from meishi.data import records
 from meishi.data.shards import write_shards
 from meishi.direction import model as direction
 from meishi.errors import InputError
@@ -19,7 +21,9 @@ from meishi.keras import keras
 from meishi.ssd import model as ssd
 from meishi.steps import freeze
 from meishi.unet import model as unet
+from meishi.variant_capture import LossError
 from stages import convert
+from tests.conftest import ROOT
 from tests.tiny_data import scenes
 
 pytestmark = pytest.mark.tf
@@ -34,23 +38,38 @@ def save_random_nets() -> None:
     direction.save_classifier(classifier, loaded.direction, paths.DIRECTION)
 
 
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory):
+    """A working directory with the nets, untrained, a small prepared test split, and baselines."""
+    folder = tmp_path_factory.mktemp("frozen")
+    content = (ROOT / "params.yaml").read_text()
+    content = content.replace("parity_images: 16", "parity_images: 3").replace(
+        "scenes: 90", "scenes: 2"
+    )
+    (folder / "params.yaml").write_text(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        save_random_nets()
+        with replace_folder(paths.TEST) as test:
+            write_shards(test, scenes(groups=2))
+        with replace_folder(paths.RAW) as raw:
+            write_shards(raw, scenes(groups=2), to_line=records.to_source_line)
+        freeze.run()
+    return folder
+
+
 @pytest.fixture
-def nets(workspace):
-    """A working directory with both nets, untrained, and a small prepared test split."""
-    file = workspace / "params.yaml"
-    file.write_text(file.read_text().replace("parity_images: 16", "parity_images: 3"))
-    save_random_nets()
-    with replace_folder(paths.TEST) as folder:
-        write_shards(folder, scenes(groups=2))
-    return workspace
+def nets(frozen, tmp_path, monkeypatch):
+    shutil.copytree(frozen, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def metrics(workspace, name) -> dict:
     return json.loads((workspace / "metrics" / f"{name}.json").read_text())
 
 
-def test_the_baselines_are_written_with_what_they_cost(nets):
-    freeze.run()
+def test_the_baselines_are_written_with_what_they_cost_and_reach(nets):
     written = {str(path.relative_to(nets)) for path in (nets / "models").glob("*/*")}
     assert written >= {
         *("models/frozen/ssd.pb", "models/frozen/unet.pb", "models/frozen/direction.pb"),
@@ -60,6 +79,7 @@ def test_the_baselines_are_written_with_what_they_cost(nets):
     found = metrics(nets, "freeze")
     assert found["ssd"]["macs"] > found["ssd"]["parameters"] > 0
     assert found["unet"]["pb_bytes"] > 4 * found["unet"]["parameters"]
+    assert {"detection", "segmentation", "capture"} <= set(metrics(nets, "float32"))
 
 
 def test_a_detectors_variant_is_a_raw_head_and_a_pipeline(nets):
@@ -76,6 +96,7 @@ def test_a_detectors_variant_is_a_raw_head_and_a_pipeline(nets):
     assert about["com.apple.coreml.model.preview.type"] == "objectDetector"
     assert about["input_contract"].startswith("image: 256x256 px, RGB, 0...255")
     assert about["classes"] == "card" and about["license"] == "Apache-2.0"
+    assert set(metrics(nets, "measure/ssd_fp16")) == {"detection", "capture"}
 
 
 def test_a_segmenters_variant_tells_its_crop(nets):
@@ -111,7 +132,20 @@ def test_beyond_its_tolerance_nothing_is_replaced(nets):
         convert.main("ssd_fp16")
     assert [path.name for path in older.parent.iterdir()] == ["older"]
     assert [path.name for path in older.parents[1].iterdir()] == ["ssd_fp16"]
-    assert not (nets / "metrics").exists()
+    assert not (nets / "metrics" / "convert").exists()
+
+
+def test_a_variant_that_lost_more_than_it_may_replaces_nothing(nets):
+    file = nets / "metrics" / "float32.json"
+    better = json.loads(file.read_text())
+    better["capture"]["exact_count"] = 1.5  # which no variant reaches
+    file.write_text(json.dumps(better))
+    with pytest.raises(
+        LossError, match=r"(?s)ssd_fp16: capture\.exact_count lost .*ssd_fp16\.loss"
+    ):
+        convert.main("ssd_fp16")
+    assert not (nets / variants.FOLDER / "ssd_fp16").exists()
+    assert not (nets / "metrics" / "convert").exists()
 
 
 def test_a_name_that_is_no_entry_is_refused(nets):

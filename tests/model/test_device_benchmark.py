@@ -10,10 +10,10 @@ from coremltools.models.ml_program.experimental import perf_utils, remote_device
 from typer.testing import CliRunner
 
 from meishi.cli import app
-from meishi.coreml import device_benchmark
-from meishi.coreml.device_benchmark import UNITS, benchmark, example_inputs
 from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
+from meishi.packages import device_benchmark
+from meishi.packages.device_benchmark import UNITS, benchmark, example_inputs
 from tests.model.coreml_programs import random, save
 
 pytestmark = pytest.mark.tf

@@ -8,7 +8,7 @@ import pytest
 
 from meishi import litert
 from meishi.coreml.runtime import Package
-from meishi.geometry.lines import quad_from_mask
+from meishi.geometry.fitting.lines import quad_from_mask
 from meishi.params import load_params
 from meishi.preview.tracking import Tracker
 from tests.small_models import small_networks, write_small_models

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from meishi.geometry import quads
+from meishi.geometry.fitting.lines import quad_from_mask
 from meishi.geometry.homography import homography
-from meishi.geometry.lines import quad_from_mask
 
 FINE = 5  # grid points a mask pixel, along each axis
 

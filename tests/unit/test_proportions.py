@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from meishi.geometry import proportions, quads
+from meishi.geometry import quads
+from meishi.geometry.fitting import proportions
 
 SIZE_PX = (400, 300)
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meishi.geometry import crops, refinement
+from meishi.geometry import crops
+from meishi.geometry.fitting import refinement
 
 SIZE_PX = (320, 240)
 QUAD = np.array([[70.3, 60.2], [250.1, 72.4], [241.7, 180.9], [60.8, 171.3]])
