@@ -67,6 +67,7 @@ class SsdParams:
     scales: tuple[tuple[float, ...], ...]
     aspects: tuple[float, ...]
     variances: tuple[float, float]
+    last_expansion: int
     head_channels: int
 
 

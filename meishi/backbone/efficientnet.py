@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from meishi.backbone.narrowing import BN_EPSILON, fitted
 from meishi.errors import InputError
 from meishi.keras import keras
 
@@ -27,7 +28,6 @@ BLOCKS = (
     (5, 1, 6, 112),
 )
 STEM_CHANNELS = 32
-BN_EPSILON = 1e-3
 INPUT_MEAN, INPUT_SCALE = 127.0, 128.0
 BN_WEIGHTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -46,12 +46,13 @@ def convolution(x, filters: int, kernel: int, name: str, stride: int = 1, activa
     return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x) if activate else x
 
 
-def features(image, blocks: int = len(BLOCKS)) -> list:
+def features(image, blocks: int = len(BLOCKS), last_expansion: int | None = None) -> list:
     """Build the feature extractor.
 
     Args:
         image: (B, S, S, 3) normalised tensor, S a multiple of the last stride.
         blocks: how many blocks, from the first.
+        last_expansion: channels to which the last block expands, instead of those of the table.
 
     Returns:
         The last feature map of each stride 2, 4, ...: (B, S / stride, S / stride, channels).
@@ -59,16 +60,18 @@ def features(image, blocks: int = len(BLOCKS)) -> list:
     x = convolution(image, STEM_CHANNELS, 3, "stem", stride=2)
     maps = [x]
     for number, (kernel, stride, expansion, channels) in enumerate(BLOCKS[:blocks]):
-        x = _block(x, f"block{number}", kernel, stride, expansion, channels)
+        expanded = last_expansion if number == blocks - 1 else None
+        expanded = expanded or x.shape[-1] * expansion
+        x = _block(x, f"block{number}", kernel, stride, expanded, channels)
         maps = [*maps, x] if stride == 2 else [*maps[:-1], x]
     return maps
 
 
-def _block(x, name: str, kernel: int, stride: int, expansion: int, channels: int):
+def _block(x, name: str, kernel: int, stride: int, expanded: int, channels: int):
     """Apply an inverted residual (MobileNetV2, Sandler et al. 2018, fig. 4)."""
     inputs, width = x, x.shape[-1]
-    if expansion != 1:
-        x = convolution(x, width * expansion, 1, f"{name}_expand")
+    if expanded != width:
+        x = convolution(x, expanded, 1, f"{name}_expand")
     x = keras.layers.DepthwiseConv2D(
         kernel, stride, "same", use_bias=False, name=f"{name}_depthwise"
     )(x)
@@ -85,17 +88,19 @@ def load_imagenet(model, weights: Path) -> None:
 
     Args:
         model: a model that contains `features`.
-        weights: .npz with `layer/weight` arrays; it may hold more layers than the model.
+        weights: .npz with `layer/weight` arrays; it may hold more layers than the model, and
+            blocks that expand to more channels: the strongest are taken (`backbone.narrowing`).
 
     Raises:
         InputError: if the file is missing or damaged, or an array is missing or of another shape.
     """
     try:
-        with np.load(weights) as arrays:
-            for layer in model.layers:
-                if layer.weights and layer.name.startswith(("stem", "block")):
-                    order = BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
-                    layer.set_weights([arrays[f"{layer.name}/{name}"] for name in order])
+        with np.load(weights) as file:
+            arrays = fitted({key: file[key] for key in file.files if key.count("/") == 1}, model)
+        for layer in model.layers:
+            if layer.weights and layer.name.startswith(("stem", "block")):
+                order = BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
+                layer.set_weights([arrays[f"{layer.name}/{name}"] for name in order])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{weights}: not the backbone's weights: {error}") from error
 

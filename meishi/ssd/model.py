@@ -57,7 +57,8 @@ def build_trainer(params: SsdParams) -> keras.Model:
     """
     image = keras.Input((params.input_px, params.input_px, 3), name="image")
     width = params.head_channels
-    maps = [convolution(features(normalise(image))[-1], width, 1, "lateral")]
+    backbone = features(normalise(image), last_expansion=params.last_expansion)
+    maps = [convolution(backbone[-1], width, 1, "lateral")]
     for number in range(1, len(params.levels)):
         maps.append(convolution(maps[-1], width, 3, f"extra{number}", stride=2))
     sides = [feature_map.shape[1] for feature_map in maps]

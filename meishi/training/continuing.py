@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from meishi import atomic
+from meishi.backbone.narrowing import fitted
 from meishi.errors import InputError
 from meishi.keras import keras
 
@@ -19,7 +20,8 @@ def load_trained(model: keras.Model, weights: Path) -> None:
     """Copy the weights of a network trained before into a model that has its ImageNet weights.
 
     Args:
-        model: named as the network in the file.
+        model: named as the network in the file; its blocks may expand to fewer channels than that
+            network's: the strongest are taken (`backbone.narrowing`).
         weights: of `pack`.
 
     Raises:
@@ -28,20 +30,21 @@ def load_trained(model: keras.Model, weights: Path) -> None:
     """
     advice = f"train from ImageNet's weights instead: train_{model.name}.continued: false"
     try:
-        with np.load(weights) as arrays:
-            found = {key for key in arrays.files if key.startswith(f"{model.name}/")}
-            if not found:
-                raise InputError(f"{weights}: no network {model.name!r} in it; {advice}")
-            for layer in model.layers:
-                keys = [f"{model.name}/{layer.name}/{name}" for name in _names(layer)]
-                if keys and keys[0] in found:
-                    layer.set_weights([arrays[key] for key in keys])
-                    found -= set(keys)
+        with np.load(weights) as file:
+            keys = [key for key in file.files if key.startswith(f"{model.name}/")]
+            arrays = {key.removeprefix(f"{model.name}/"): file[key] for key in keys}
+        if not arrays:
+            raise InputError(f"{weights}: no network {model.name!r} in it; {advice}")
+        arrays = fitted(arrays, model)
+        for layer in model.layers:
+            keys = [f"{layer.name}/{name}" for name in _names(layer)]
+            if keys and keys[0] in arrays:
+                layer.set_weights([arrays.pop(key) for key in keys])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{weights}: not this {model.name!r}: {error}; {advice}") from error
-    if found:
+    if arrays:
         raise InputError(
-            f"{weights}: {model.name!r} has no {', '.join(sorted(found)[:3])}; {advice}"
+            f"{weights}: {model.name!r} has no {', '.join(sorted(arrays)[:3])}; {advice}"
         )
 
 

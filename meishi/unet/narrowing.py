@@ -1,20 +1,17 @@
 """A segmenter with fewer channels at its bottom, to be trained further.
 
-Channels are ranked by what they give to the layer after them, and the least are cut. No picture is
-needed: batch norm's gamma and beta are the spread and the mean of what comes out of it.
+The channels that give least to the layer after them are cut.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
+from meishi.backbone.narrowing import strongest
 from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.params import UnetParams
 from meishi.unet.model import build_segmenter, build_trainer
-
-SAMPLES = np.linspace(-4, 4, 161)  # of a standard normal, in standard deviations
-CEILING = 6.0  # of ReLU6
 
 
 def narrow_bottom(segmenter: keras.Model, params: UnetParams, channels: int) -> keras.Model:
@@ -64,11 +61,5 @@ def _deepest(segmenter: keras.Model) -> int:
 
 
 def _strongest(segmenter: keras.Model, name: str, after: str, channels: int) -> np.ndarray:
-    """Choose output channels of a convolution: indices in their order, (channels,) int64."""
     gamma, beta = segmenter.get_layer(f"{name}_bn").get_weights()[:2]
-    density = np.exp(-(SAMPLES**2) / 2)
-    values = np.clip(beta[:, None] + gamma[:, None] * SAMPLES, 0, CEILING)
-    given = np.sqrt((values**2 * density).sum(axis=1) / density.sum())  # root mean square
-    kernel = segmenter.get_layer(after).get_weights()[0]  # (k, k, inputs, outputs)
-    effect = given * np.sqrt((kernel**2).sum(axis=(0, 1, 3)))
-    return np.sort(np.argsort(-effect, kind="stable")[:channels])
+    return strongest(gamma, beta, segmenter.get_layer(after).get_weights()[0], channels)

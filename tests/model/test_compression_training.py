@@ -22,7 +22,7 @@ from meishi.unet import model as unet
 from meishi.variants import Variant
 
 UNET = UnetParams(64, 0.2, 4, 16)
-SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
+SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 48, 16)
 PALETTE = Tuning("unet", "crops", 4, 2000, 0, 1, 12, 4, 0.002, 2, 100)
 
 

@@ -124,6 +124,53 @@ def test_the_whole_of_a_training_is_kept_where_it_was_not_a_continued_one(packed
         assert blended(trained, unet, train, packed) is trained
 
 
+def detector(expansion, seed=1):
+    """Return a detector whose last block expands to so many channels; every other one is idle."""
+    keras.utils.set_random_seed(seed)
+    trainer = ssd_model.build_trainer(dataclasses.replace(SSD, last_expansion=expansion))
+    project = trainer.get_layer("block10_project")
+    [kernel] = project.get_weights()
+    kernel[:, :, ::2] = 0
+    project.set_weights([kernel])
+    for layer in trainer.layers:
+        if layer.name.startswith(("stem", "block")) and layer.name.endswith("_bn"):
+            drawn = np.random.default_rng(0).uniform(0.5, 1.5, (4, layer.gamma.shape[0]))
+            layer.set_weights(list(np.float32(np.float16(drawn))))
+    return trainer
+
+
+def test_a_narrower_last_block_takes_the_channels_that_give_something(imagenet, tmp_path):
+    wide = detector(SSD.last_expansion)
+    arrays = backbone_arrays(wide)
+    np.savez(tmp_path / "wide.npz", **arrays)
+    frames = np.random.default_rng(1).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
+    narrow = detector(SSD.last_expansion // 2, seed=2)
+    backbone.load_imagenet(narrow, tmp_path / "wide.npz")
+    ends = [net.get_layer("block10_add").output for net in (wide, narrow)]
+    found = [
+        keras.Model(net.input, end)(frames).numpy()
+        for net, end in zip((wide, narrow), ends, strict=True)
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-4)
+    assert not np.array_equal(
+        detector(SSD.last_expansion // 2, seed=2)(frames)[0], narrow(frames)[0]
+    )
+    pack({"ssd": wide}, imagenet, tmp_path / "packed.npz")
+    continued = detector(SSD.last_expansion // 2, seed=3)
+    load_trained(continued, tmp_path / "packed.npz")
+    for outputs in zip(wide(frames), continued(frames), strict=True):
+        np.testing.assert_allclose(*outputs, rtol=1e-2, atol=1e-2)
+
+
+def test_a_wider_last_block_than_the_file_s_is_refused(imagenet, tmp_path):
+    wider = detector(SSD.last_expansion + 1)
+    with pytest.raises(InputError, match=r"not the backbone's weights: .*block10_expand"):
+        backbone.load_imagenet(wider, imagenet)
+    pack({"ssd": detector(SSD.last_expansion)}, imagenet, tmp_path / "packed.npz")
+    with pytest.raises(InputError, match="not this 'ssd'"):
+        load_trained(wider, tmp_path / "packed.npz")
+
+
 def test_a_file_without_the_network_is_refused_with_the_way_out(imagenet):
     wanted = r"no network 'unet' in it; .*train_unet\.continued: false"
     with pytest.raises(InputError, match=wanted):

@@ -22,7 +22,7 @@ from meishi.unet import model as unet_model
 from meishi.unet.loss import segmenter_loss
 from tests.small_models import backbone_arrays
 
-SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
+SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 48, 16)
 UNET = UnetParams(64, 0.2, 4, 16)
 GT = np.array([[0.2, 0.3, 0.7, 0.65]])
 TRAIN = TrainSsdParams(

@@ -47,7 +47,7 @@ from meishi.params import SsdParams, TrainSsdParams
 from meishi.backbone import efficientnet as backbone
 from meishi.ssd.model import build_trainer
 from meishi.ssd.training import train_detector
-ssd = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 16)
+ssd = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 48, 16)
 arrays = {}
 for layer in build_trainer(ssd).layers:
     if layer.name.startswith(("stem", "block")) and layer.weights:
