@@ -15,14 +15,12 @@ from meishi.coreml.toolkit import ct
 from meishi.data.samples import SampleSet
 from meishi.errors import InputError
 from meishi.keras import keras, tf
-from meishi.params import SsdParams, UnetParams
 from meishi.ssd import model as ssd
 from meishi.tunings import Tuning
 from meishi.unet import model as unet
 from meishi.variants import Variant
+from tests.small_models import SSD, UNET
 
-UNET = UnetParams(64, 0.2, 4, 16)
-SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 48, 16)
 PALETTE = Tuning("unet", "crops", 4, 2000, 0, 1, 12, 4, 0.002, 2, 100)
 
 

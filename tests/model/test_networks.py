@@ -13,17 +13,15 @@ from meishi.backbone import efficientnet as backbone
 from meishi.errors import InputError
 from meishi.geometry import boxes, crops
 from meishi.keras import keras, tf
-from meishi.params import SsdParams, TrainSsdParams, UnetParams
+from meishi.params import TrainSsdParams
 from meishi.ssd import loss, model
 from meishi.ssd.box_coder import BoxCoder
 from meishi.ssd.matcher import Matcher
 from meishi.ssd.targets import TargetEncoder
 from meishi.unet import model as unet_model
 from meishi.unet.loss import segmenter_loss
-from tests.small_models import backbone_arrays
+from tests.small_models import SSD, UNET, backbone_arrays
 
-SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 48, 16)
-UNET = UnetParams(64, 0.2, 4, 16)
 GT = np.array([[0.2, 0.3, 0.7, 0.65]])
 TRAIN = TrainSsdParams(
     *(False, False, 1.0, 0, 1, 1, 0.003, 0.0, 1, 0.5, 0.4),
