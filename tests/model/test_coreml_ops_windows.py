@@ -293,3 +293,25 @@ def test_sizes_of_fractional_factors_are_rounded_in_float32(tmp_path):
         ]
 
     assert [found.shape for found in run(tmp_path, build, x)] == [(1, 1, 7, 26)] * 2
+
+
+@pytest.mark.parametrize(
+    ("factor", "size", "picks"),
+    [
+        (1.7, 11, [0, 0, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6, 7, 7, 8, 8, 9, 10]),  # of 18.7 wanted
+        (0.7, 11, [0, 1, 2, 4, 5, 7, 8]),  # of 7.7
+        (1.5, 4, [0, 0, 1, 2, 2, 3]),
+        (0.5, 5, [0, 2]),
+        (4.0, 2, [0, 0, 0, 0, 1, 1, 1, 1]),
+    ],
+)
+def test_pixels_by_fractional_factors_are_where_edges_lie(tmp_path, factor, size, picks):
+    """The pixel that begins at or before the first edge of each new one, 1 / factor wide."""
+    x = random(1, 2, size, size)
+
+    def build(mb, x):
+        return mb.upsample_nearest_neighbor(
+            x=x, scale_factor_height=factor, scale_factor_width=factor
+        )
+
+    np.testing.assert_array_equal(run(tmp_path, build, x), x[:, :, picks][..., picks])

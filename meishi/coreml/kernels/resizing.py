@@ -4,8 +4,11 @@ A bilinear resize is a matrix product an axis: an (out, in) matrix of weights bu
 points that Apple's MIL reference gives for each sampling mode. The nearest neighbour is the pixel
 in which the centre of a new one lies, as in TensorFlow 2: coremltools converts that to it, and the
 values its tests expect (two to three, 20 to 60 pixels) allow no other rule. For
-`upsample_nearest_neighbor` it is the pixel in which the edge of a new one lies, as in PyTorch.
+`upsample_nearest_neighbor` it is the pixel in which the edge of a new one lies, as in PyTorch: new
+ones are 1 / factor wide, also where the factor makes no whole number of them.
 """
+
+import math
 
 import numpy as np
 
@@ -35,12 +38,17 @@ def upsample_bilinear(o: Arguments):
 
 def resize_nearest_neighbor(o: Arguments):
     """Repeat or skip pixels to a size."""
-    return _repeated(o.x, [integer(o.target_size_height), integer(o.target_size_width)], True)
+    return _repeated(o.x, [integer(o.target_size_height), integer(o.target_size_width)])
 
 
 def upsample_nearest_neighbor(o: Arguments):
-    """Repeat pixels by two factors."""
-    return _repeated(o.x, _scaled_size(o), False)
+    """Repeat or skip pixels by two factors."""
+    x = o.x
+    for axis, wanted, factor in zip((-2, -1), _scaled_size(o), _factors(o), strict=True):
+        have = shape_of(x)[axis]
+        step = have / wanted if math.isclose(have * factor, wanted, rel_tol=1e-6) else 1 / factor
+        x = _stepped(x, axis, wanted, step)
+    return x
 
 
 def resize(o: Arguments):
@@ -53,7 +61,7 @@ def resize(o: Arguments):
     target = [have if n == 0 else n for n, have in zip(wanted, sizes, strict=True)]
     if o.interpolation_mode is not None and str(concrete(o.interpolation_mode)) != "LINEAR":
         if _mode(o) in ("DEFAULT", "UNALIGN_CORNERS"):
-            return _repeated(o.x, target, True)
+            return _repeated(o.x, target)
         return _closest(o.x, target, _mode(o))
     return _linear(o.x, target, _mode(o))
 
@@ -107,17 +115,26 @@ def _linear(x, size: list[int], mode: str):
     return x
 
 
-def _repeated(x, size: list[int], centres: bool):
-    """Take the pixel in which the centre, else the first edge, of each new one lies."""
+def _repeated(x, size: list[int]):
+    """Take the pixel in which the centre of each new one lies."""
     for axis, wanted in zip(range(-len(size), 0), size, strict=True):
         have = shape_of(x)[axis]
         factor, rest = divmod(wanted, have)
         if rest:
-            twice = 2 * np.arange(wanted) + centres
-            x = tf.gather(x, twice * have // (2 * wanted), axis=len(x.shape) + axis)
+            picks = (2 * np.arange(wanted) + 1) * have // (2 * wanted)
+            x = tf.gather(x, picks, axis=len(x.shape) + axis)
         else:
             x = tf.repeat(x, factor, axis=axis)
     return x
+
+
+def _stepped(x, axis: int, wanted: int, step: float):
+    """Take the pixel in which the first edge of each new one lies, `step` pixels apart."""
+    if (1 / step).is_integer():
+        return tf.repeat(x, int(1 / step), axis=axis)
+    slack = 1e-6  # of a pixel: an edge on an edge belongs to the pixel that begins there
+    picks = np.floor(np.arange(wanted) * step + slack).astype(int)
+    return tf.gather(x, np.minimum(picks, shape_of(x)[axis] - 1), axis=len(x.shape) + axis)
 
 
 def _closest(x, size: list[int], mode: str):
@@ -131,11 +148,13 @@ def _closest(x, size: list[int], mode: str):
 
 def _scaled_size(o: Arguments) -> list[int]:
     """Multiply in float32, the factors' own type: 10 times 0.7 are 7, in float64 6.9999999."""
-    sizes, factors = shape_of(o.x)[-2:], (o.scale_factor_height, o.scale_factor_width)
-    return [
-        size if factor is None else int(np.float32(size) * np.float32(concrete(factor)))
-        for size, factor in zip(sizes, factors, strict=True)
-    ]
+    pairs = zip(shape_of(o.x)[-2:], _factors(o), strict=True)
+    return [int(np.float32(size) * np.float32(factor)) for size, factor in pairs]
+
+
+def _factors(o: Arguments) -> list[float]:
+    given = (o.scale_factor_height, o.scale_factor_width)
+    return [1.0 if factor is None else float(concrete(factor)) for factor in given]
 
 
 def _mode(o: Arguments) -> str:
