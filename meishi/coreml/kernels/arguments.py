@@ -15,6 +15,8 @@ from meishi.keras import tf
 
 Kernel = Callable[["Arguments"], object]
 
+_LARGE = 1 << 16  # values of a constant that a graph refers to
+
 
 class NeedsValues(Exception):  # noqa: N818  a signal to the runner, not a fault
     """An operation needs values that a graph under construction does not have."""
@@ -64,8 +66,21 @@ def axes_of(axes, rank: int) -> list[int]:
     return list(range(rank)) if axes is None else [axis % rank for axis in integers(axes)]
 
 
+def held(values):
+    """Make a tensor of a large constant, which a graph then refers to and does not copy.
+
+    A constant within a graph is copied, written and read again before the first prediction: a
+    second for three million values, and two gigabytes are more than a graph can have.
+    """
+    if not isinstance(values, np.ndarray) or values.size < _LARGE:
+        return values
+    with tf.init_scope():
+        return tf.constant(values)
+
+
 def same_type(x, y) -> tuple:
     """Make tensors of two inputs; a constant takes the type of the other."""
+    x, y = held(x), held(y)
     if tf.is_tensor(x):
         return x, tf.cast(y, x.dtype)
     y = tf.convert_to_tensor(y)

@@ -8,7 +8,15 @@ as two, the first of size 1.
 import numpy as np
 
 from meishi.coreml.kernels import windows
-from meishi.coreml.kernels.arguments import Arguments, Kernel, concrete, integer, integers, shape_of
+from meishi.coreml.kernels.arguments import (
+    Arguments,
+    Kernel,
+    concrete,
+    held,
+    integer,
+    integers,
+    shape_of,
+)
 from meishi.keras import tf
 
 
@@ -35,13 +43,13 @@ def _convolved(x, weight: np.ndarray, strides, dilations, groups: int):
     if depthwise and axes == 2 and strides[0] == strides[1]:
         return _depthwise(x, weight, strides, dilations, groups)
     kernel = weight.transpose(*range(2, 2 + axes), 1, 0)  # (*K, C_in / groups, C_out)
-    parts = zip(tf.split(x, groups, axis=-1), np.split(kernel, groups, axis=-1), strict=True)
+    if axes == 3:  # the kernel for three axes refuses dilations; zeros do the same
+        kernel = _dilated(kernel, dilations)
+    parts = _groups_of(x, kernel, groups)
     if axes == 2:
         results = [tf.nn.conv2d(a, b, strides, "VALID", dilations=dilations) for a, b in parts]
-    else:  # the kernel for three axes refuses dilations; zeros do the same
-        results = [
-            tf.nn.conv3d(a, _dilated(b, dilations), [1, *strides, 1], "VALID") for a, b in parts
-        ]
+    else:
+        results = [tf.nn.conv3d(a, b, [1, *strides, 1], "VALID") for a, b in parts]
     return tf.concat(results, axis=-1)
 
 
@@ -82,12 +90,18 @@ def _scattered(x, weight: np.ndarray, strides, dilations, groups: int, full: lis
     axes = weight.ndim - 2
     kernel = _dilated(weight.transpose(*range(2, 2 + axes), 1, 0), dilations)
     shape = [x.shape[0], *full, kernel.shape[-2]]
-    parts = zip(tf.split(x, groups, axis=-1), np.split(kernel, groups, axis=-1), strict=True)
+    parts = _groups_of(x, kernel, groups)
     if axes == 2:
         results = [tf.nn.conv2d_transpose(a, b, shape, strides, "VALID") for a, b in parts]
     else:
         results = [tf.nn.conv3d_transpose(a, b, shape, strides, "VALID") for a, b in parts]
     return tf.concat(results, axis=-1)
+
+
+def _groups_of(x, kernel: np.ndarray, groups: int) -> list[tuple]:
+    """Pair each group's channels with its part of a (*K, C, C) kernel."""
+    kernels = [held(part) for part in np.split(kernel, groups, axis=-1)]
+    return list(zip(tf.split(x, groups, axis=-1), kernels, strict=True))
 
 
 def _transpose_window(o: Arguments, full, size, strides) -> tuple[list[int], list[int]]:

@@ -6,6 +6,7 @@ from meishi.coreml.kernels.arguments import (
     Arguments,
     Kernel,
     concrete,
+    held,
     integer,
     integers,
     same_type,
@@ -65,7 +66,7 @@ def _gather(o: Arguments):
     sizes = shape_of(o.x)
     axis = integer(o.axis, 0) % len(sizes)
     indices = _from_front(o.indices, sizes[axis])
-    return tf.gather(o.x, indices, axis=axis, batch_dims=integer(o.batch_dims, 0))
+    return tf.gather(held(o.x), indices, axis=axis, batch_dims=integer(o.batch_dims, 0))
 
 
 def _gather_along_axis(o: Arguments):

@@ -7,7 +7,7 @@ update in a GRU.
 import numpy as np
 
 from meishi.coreml.kernels.activation import by_name
-from meishi.coreml.kernels.arguments import Arguments, Kernel, concrete
+from meishi.coreml.kernels.arguments import Arguments, Kernel, concrete, held
 from meishi.keras import tf
 
 
@@ -87,7 +87,7 @@ def _lstm_way(o: Arguments, direction: str, weights: tuple, h, c) -> tuple:
 
 
 def _product(x, weight, bias=None):
-    y = tf.linalg.matmul(x, weight, transpose_b=True)
+    y = tf.linalg.matmul(x, held(weight), transpose_b=True)
     return y if bias is None else y + bias
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from meishi.coreml.kernels.arguments import concrete, shape_of
+from meishi.coreml.kernels.arguments import concrete, held, shape_of
 from meishi.coreml.network.parameters import Layer, LayerKernel, mil, on_images, weights
 from meishi.keras import tf
 
@@ -151,7 +151,7 @@ def _embedding_nd(layer: Layer):
 
 def _looked_up(layer: Layer, size: int, count: int):
     table = weights(layer.p.weights, (size, count))
-    y = tf.gather(table.T, tf.cast(tf.reshape(layer.x, [-1]), tf.int32))
+    y = tf.gather(held(table.T), tf.cast(tf.reshape(layer.x, [-1]), tf.int32))
     return y + weights(layer.p.bias, (size,)) if layer.p.hasBias else y
 
 
