@@ -181,7 +181,6 @@ def flow(step, states, backwards, sequence):
     for x in SEQUENCE[::-1, :, :, 0, 0] if backwards else SEQUENCE[..., 0, 0]:
         states = step(x, *states)
         outputs.append(states[0])
-    outputs = outputs[::-1] if backwards else outputs
     return (np.stack(outputs) if sequence else states[0][None]), states
 
 
@@ -261,9 +260,27 @@ def test_lstm_layers_with_peepholes_and_states(sequence):
         weightParams=[ahead[0], back[0]],
     )  # fmt: skip
     ways = flow(ahead[1], states, False, sequence), flow(back[1], states, True, sequence)
-    both = np.concatenate([way[0] for way in ways], axis=-1)
+    both = np.concatenate([ways[0][0], ways[1][0][::-1]], axis=-1)
     np.testing.assert_allclose(found[0][..., 0, 0], both, atol=1e-5)
     np.testing.assert_allclose(found[4][0, ..., 0, 0], ways[1][1][1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "plain"),
+    [
+        ("linear", lambda x: x),
+        ("scaledTanh", np.tanh),
+        ("sigmoidHard", lambda x: np.clip(0.2 * x + 0.5, 0, 1)),
+    ],
+)
+def test_factors_that_a_recurrent_layer_leaves_out_are_the_usual_ones(kind, plain):
+    w, r = random(5, 3), random(5, 5)
+    found = run_layer(
+        "simpleRecurrent", SEQUENCE, inputVectorSize=3, outputVectorSize=5, sequenceOutput=True,
+        activation={kind: {}}, weightMatrix=w, recursionMatrix=r,
+    )  # fmt: skip
+    expected, _ = flow(lambda x, h: (plain(x @ w.T + h @ r.T),), (np.zeros((2, 5)),), False, True)
+    np.testing.assert_allclose(found[..., 0, 0], expected, atol=1e-4)
 
 
 def test_a_coupled_gate_forgets_what_enters():

@@ -240,7 +240,7 @@ def test_lstm(sizes, direction, sequence, seed):
         part = slice(way * hidden, (way + 1) * hidden)
         run = x[::-1] if backwards else x
         outputs, *last = steps_of_lstm(run, h[:, part], c[:, part], weights[way])
-        outputs = outputs[::-1] if backwards else outputs
+        outputs = outputs[::-1] if direction == "bidirectional" and backwards else outputs
         found.append((outputs if sequence else last[0][None], *last))
     names = [("weight_ih", "weight_hh", "bias"), ("weight_ih_back", "weight_hh_back", "bias_back")]
     given = dict(zip(names[0] + names[1], weights[0] + weights[1], strict=True))

@@ -1,7 +1,9 @@
 """MIL's recurrent layers over (S, B, I): rnn, gru, lstm.
 
 Gates are stacked in the weights' rows: input, forget, output, cell in an LSTM; reset, output,
-update in a GRU.
+update in a GRU. In the direction "reverse" outputs stand in the order in which they are made, the
+one of the sequence's end first; beside those of the way ahead, in a bidirectional LSTM, in the
+order of the sequence: both as coremltools' tests expect it of Core ML.
 """
 
 import numpy as np
@@ -12,14 +14,13 @@ from meishi.keras import tf
 
 
 def _run(step, x, initial: tuple, o: Arguments, direction: str) -> tuple:
-    """Step through the sequence; return the outputs wanted and the last states."""
-    backwards = direction == "reverse"
-    x = tf.reverse(x, [0]) if backwards else x
+    """Step through the sequence; return the outputs wanted, as they are made, and last states."""
+    x = tf.reverse(x, [0]) if direction == "reverse" else x
     states = tf.scan(step, x, initializer=initial)
     last = tuple(state[-1] for state in states)
     if not o.output_sequence:
         return (last[0][None], *last)
-    return (tf.reverse(states[0], [0]) if backwards else states[0], *last)
+    return (states[0], *last)
 
 
 def _rnn(o: Arguments):
@@ -65,7 +66,8 @@ def _lstm(o: Arguments):
     h, c = tf.split(o.initial_h, 2, axis=-1), tf.split(o.initial_c, 2, axis=-1)
     ahead = _lstm_way(o, "forward", (o.weight_ih, o.weight_hh, o.bias, o.peephole), h[0], c[0])
     weights = o.weight_ih_back, o.weight_hh_back, o.bias_back, o.peephole_back
-    back = _lstm_way(o, "reverse", weights, h[1], c[1])
+    outputs, *last = _lstm_way(o, "reverse", weights, h[1], c[1])
+    back = (tf.reverse(outputs, [0]), *last)
     return tuple(tf.concat(pair, axis=-1) for pair in zip(ahead, back, strict=True))
 
 

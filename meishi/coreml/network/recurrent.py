@@ -1,19 +1,22 @@
 """Recurrent layers over (S, B, I, 1, 1): simple, GRU, LSTM in one or both directions.
 
 Sums are clipped to [-50, 50] before a gate's activation, as the format says. States come as inputs
-behind the sequence, (1, B, H, 1, 1); a layer without them begins with zeros.
+behind the sequence, (1, B, H, 1, 1); a layer without them begins with zeros. Outputs of a reversed
+sequence stand in the order in which they are made, as in `kernels.recurrent`.
 """
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 
 from meishi.coreml.kernels.arguments import shape_of
-from meishi.coreml.network.elementwise import activated
+from meishi.coreml.network.elementwise import ACTIVATIONS
 from meishi.coreml.network.parameters import Layer, LayerKernel, weights
 from meishi.keras import tf
 
 _CLIP = 50.0
+_FACTORS = {"linear": (1.0, 0.0), "scaledTanh": (1.0, 1.0), "sigmoidHard": (0.2, 0.5)}
 
 
 def _vectors(x):
@@ -35,12 +38,11 @@ def _states(layer: Layer, first: int, count: int, size: int) -> tuple:
 
 
 def _run(step: Callable, x, states: tuple, sequence: bool, backwards: bool) -> tuple:
-    """Return the output, (S or 1, B, H), and the last states."""
+    """Return the output, (S or 1, B, H), in the order it is made, and the last states."""
     x = tf.reverse(x, [0]) if backwards else x
     every = tf.scan(step, x, initializer=states)
     last = tuple(state[-1] for state in every)
-    outputs = tf.reverse(every[0], [0]) if backwards and sequence else every[0]
-    return (outputs if sequence else last[0][None], *last)
+    return (every[0] if sequence else last[0][None], *last)
 
 
 def _matrices(p, names: str, end: str, rows: int, columns: int) -> list[np.ndarray]:
@@ -59,6 +61,16 @@ def _clipped(values):
     return tf.clip_by_value(values, -_CLIP, _CLIP)
 
 
+def _activated(x, params):
+    """Apply an ActivationParams message; coremltools leaves out its usual factors here."""
+    kind = params.WhichOneof("NonlinearityType")
+    p = getattr(params, kind)
+    if kind in _FACTORS and not (p.alpha or p.beta):
+        alpha, beta = _FACTORS[kind]
+        p = SimpleNamespace(alpha=alpha, beta=beta)
+    return ACTIVATIONS[kind](tf.convert_to_tensor(x), p)
+
+
 def _simple(layer: Layer):
     p = layer.p
     size, inner = p.outputVectorSize, p.inputVectorSize
@@ -66,7 +78,7 @@ def _simple(layer: Layer):
     bias = weights(p.biasVector, (size,)) if p.hasBiasVector else 0.0
 
     def step(states, x):
-        return (activated(_clipped(x @ w + states[0] @ r + bias), p.activation),)
+        return (_activated(_clipped(x @ w + states[0] @ r + bias), p.activation),)
 
     states = _states(layer, 1, 1, size)
     found = _run(step, _vectors(layer.x), states, p.sequenceOutput, p.reverseInput)
@@ -83,9 +95,9 @@ def _gru(layer: Layer):
 
     def step(states, x):
         (h,) = states
-        update = activated(_clipped(x @ w[0] + h @ r[0] + b[0]), gate)
-        reset = activated(_clipped(x @ w[1] + h @ r[1] + b[1]), gate)
-        new = activated(_clipped(x @ w[2] + (h * reset) @ r[2] + b[2]), output)
+        update = _activated(_clipped(x @ w[0] + h @ r[0] + b[0]), gate)
+        reset = _activated(_clipped(x @ w[1] + h @ r[1] + b[1]), gate)
+        new = _activated(_clipped(x @ w[2] + (h * reset) @ r[2] + b[2]), output)
         return ((1 - update) * new + update * h,)
 
     states = _states(layer, 1, 1, size)
@@ -112,12 +124,12 @@ def _lstm_step(p, spec, activations) -> Callable:
     def step(states, x):
         h, c = states
         i, f, z, o = tf.split(x @ w + h @ r + bias, 4, axis=-1)
-        entering = activated(_clipped(i + peep[0] * c), gate)
-        kept = activated(_clipped(f + peep[1] * c), gate)
+        entering = _activated(_clipped(i + peep[0] * c), gate)
+        kept = _activated(_clipped(f + peep[1] * c), gate)
         kept = 1 - entering if options.coupledInputAndForgetGate else kept
-        c = kept * c + entering * activated(_clipped(z), block)
+        c = kept * c + entering * _activated(_clipped(z), block)
         c = tf.clip_by_value(c, -limit, limit)
-        return activated(_clipped(o + peep[2] * c), gate) * activated(c, output), c
+        return _activated(_clipped(o + peep[2] * c), gate) * _activated(c, output), c
 
     return step
 
@@ -150,7 +162,7 @@ def _bidirectional_lstm(layer: Layer):
         )
         for spec, activations, first, backwards in ways
     ]
-    both = tf.concat([found[0][0], found[1][0]], axis=-1)
+    both = tf.concat([found[0][0], tf.reverse(found[1][0], [0])], axis=-1)
     return (_blob(both), *(_blob(state[None]) for way in found for state in way[1:]))
 
 
