@@ -59,14 +59,15 @@ def test_same_padding_has_two_modes(mode, pads):
 
 
 @few
-@given(kernel=pairs, strides=pairs, groups=st.sampled_from([1, 2, 4]))
-def test_deconvolutions(kernel, strides, groups):
+@given(kernel=pairs, strides=pairs, dilations=pairs, groups=st.sampled_from([1, 2, 4]))
+def test_deconvolutions(kernel, strides, dilations, groups):
     weight = random(4, 8 // groups, *kernel)
     found = run_layer(
         "convolution", X, isDeconvolution=True, outputChannels=8, kernelChannels=4, nGroups=groups,
-        kernelSize=list(kernel), stride=list(strides), valid={}, weights=weight,
+        kernelSize=list(kernel), stride=list(strides), dilationFactor=list(dilations),
+        valid={}, weights=weight,
     )  # fmt: skip
-    expected = slow_transpose(X, weight, strides, (1, 1), groups)
+    expected = slow_transpose(X, weight, strides, dilations, groups)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

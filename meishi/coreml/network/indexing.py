@@ -35,13 +35,16 @@ def _slice_static(layer: Layer):
 
 
 def _slice_dynamic(layer: Layer):
-    """Inputs: x, begin, end, stride, begin mask, end mask, squeeze mask; the last may be absent."""
-    p = layer.p
+    """Inputs: x, begin, end, stride, begin mask, end mask, squeeze mask; the last may be absent.
+
+    As fields of the layer the last are lists for five axes, of which the first ones count.
+    """
+    p, rank = layer.p, len(shape_of(layer.x))
     given = [concrete(value) for value in layer.inputs[1:]]
     fields = (None, p.endIds, p.strides, p.beginMasks, p.endMasks, p.squeezeMasks)
     names = ("begin", "end", "stride", "begin_mask", "end_mask", "squeeze_mask")
     parts = [
-        given[i] if i < len(given) else (list(field) if field else None)
+        given[i] if i < len(given) else (list(field)[:rank] if field else None)
         for i, field in enumerate(fields)
     ]
     return _kept_axis(mil("slice_by_index", x=layer.x, **dict(zip(names, parts, strict=True))))

@@ -182,7 +182,9 @@ LAYERS: dict[str, LayerKernel] = {
     "broadcastToLike": _broadcast_like,
     "broadcastToStatic": _broadcast_to,
     "concat": lambda layer: tf.concat(layer.inputs, axis=-5 if layer.p.sequenceConcat else -3),
-    "concatND": lambda layer: tf.concat(layer.inputs, axis=layer.p.axis),
+    "concatND": lambda layer: mil(
+        "concat", values=layer.inputs, axis=layer.p.axis, interleave=layer.p.interleave
+    ),
     "constantPad": _constant_pad,
     "crop": _crop,
     "expandDims": lambda layer: mil("expand_dims", x=layer.x, axes=list(layer.p.axes)),

@@ -27,6 +27,7 @@ def _convolution(layer: Layer):
     groups = p.nGroups or 1
     options = _padding(p, p.WhichOneof("ConvolutionPaddingType")) | {
         "strides": stride,
+        "dilations": list(p.dilationFactor) or [1, 1],
         "groups": groups,
         "bias": weights(p.bias, (p.outputChannels,)) if p.hasBias else None,
     }
@@ -40,7 +41,6 @@ def _convolution(layer: Layer):
         return on_images(layer.x, lambda x: mil("conv_transpose", x=x, **options))
     shape = (p.outputChannels, p.kernelChannels, *kernel)
     options["weight"] = layer.inputs[1] if len(layer.inputs) > 1 else weights(p.weights, shape)
-    options["dilations"] = list(p.dilationFactor) or [1, 1]
     return on_images(layer.x, lambda x: mil("conv", x=x, **options))
 
 
