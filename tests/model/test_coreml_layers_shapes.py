@@ -103,6 +103,7 @@ CASES = [
     ("squeeze", [X[:1, :1]], {"squeezeAll": True}, X[0, 0]),
     ("stack", [X, Y], {"axis": -1}, np.stack([X, Y], axis=-1)),
     ("tile", [X], {"reps": [1, 2, 1, 3]}, np.tile(X, (1, 2, 1, 3))),
+    ("tile", [X, floats(2, 3)], {}, np.tile(X, (2, 3))),
     ("transpose", [X], {"axes": [3, 0, 2, 1]}, X.transpose(3, 0, 2, 1)),
     ("upsample", [X], {"scalingFactor": [2, 3]}, X.repeat(2, axis=2).repeat(3, axis=3)),
     # what picks and places
@@ -112,6 +113,7 @@ CASES = [
     ("lowerTriangular", [X], {"k": 1}, np.tril(X, 1)),
     ("upperTriangular", [X], {"k": -1}, np.triu(X, -1)),
     ("matrixBandPart", [X], {"numLower": 1, "numUpper": 0}, np.tril(np.triu(X, -1))),
+    ("matrixBandPart", [X], {"numLower": 9, "numUpper": 5}, X),
     ("oneHot", [LONG[0, 0]], {"oneHotVectorSize": 4, "axis": -1, "onValue": 3.0, "offValue": -1.0},
      one_hot(WHOLE[0, 0])),
     ("slice", [X], {"startIndex": 1, "endIndex": -1, "stride": 2, "axis": 1}, X[:, :, 1:-1:2]),

@@ -141,6 +141,17 @@ def test_inner_products_of_every_rank(sizes):
     assert found.ndim == x.ndim
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "shape"),
+    [((4,), (4,), (1, 1)), ((3, 4), (4,), (3, 1)), ((4,), (2, 4, 3), (2, 1, 3))],
+)
+def test_products_of_vectors_keep_a_row_and_a_column(left, right, shape):
+    a, b = random(*left), random(*right, seed=3)
+    found = run_layer("batchedMatmul", a, b)
+    assert found.shape == shape
+    np.testing.assert_allclose(found, (a @ b).reshape(shape), atol=1e-5)
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_products_of_matrices(turned):
     a, b = random(2, 3, 4), random(2, 4, 5)

@@ -235,6 +235,7 @@ def test_made_values(tmp_path):
             mb.add(x=hot, y=mb.reduce_sum(x=x, keep_dims=False)),
             mb.range_1d(start=1, end=8, step=3),
             mb.band_part(x=x, lower=1, upper=0),
+            mb.band_part(x=x, lower=-1, upper=9),
         ]
 
     hot = np.full((3, 2), 0.5, np.float32)
@@ -248,6 +249,7 @@ def test_made_values(tmp_path):
         hot + X.sum(),
         np.arange(1, 8, 3),
         X * near,
+        X,
     ]
     found = run(tmp_path, build, X)
     for value, wanted in zip(found, expected, strict=True):

@@ -127,7 +127,12 @@ def _batch_to_space(o: Arguments):
 
 
 def _band_part(o: Arguments):
-    return tf.linalg.band_part(o.x, integer(o.lower, -1), integer(o.upper, -1))
+    """Diagonals that lie beyond the matrix are all of its own, which the kernel wants as -1."""
+    kept = integer(o.lower, -1), integer(o.upper, -1)
+    sizes = shape_of(o.x)[-2:]
+    return tf.linalg.band_part(
+        o.x, *(n if n < size else -1 for n, size in zip(kept, sizes, strict=True))
+    )
 
 
 def _range_1d(o: Arguments) -> np.ndarray:

@@ -126,7 +126,7 @@ def _diagonals(x) -> np.ndarray:
 
 
 def _band_part(layer: Layer):
-    return tf.linalg.band_part(layer.x, layer.p.numLower, layer.p.numUpper)
+    return mil("band_part", x=layer.x, lower=layer.p.numLower, upper=layer.p.numUpper)
 
 
 def _suppression(layer: Layer):

@@ -127,7 +127,7 @@ def _split_nd(layer: Layer):
 
 def _tile(layer: Layer):
     reps = integers(layer.inputs[1]) if len(layer.inputs) > 1 else list(layer.p.reps)
-    return tf.tile(layer.x, reps)
+    return tf.tile(layer.x, [1] * (len(shape_of(layer.x)) - len(reps)) + reps)
 
 
 def _reverse(layer: Layer):

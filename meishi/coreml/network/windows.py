@@ -122,14 +122,16 @@ def _inner_product(layer: Layer):
 
 
 def _batched_matmul(layer: Layer):
+    """Vectors are one row on the left and one column on the right, and stay so in the product."""
     p = layer.p
     if len(layer.inputs) > 1:
+        x, y = (tf.convert_to_tensor(value) for value in layer.inputs)
         return mil(
             "matmul",
-            x=layer.inputs[0],
-            y=layer.inputs[1],
-            transpose_x=p.transposeA,
-            transpose_y=p.transposeB,
+            x=x if len(x.shape) > 1 else x[None],
+            y=y if len(y.shape) > 1 else y[:, None],
+            transpose_x=p.transposeA and len(x.shape) > 1,
+            transpose_y=p.transposeB and len(y.shape) > 1,
         )
     # Stored by columns: (X2, X1) by rows.
     weight = weights(p.weights, (p.weightMatrixSecondDimension, p.weightMatrixFirstDimension))
