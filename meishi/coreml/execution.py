@@ -82,7 +82,7 @@ def _constants(result):
 
 
 def _half(value):
-    """Round floats to the nearest float16."""
+    """Round floats to the nearest float16; those beyond it are infinite."""
     if isinstance(value, tuple | list):
         return tuple(_half(part) for part in value)
     if tf.is_tensor(value):
@@ -93,4 +93,5 @@ def _half(value):
             tf.cast(tf.cast(value, tf.float16), value.dtype) if value.dtype.is_floating else value
         )
     array = np.asarray(value)
-    return array.astype(np.float16).astype(np.float32) if array.dtype.kind == "f" else value
+    with np.errstate(over="ignore"):
+        return array.astype(np.float16).astype(np.float32) if array.dtype.kind == "f" else value

@@ -271,6 +271,18 @@ def test_quantising_and_back(tmp_path):
     np.testing.assert_allclose(run(tmp_path, build, X, ios=17), (steps - 3) * 0.05, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("error:overflow:RuntimeWarning")
+def test_fp16_makes_what_lies_beyond_it_infinite(tmp_path):
+    x = np.float32([1, -1])
+
+    def build(mb, x):
+        return mb.mul(x=x, y=mb.fill(shape=mb.shape(x=x), value=1e5))
+
+    np.testing.assert_array_equal(run(tmp_path, build, x), [1e5, -1e5])
+    found = run(tmp_path, build, x, precision="fp16")
+    np.testing.assert_array_equal(found, [np.inf, -np.inf])
+
+
 def test_fp16_rounds_every_result(tmp_path):
     x = np.float32([1 / 3, 2049.0, 70000.0])
 
