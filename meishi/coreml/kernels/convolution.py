@@ -43,13 +43,10 @@ def _convolved(x, weight: np.ndarray, strides, dilations, groups: int):
     if depthwise and axes == 2 and strides[0] == strides[1]:
         return _depthwise(x, weight, strides, dilations, groups)
     kernel = weight.transpose(*range(2, 2 + axes), 1, 0)  # (*K, C_in / groups, C_out)
-    if axes == 3:  # the kernel for three axes refuses dilations; zeros do the same
-        kernel = _dilated(kernel, dilations)
-    parts = _groups_of(x, kernel, groups)
-    if axes == 2:
-        results = [tf.nn.conv2d(a, b, strides, "VALID", dilations=dilations) for a, b in parts]
-    else:
-        results = [tf.nn.conv3d(a, b, [1, *strides, 1], "VALID") for a, b in parts]
+    if axes == 2:  # the kernel for two axes knows groups by the sizes
+        return tf.nn.conv2d(x, held(kernel), strides, "VALID", dilations=dilations)
+    parts = _groups_of(x, _dilated(kernel, dilations), groups)  # refuses dilations; zeros do it
+    results = [tf.nn.conv3d(a, b, [1, *strides, 1], "VALID") for a, b in parts]
     return tf.concat(results, axis=-1)
 
 
