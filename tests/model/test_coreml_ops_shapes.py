@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from meishi.coreml.kernels.arguments import Arguments
+from meishi.coreml.ops import OPS
 from tests.model.coreml_programs import random, run
 
 pytestmark = pytest.mark.tf
@@ -138,6 +140,14 @@ def test_slices(tmp_path):
         windows,
     ]
     check(tmp_path, build, expected, X)
+
+
+def test_a_slice_bounds_the_first_axes_only():
+    masks = {"begin_mask": [False] + [True] * 3, "end_mask": [False] + [True] * 3}
+    row = Arguments(x=X, begin=[1], end=[2], squeeze_mask=[True] + [False] * 3, **masks)
+    np.testing.assert_array_equal(OPS["slice_by_index"](row), X[1])
+    corner = Arguments(x=X, begin=[1, 1], end=[2, 3], stride=[1, 1])
+    np.testing.assert_array_equal(OPS["slice_by_index"](corner), X[1:2, 1:3])
 
 
 @pytest.mark.parametrize(("mode", "name"), [("reflect", "reflect"), ("replicate", "edge")])

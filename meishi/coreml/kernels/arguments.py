@@ -50,8 +50,8 @@ def shape_of(x) -> tuple[int, ...]:
 
 
 def integers(values) -> list[int]:
-    """Return a constant list of integers; a scalar becomes a list of one."""
-    return [int(value) for value in np.atleast_1d(concrete(values))]
+    """Return a constant list of integers, whatever its axes; a scalar becomes a list of one."""
+    return [int(value) for value in np.ravel(concrete(values))]
 
 
 def integer(value, default: int | None = None) -> int:

@@ -17,20 +17,31 @@ from meishi.keras import tf
 
 
 def _slices(o: Arguments) -> tuple[list, list, list, dict[str, int]]:
-    """Return begin, end and stride, and the masks of TensorFlow's strided slice."""
+    """Return begin, end and stride, and the masks of TensorFlow's strided slice.
+
+    In a loop, TensorFlow's converter writes a begin and an end of the first axes only; the rest of
+    the axes is whole then.
+    """
     rank = len(shape_of(o.x))
     begin, end = integers(o.begin), integers(o.end)
-    stride = [1] * rank if o.stride is None else integers(o.stride)
-    masks = [
-        [False] * rank if mask is None else [bool(bit) for bit in np.atleast_1d(concrete(mask))]
-        for mask in (o.begin_mask, o.end_mask, o.squeeze_mask)
-    ]
+    stride = _completed(o.stride, rank, 1)
+    masks = [_completed(mask, rank, 0) for mask in (o.begin_mask, o.end_mask, o.squeeze_mask)]
+    for bounds, mask in ((begin, masks[0]), (end, masks[1])):
+        absent = rank - len(bounds)
+        mask[rank - absent :] = [1] * absent
+        bounds += [0] * absent
     for axis in range(rank):
         if masks[2][axis]:  # one element; the kernel wants its stride positive
             begin[axis], stride[axis] = (0 if masks[0][axis] else begin[axis]), 1
     names = ("begin_mask", "end_mask", "shrink_axis_mask")
     bits = [sum(1 << i for i, bit in enumerate(mask) if bit) for mask in masks]
     return begin, end, stride, dict(zip(names, bits, strict=True))
+
+
+def _completed(values, rank: int, absent: int) -> list[int]:
+    """Return a value for each axis."""
+    given = [] if values is None else integers(values)
+    return given + [absent] * (rank - len(given))
 
 
 def _slice_by_index(o: Arguments):
