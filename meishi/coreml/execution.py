@@ -5,6 +5,7 @@ by a model are known while its graph is traced. A model whose shapes depend on v
 operation by operation instead.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -15,6 +16,9 @@ from meishi.errors import InputError
 from meishi.keras import tf
 
 Walk = Callable[..., dict]
+_SPECIAL = re.compile(r"[^A-Za-z0-9_.-]+")  # what a scope of a graph cannot be named
+_FUNCTION = re.compile(r"\{\{function_node [^}]*\}\} *")
+_NODE = re.compile(r"\{\{node ([^}/]+)/")
 
 
 def apply(kernel: Callable[[], object], inputs: list, rounded: bool, name: str):
@@ -34,7 +38,8 @@ def apply(kernel: Callable[[], object], inputs: list, rounded: bool, name: str):
     """
     try:
         if has_tensor(inputs):
-            result = kernel()
+            with tf.name_scope(_SPECIAL.sub("_", name)):  # errors of a graph's run name it
+                result = kernel()
         else:
             with tf.init_scope():
                 result = _constants(kernel())
@@ -70,9 +75,16 @@ def traced(walk: Walk, tensors: Mapping[str, tf.Tensor]) -> Walk:
         try:
             return concrete(*inputs.values())
         except tf.errors.OpError as error:
-            raise InputError(f"an operation cannot be run: {error.message}") from error
+            raise InputError(_told(error.message)) from error
 
     return run
+
+
+def _told(message: str) -> str:
+    """Say which operation failed in a graph, and why, without the graph's own words."""
+    place = _NODE.search(message)
+    reason = _FUNCTION.sub("", message).split("\n")[0]
+    return f"{place[1] if place else 'an operation'} cannot be run: {reason}"
 
 
 def _constants(result):

@@ -71,6 +71,8 @@ def spec_path(path: Path) -> Path:
     if path.is_file():
         kind = "a zip archive: unpack it first" if zipfile.is_zipfile(path) else "a file"
         raise InputError(f"{path}: not a Core ML package, which is a folder, but {kind}")
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file or folder")
     if (path / "coremldata.bin").exists():
         raise InputError(f"{path}: a compiled model, of which only Core ML knows the format")
     try:

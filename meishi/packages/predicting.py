@@ -43,10 +43,16 @@ def predict_files(package: Package, files: Sequence[Path], resize: bool) -> list
     states: dict[str, np.ndarray] = {}
     if not pictures:
         return [package.predict(_arrays(file), states) for file in stored]
-    shared = {name: value for file in stored for name, value in _arrays(file).items()}
     feature = _image_input(package)
+    shared: dict[str, np.ndarray] = {}
+    for file in stored:
+        arrays = _arrays(file)
+        twice = sorted(set(arrays) & {feature.name, *shared})
+        if twice:
+            raise InputError(f"{file}: gives the inputs {twice}, which another file gives already")
+        shared |= arrays
     return [
-        package.predict({feature.name: read_picture(file, feature, resize)} | shared, states)
+        package.predict(shared | {feature.name: read_picture(file, feature, resize)}, states)
         for file in pictures
     ]
 
@@ -104,6 +110,8 @@ def _image_input(package: Package) -> Feature:
 
 def _arrays(file: Path) -> dict[str, np.ndarray]:
     try:
+        if file.is_file() and not zipfile.is_zipfile(file):
+            raise InputError(f"{file}: expected an .npz, which is a zip archive, got another file")
         with np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

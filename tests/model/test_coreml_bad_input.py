@@ -312,6 +312,7 @@ def test_files_that_are_no_input(saved, tmp_path, content):
         words = ["predict", str(saved), str(file), "--out", str(out)]
         found = CliRunner().invoke(app, words)
         assert isinstance(found.exception, InputError) and not out.exists()
+    assert "given.npz: expected an .npz" in str(found.exception)
 
 
 def test_a_photo_for_a_model_with_more_inputs(saved, tmp_path):

@@ -310,7 +310,6 @@ def test_predict_writes_outputs_by_name(saved, tmp_path):
 
     given = tmp_path / "given.npz"
     np.savez(given, x=PIXELS)
-    assert command("predict", saved, given, photo, "--out", out).exit_code == 0
     assert command("predict", saved, given, "--out", out, "--precision", "fp16").exit_code == 0
     np.testing.assert_allclose(np.load(out)["y"], expected, rtol=1e-2, atol=2)
     assert not np.array_equal(np.load(out)["y"], expected)
@@ -325,6 +324,34 @@ def test_predict_refuses_pictures_that_do_not_fit(saved, tmp_path):
     assert "a grey picture" in str(command("predict", saved, grey, "--out", out).exception)
     assert not out.exists()
     assert command("predict", saved, large, "--out", out, "--resize").exit_code == 0
+
+
+def test_predict_refuses_an_input_from_two_files(saved, tmp_path):
+    photo, given, out = tmp_path / "photo.png", tmp_path / "given.npz", tmp_path / "out.npz"
+    Image.fromarray(PIXELS).save(photo)
+    np.savez(given, x=PIXELS)
+    found = command("predict", saved, photo, given, "--out", out)
+    assert "given.npz: gives the inputs ['x'], which another file" in str(found.exception)
+    assert not out.exists()
+
+
+def test_a_path_to_nothing(tmp_path):
+    with pytest.raises(InputError, match=r"nothing.mlpackage: there is no such file or folder"):
+        Package.load(tmp_path / "nothing.mlpackage")
+
+
+def test_what_fails_in_a_run_is_named(path):
+    inputs = [ct.TensorType(name="x", shape=(1, 2), dtype=np.int32)]
+    table = random(5, 3)
+    package = converted(
+        path,
+        lambda mb, x: mb.gather(x=table, indices=x, axis=0, name="rows"),
+        (1, 2),
+        inputs,
+        dtype="int32",
+    )
+    with pytest.raises(InputError, match=r"net.mlpackage: operation_gather_of_rows.* 9 is not in"):
+        package.predict({"x": np.int32([[1, 9]])})
 
 
 def test_inspect_describes_a_package(saved):
