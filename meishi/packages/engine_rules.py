@@ -83,9 +83,17 @@ def constant(operation, name: str):
     return expanded(part)
 
 
+def of_tensor(variable, name: str):
+    """Return an attribute of a tensor; None of what has none, as a list of tensors."""
+    try:
+        return getattr(variable, name, None)
+    except ValueError:  # what coremltools' variable of a list raises
+        return None
+
+
 def shape_of(variable) -> tuple[int, ...] | None:
     """Return a variable's shape; None if it is no tensor or an axis is open."""
-    shape = getattr(variable, "shape", None)
+    shape = of_tensor(variable, "shape")
     if shape is None or any(not isinstance(size, int | np.integer) for size in shape):
         return None
     return tuple(int(size) for size in shape)

@@ -17,7 +17,7 @@ from meishi.coreml.runtime import parts
 from meishi.coreml.toolkit import load_program, only_errors
 from meishi.errors import InputError
 from meishi.packages.engine_layers import NETWORKS, layer_reasons
-from meishi.packages.engine_rules import reasons
+from meishi.packages.engine_rules import of_tensor, reasons
 
 SUPPRESSION = "suppression of a few boxes runs on the CPU by design: it costs less than a transfer"
 _LEFT_OUT = CONSTANTS | {"cast"}  # casts: the border where float32 inputs and outputs begin and end
@@ -137,5 +137,5 @@ def _single_precision(operations, package: str) -> list[Finding]:
 
 
 def _is_wide(operation) -> bool:
-    dtypes = [getattr(variable, "dtype", None) for variable in operation.outputs]
+    dtypes = [of_tensor(variable, "dtype") for variable in operation.outputs]
     return any(getattr(dtype, "__name__", "") in ("fp32", "fp64") for dtype in dtypes)

@@ -37,6 +37,16 @@ def loop(mb, x):
     )[1]
 
 
+def listing(mb, x):
+    made = mb.make_list(init_length=5, dynamic_length=False, elem_shape=(1, 3))
+    filled = mb.while_loop(
+        _cond=lambda i, ls: mb.less(x=i, y=np.int32(5)),
+        _body=lambda i, ls: (mb.add(x=i, y=np.int32(1)), mb.list_write(ls=ls, index=i, value=x)),
+        loop_vars=(np.int32(0), made),
+    )[1]
+    return mb.list_gather(ls=filled, indices=[1, 0])
+
+
 COUNTED = {
     "a transposed convolution of an input": (
         lambda mb, x: mb.conv_transpose(x=x, weight=small(8, 4, 4, 4), strides=[2, 2]),
@@ -78,6 +88,11 @@ def test_a_loop_that_starts_with_constants_of_several_shapes_is_read(tmp_path):
     found = described(tmp_path, loop, [small(1, 3)])
     assert len(found["models"][0]["macs_unknown"]) == 1  # its body would count once
     assert any("control flow" in finding["reason"] for finding in found["lint"]["findings"])
+
+
+def test_a_list_of_tensors_is_read(tmp_path):
+    (model,) = described(tmp_path, listing, [small(1, 3)])["models"]
+    assert model["operations"]["list_write"] == 1 and model["refused"] is None
 
 
 def test_only_the_function_that_runs_is_linted(tmp_path):
