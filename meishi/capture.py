@@ -22,7 +22,9 @@ from meishi.ranking import distinct, joint_score
 from meishi.ssd.postprocess import select
 
 Network = Callable[[np.ndarray], dict[str, np.ndarray]]
-SAME_BOX_IOU = 0.6  # a second look sees the card if a box is this near to the quad's
+# In a second look a box counts from the first IoU with the quad's on, and whole from the second.
+# With one limit for both a card's fate could hang on the last bits of a box (docs/experiments.md).
+NEAR_IOU = (0.5, 0.7)
 MIN_SCORE, MAX_BOXES = 0.02, 30  # in a second look, where any answer counts
 # Of a live frame: the confidence that suits a score without second looks, and the NMS that leaves
 # one box a card, for only as many boxes are segmented as there may be cards (docs/experiments.md).
@@ -178,7 +180,8 @@ class CardCapture:
             share: of the view's side that the quad's longer extent takes.
 
         Returns:
-            The best score of a box like the quad's, in [0, 1]; 0 without one.
+            The best score of a box like the quad's, less where it is less like it, in [0, 1]; 0
+            without one.
         """
         size_px = (image.shape[1], image.shape[0])
         extent_px = np.stack([quad_px.min(axis=0), quad_px.max(axis=0)])
@@ -192,8 +195,8 @@ class CardCapture:
         )
         seen_px = crops.transform(extent_px, view_from_image)
         expected_xyxy = quads.to_relative(seen_px, (side, side)).reshape(1, 4)
-        alike = boxes.iou_matrix(found_xyxy, expected_xyxy)[:, 0] > SAME_BOX_IOU
-        return float(scores[alike].max(initial=0.0))
+        ious = boxes.iou_matrix(found_xyxy, expected_xyxy)[:, 0]
+        return float((scores * np.interp(ious, NEAR_IOU, (0, 1))).max(initial=0.0))
 
     def __call__(self, image: np.ndarray) -> list[CapturedCard]:
         """Find the cards of a photo.

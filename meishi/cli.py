@@ -182,10 +182,11 @@ def predict(
 ) -> None:
     """Run a Core ML package on this machine; write its outputs by name."""
     from meishi.coreml.runtime import Package
-    from meishi.packages.predicting import predict_files, save_outputs
+    from meishi.packages.predicting import predict_files, report_nan, save_outputs
 
     rows = predict_files(Package.load(package, precision, function), inputs, resize)
     save_outputs(rows, out)
+    report_nan(rows)
     print(f"{out}: {len(rows)} predictions of {package.name} in {precision}")
 
 

@@ -14,6 +14,9 @@ SAME_CARD_IOU = 0.2  # two quads that overlap more show one card
 ALIKE_IOU = 0.3  # ... and more than this, one of them backs the other
 WITHIN = 0.8  # a quad of which more lies within another is printed on that card
 SURER = 1.5  # ... unless it is by this much the more confident: then the other is what it lies on
+PART = 0.97  # two quads of which more lies within a third may be parts of it
+OVERLAP = 0.05  # ... if they share as much of it, for cards side by side share less
+COVERED = 0.995  # ... and leave less of it open: where two cards overlap, their corners leave more
 SURE = 0.995  # a single score counts as no surer than this, nor less sure than 1 - SURE
 
 
@@ -39,7 +42,8 @@ def joint_score(scores: np.ndarray) -> float:
 def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
     """Keep one quad of those that show one card: the most confident that the others agree with.
 
-    A panel or a picture printed on a card has four sides, too, but lies within the card's.
+    A panel or a picture printed on a card has four sides, too, but lies within the card's. So has
+    what is left of the card beside it: two such parts give way to the whole.
 
     Args:
         quads_px: N times (4, 2) in pixels.
@@ -59,16 +63,33 @@ def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
     for index in np.argsort(-backed, kind="stable"):
         if all(ious[index, other] < SAME_CARD_IOU for other in kept):
             kept.append(int(index))
+    for whole in np.argsort(-np.array(confidences), kind="stable"):
+        if whole not in kept:
+            kept = _made_whole(kept, int(whole), ious, quads_px)
     kept.sort(key=lambda index: -confidences[index])
     printed = _printed([quads_px[index] for index in kept], [confidences[index] for index in kept])
     return [index for place, index in enumerate(kept) if place not in printed]
+
+
+def _made_whole(
+    kept: list[int], whole: int, ious: np.ndarray, quads_px: list[np.ndarray]
+) -> list[int]:
+    """Put a quad in the place of two that are parts of it, if they are."""
+    parts = [index for index in kept if _lies_within(quads_px[index], quads_px[whole], PART)]
+    others = [index for index in kept if index not in parts]
+    if len(parts) != 2 or (ious[whole, others] >= SAME_CARD_IOU).any():
+        return kept
+    area = quads.area(quads_px[whole])
+    shared = quads.intersection(quads_px[parts[0]], quads_px[parts[1]]) / area
+    both = sum(quads.intersection(quads_px[part], quads_px[whole]) for part in parts) / area
+    return [*others, whole] if shared >= OVERLAP and both - shared >= COVERED else kept
 
 
 def _printed(quads_px: list[np.ndarray], confidences: list[float]) -> set[int]:
     """Name the quads that lie alone within another: of two or more, the other may be the ground."""
     within: dict[int, list[int]] = {}
     for inner, outer in permutations(range(len(quads_px)), 2):
-        if _lies_within(quads_px[inner], quads_px[outer]):
+        if _lies_within(quads_px[inner], quads_px[outer], WITHIN):
             within.setdefault(outer, []).append(inner)
     return {
         inners[0]
@@ -77,11 +98,11 @@ def _printed(quads_px: list[np.ndarray], confidences: list[float]) -> set[int]:
     }
 
 
-def _lies_within(inner_px: np.ndarray, outer_px: np.ndarray) -> bool:
+def _lies_within(inner_px: np.ndarray, outer_px: np.ndarray, share: float) -> bool:
     area = quads.area(inner_px)
     if area >= quads.area(outer_px) or not _meet(_extent(inner_px), _extent(outer_px)):
         return False
-    return quads.intersection(inner_px, outer_px) > WITHIN * area
+    return quads.intersection(inner_px, outer_px) > share * area
 
 
 def _extent(quad_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

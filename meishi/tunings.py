@@ -25,6 +25,7 @@ class Tuning:
         samples: augmented pictures of its input's size, "frames" or "crops".
         palette_bits: 2^bits values a palette; 0 puts every kernel on an int8 grid.
         palette_values: kernels of fewer values lie on an int8 grid, a scale for each channel.
+        kernel_bits: by a layer's name, other bits of its palette, or 0 for an int8 grid.
         group_channels: output channels that share a palette (iOS 18); 0 for one palette a kernel.
         frozen_blocks: blocks of the backbone that do not learn, the stem with them.
         steps, batch, learning_rate, warmup_steps, checkpoint_steps: of the fine-tuning.
@@ -34,6 +35,7 @@ class Tuning:
     samples: str
     palette_bits: int
     palette_values: int
+    kernel_bits: dict
     group_channels: int
     frozen_blocks: int
     steps: int
@@ -43,6 +45,11 @@ class Tuning:
     checkpoint_steps: int
 
     epochs = 1  # the samples are drawn for all steps at once
+
+    def bits(self, layer: str, values: int) -> int:
+        """Return the bits of the palette of a layer's kernel of so many values; 0: an int8 grid."""
+        usual = self.palette_bits if values >= self.palette_values else 0
+        return self.kernel_bits.get(layer, usual)
 
     @property
     def frozen(self) -> tuple[str, ...]:
@@ -103,9 +110,14 @@ def _faults(tuning: Tuning) -> list[str]:
     elif tuning.samples != MODELS[tuning.model]:
         wanted = MODELS[tuning.model]
         faults.append(f"samples: {tuning.model} learns from {wanted}, got {tuning.samples!r}")
+    known = ", ".join(map(str, PALETTE_BITS))
     if tuning.palette_bits not in PALETTE_BITS:
-        known = ", ".join(map(str, PALETTE_BITS))
         faults.append(f"palette_bits: expected one of {known}, got {tuning.palette_bits}")
+    for layer, bits in tuning.kernel_bits.items():
+        if isinstance(bits, bool) or bits not in PALETTE_BITS:
+            faults.append(f"kernel_bits.{layer}: expected one of {known}, got {bits!r}")
+        elif bits and not tuning.palette_bits:
+            faults.append(f"kernel_bits.{layer}: with palette_bits 0 every kernel is on a grid")
     for key in ("palette_values", "group_channels", "frozen_blocks", "warmup_steps"):
         if getattr(tuning, key) < 0:
             faults.append(f"{key}: expected 0 at least, got {getattr(tuning, key)}")

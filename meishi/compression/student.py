@@ -1,8 +1,8 @@
 """The network that fine-tuning sees, and the one that comes out of it.
 
-A kernel of many values gets a palette, if there is one; every other kernel an int8 scale per
-channel. Depthwise kernels are small and their channels differ much: they are put on the int8 grid
-at once and stay there, while their biases learn.
+A kernel of many values gets a palette, if there is one, and every other kernel an int8 scale per
+channel, unless the settings say otherwise of its layer. Depthwise kernels are small and their
+channels differ much: they are put on the int8 grid at once and stay there; their biases learn.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from meishi.compression import grids, palettes
 from meishi.compression.folding import CONVOLUTIONS, copy_layer, fold_batch_norms
 from meishi.compression.layers import Int8Conv2D, PaletteConv2D
+from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.tunings import Tuning
 
@@ -22,21 +23,22 @@ def build_student(folded: keras.Model, tuning: Tuning) -> keras.Model:
         tuning: which kernels get a palette, and which layers learn.
 
     Raises:
+        InputError: if the settings name a layer that is no convolution with such a kernel.
         ValueError: if a palette's channels do not divide those of a kernel.
     """
+    _check_names(folded, tuning)
 
     def rounding_layer(layer):
-        if not isinstance(layer, keras.layers.Conv2D) or _is_depthwise(layer):
+        if not _has_kernel(layer):
             return copy_layer(layer, {})
-        if not _gets_palette(layer, tuning):
+        if not (bits := tuning.bits(layer.name, int(np.prod(layer.kernel.shape)))):
             return Int8Conv2D(**layer.get_config())
         groups, rest = divmod(layer.filters, tuning.group_channels or layer.filters)
         if rest:
             raise ValueError(
                 f"{layer.name}: {layer.filters} channels, not in groups of {tuning.group_channels}"
             )
-        settings = {"entries": 2**tuning.palette_bits, "groups": groups}
-        return PaletteConv2D(layer.get_config(), **settings)
+        return PaletteConv2D(layer.get_config(), entries=2**bits, groups=groups)
 
     student = keras.models.clone_model(folded, clone_function=rounding_layer)
     for layer in student.layers:
@@ -60,8 +62,17 @@ def _is_depthwise(layer) -> bool:
     return isinstance(layer, keras.layers.DepthwiseConv2D)
 
 
-def _gets_palette(layer, tuning: Tuning) -> bool:
-    return tuning.palette_bits > 0 and np.prod(layer.kernel.shape) >= tuning.palette_values
+def _has_kernel(layer) -> bool:
+    return isinstance(layer, keras.layers.Conv2D) and not _is_depthwise(layer)
+
+
+def _check_names(folded: keras.Model, tuning: Tuning) -> None:
+    known = [layer.name for layer in folded.layers if _has_kernel(layer)]
+    if unknown := [name for name in tuning.kernel_bits if name not in known]:
+        raise InputError(
+            f"params.yaml [tune], model {tuning.model}: kernel_bits names {', '.join(unknown)}; "
+            f"convolutions that may be named are {', '.join(known)}"
+        )
 
 
 def _start(layer, kernel: np.ndarray, bias: np.ndarray) -> None:

@@ -5,6 +5,7 @@ size the model takes, unless resizing was asked for; one without colour is no in
 model.
 """
 
+import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +75,22 @@ def save_outputs(rows: Sequence[dict[str, Any]], path: Path) -> None:
             arrays[prefix + name] = value
     with replace_file(path) as partial, partial.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+
+def report_nan(rows: Sequence[dict[str, Any]]) -> None:
+    """Say on stderr which outputs hold values that are no numbers, and how many: a line for each.
+
+    A package may hold an infinity, or reach one in float16, and multiply it by zero.
+    """
+    for number, row in enumerate(rows):
+        for name, value in row.items():
+            values = (
+                np.array(list(value.values())) if isinstance(value, dict) else np.asarray(value)
+            )
+            count = int(np.isnan(values).sum()) if values.dtype.kind == "f" else 0
+            if count:
+                said = f"{count} of {values.size} values of {name} are NaN"
+                print(f"prediction {number}: {said}", file=sys.stderr)
 
 
 def read_picture(file: Path, feature: Feature, resize: bool) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Fine-tuning onto palettes and grids: folding, learning, and packages that hold it exactly."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from meishi.unet import model as unet
 from meishi.variants import Variant
 from tests.small_models import SSD, UNET
 
-PALETTE = Tuning("unet", "crops", 4, 2000, 0, 1, 12, 4, 0.002, 2, 100)
+PALETTE = Tuning("unet", "crops", 4, 2000, {}, 0, 1, 12, 4, 0.002, 2, 100)
 
 
 def varied(model):
@@ -102,9 +103,25 @@ def test_large_kernels_lie_on_a_palette_and_the_others_on_a_grid(tuned_segmenter
     assert sizes["few"] >= 3 and sizes["many"] >= 10
 
 
+def test_a_named_layers_kernel_has_bits_of_its_own(segmenter):
+    bits = {"bottom_a": 2, "bottom_b": 0, "block0_project": 6}
+    kernel = kernels(tuning.round_weights(segmenter, replace(PALETTE, kernel_bits=bits)))
+    assert len(np.unique(kernel["bottom_a"])) == 4
+    assert 16 < len(np.unique(kernel["block0_project"])) <= 64
+    channels = np.moveaxis(kernel["bottom_b"], 3, 0)
+    assert 16 < max(len(np.unique(np.abs(channel))) for channel in channels) <= 128
+
+
+@pytest.mark.parametrize("name", ["no_layer", "block0_depthwise", "mask"])
+def test_a_name_of_no_such_layer_is_refused_with_those_there_are(segmenter, name):
+    settings = replace(PALETTE, kernel_bits={name: 6})
+    with pytest.raises(InputError, match=f"kernel_bits names {name}; .* are stem, .*bottom_a"):
+        tuning.round_weights(segmenter, settings)
+
+
 def test_fine_tuning_brings_the_network_nearer_to_the_float_one(segmenter, samples, pictures,
                                                                 tmp_path):  # fmt: skip
-    settings = Tuning("unet", "crops", 2, 500, 0, 0, 60, 4, 0.005, 5, 100)
+    settings = Tuning("unet", "crops", 2, 500, {}, 0, 0, 60, 4, 0.005, 5, 100)
     found, history, _ = run_tuning(segmenter, samples, tmp_path, settings)
     given = pictures.astype(np.float32)
     before, after = (
@@ -148,7 +165,7 @@ def test_samples_are_drawn_anew_when_they_do_not_suffice(samples, tmp_path):
 
 
 def test_groups_that_do_not_divide_the_channels_are_refused(segmenter):
-    settings = Tuning("unet", "crops", 4, 2000, 7, 1, 1, 4, 0.002, 2, 100)
+    settings = Tuning("unet", "crops", 4, 2000, {}, 7, 1, 1, 4, 0.002, 2, 100)
     with pytest.raises(ValueError, match="channels, not in groups of 7"):
         student.build_student(folding.fold_batch_norms(segmenter), settings)
 
@@ -185,7 +202,7 @@ def operations(program):
 def test_a_package_holds_the_tuned_network(
     segmenter, pictures, tmp_path, bits, group, target, weights, kind
 ):
-    settings = Tuning("unet", "crops", bits, 2000, group, 1, 1, 4, 0.002, 2, 100)
+    settings = Tuning("unet", "crops", bits, 2000, {}, group, 1, 1, 4, 0.002, 2, 100)
     model = tuning.round_weights(segmenter, settings)
     package, program = packed(model, tmp_path / "net.mlpackage", target, weights, group)
     differences = parity.program_differences(model, ["mask"], package, list(pictures))

@@ -315,6 +315,18 @@ def test_predict_writes_outputs_by_name(saved, tmp_path):
     assert not np.array_equal(np.load(out)["y"], expected)
 
 
+def test_predict_says_which_outputs_are_no_numbers(path, tmp_path):
+    kind = ct.TensorType(name="x", shape=(1, 4))
+    [name] = converted(path, lambda mb, x: mb.sqrt(x=x), (1, 4), [kind]).outputs
+    given, out = tmp_path / "given.npz", tmp_path / "out.npz"
+    np.savez(given, x=np.float32([[-1, 0, 4, -9]]))
+    found = command("predict", path, given, "--out", out)
+    assert found.exit_code == 0 and np.isnan(np.load(out)[name]).sum() == 2
+    assert f"prediction 0: 2 of 4 values of {name} are NaN" in found.stderr
+    np.savez(given, x=np.float32([[1, 0, 4, 9]]))
+    assert command("predict", path, given, "--out", out).stderr == ""
+
+
 def test_predict_refuses_pictures_that_do_not_fit(saved, tmp_path):
     large, grey, out = tmp_path / "large.png", tmp_path / "grey.png", tmp_path / "out.npz"
     Image.fromarray(PIXELS).resize((48, 40)).save(large)

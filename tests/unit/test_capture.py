@@ -153,6 +153,17 @@ def test_a_box_elsewhere_in_the_second_look_is_no_support():
     assert taken.look(photo(CARD), beside, 0.2) == 0
 
 
+@pytest.mark.parametrize(("iou", "share"), [(0.49, 0), (0.55, 0.25), (0.65, 0.75), (0.75, 1)])
+def test_a_box_near_the_quad_counts_by_how_near_it_is(iou, share):
+    def detect(view):  # the quad, 80 by 50 px, takes half of the view's side
+        narrower = np.array([[0.5, 0.5, 0.5 * iou, 0.5 * 50 / 80]])
+        return {"coordinates": narrower, "confidence": np.array([[0.8]])}
+
+    taken = replace(looking(lambda share: 0.8), detector=detect)
+    score = taken.look(photo(CARD), card_quad_px(*CARD), 0.5)
+    assert score == pytest.approx(0.8 * share, abs=0.02)
+
+
 def test_a_second_look_that_sees_nothing_gives_no_score():
     assert looking(lambda share: 0.9).look(photo(), card_quad_px(*CARD), 0.5) == 0
 

@@ -19,6 +19,7 @@ ENTRY = {
     "samples": "frames",
     "palette_bits": 4,
     "palette_values": 5000,
+    "kernel_bits": {},
     "group_channels": 0,
     "frozen_blocks": 3,
     "steps": 10,
@@ -106,12 +107,23 @@ def test_frozen_blocks_begin_with_the_stem():
     assert dataclasses.replace(entry, frozen_blocks=0).frozen == ()
 
 
+def test_a_kernel_has_the_bits_of_its_size_unless_its_layer_is_named():
+    entry = tunings.Tuning(**ENTRY | {"kernel_bits": {"head0": 2, "large": 0}})
+    assert [entry.bits(name, 4999) for name in ("head0", "large", "other")] == [2, 0, 0]
+    assert [entry.bits(name, 5000) for name in ("head0", "large", "other")] == [2, 0, 4]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"model": "yolo"}, "model: expected one of ssd, unet, got 'yolo'"),
         ({"samples": "crops"}, "samples: ssd learns from frames, got 'crops'"),
         ({"palette_bits": 3}, "palette_bits: expected one of 0, 2, 4, 6, 8, got 3"),
+        ({"kernel_bits": {"head0": 3}}, "kernel_bits.head0: expected one of 0, 2, 4, 6, 8, got 3"),
+        (
+            {"palette_bits": 0, "kernel_bits": {"head0": 6}},
+            "kernel_bits.head0: with palette_bits 0 every kernel is on a grid",
+        ),
         ({"palette_values": -1}, "palette_values: expected 0 at least, got -1"),
         ({"steps": 0}, "steps: expected 1 at least, got 0"),
         ({"batch": 0}, "batch: expected 1 at least, got 0"),

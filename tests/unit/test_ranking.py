@@ -79,5 +79,34 @@ def test_two_within_one_may_be_cards_on_a_sheet():
     assert ranking.distinct([PRINT, CARD, other], [0.5, 0.6, 0.4]) == [1, 0, 2]
 
 
+def cut_in_two(overlap):
+    """A card's two parts, which overlap by a share of its width, and the card."""
+    edge = 90 * (0.6 + overlap)
+    return [rectangle(0, 0, edge, 50), rectangle(54, 0, 36, 50), rectangle(0, 0, 90, 50)]
+
+
+def test_two_parts_of_a_card_that_overlap_give_way_to_the_card():
+    assert ranking.distinct(cut_in_two(0.1), [0.7, 0.6, 0.3]) == [2]
+
+
+def test_two_cards_side_by_side_stay_though_a_third_quad_holds_both():
+    assert ranking.distinct(cut_in_two(0.0), [0.7, 0.6, 0.3]) == [0, 1]
+
+
+def test_two_cards_that_overlap_stay_though_a_third_quad_holds_both():
+    across, beside, third = cut_in_two(0.1)
+    assert ranking.distinct([across, beside * [1, 0.96], third], [0.7, 0.6, 0.3]) == [0, 1]
+
+
+def test_a_part_that_reaches_out_of_the_third_quad_is_a_card():
+    across, beside, third = cut_in_two(0.1)
+    assert ranking.distinct([across + [[0, -4]], beside, third], [0.7, 0.6, 0.3]) == [0, 1]
+
+
+def test_a_card_beside_the_parts_stays():
+    beside = rectangle(0, 60, 90, 50)
+    assert ranking.distinct([*cut_in_two(0.1), beside], [0.7, 0.6, 0.3, 0.5]) == [3, 2]
+
+
 def test_no_quads_are_none():
     assert ranking.distinct([], []) == []
