@@ -133,8 +133,8 @@ FAULTS = {
     "verify --at public --root app/CardDetector.mlpackage/Manifest.json": "refused",
     "refresh --roles cook --at public --keys keys": "expected some of root",
     "refresh --at public --keys nowhere --root keys/root.json": "no such folder",
-    "rotate-key staging 00 --into new --at public --keys keys": "expected one of",
-    "rotate-key cook 00 --into new --at public --keys keys": "expected one of root",
+    "rotate-key staging none --into new --at public --keys keys": "expected one of",
+    "rotate-key cook none --into new --at public --keys keys": "expected one of root",
     "client http://x --root keys/root.json --state d --embedded card-detector": "MODEL=PACKAGE",
     "client http://x --root keys/root.json --state d --embedded a=nowhere": "no such package",
 }
