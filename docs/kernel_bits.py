@@ -16,12 +16,12 @@ from meishi.compression.folding import fold_batch_norms
 from meishi.keras import keras, tf
 
 SMALLEST = 16000  # values of a kernel that is worth the question
-BITS = (2, 4, 6)
+BITS = (2, 4, 6, 0)  # as in `kernel_bits`: 0 for the int8 grid
 
 
 def rounded(kernel: np.ndarray, bits: int) -> np.ndarray:
-    """Put a kernel on a palette of 2^bits values, or on its int8 grid for 8."""
-    if bits == 8:
+    """Put a kernel on a palette of 2^bits values, or on its int8 grid for 0."""
+    if bits == 0:
         return grids.int8_grid(kernel, 3)
     palette = palettes.make_palette(kernel, 2**bits)
     return palettes.nearest(kernel, palette).astype(np.float32)
@@ -45,13 +45,14 @@ def main(name: str, count: int) -> None:
     for layer in tqdm([x for x in layers if np.prod(x.kernel.shape) >= SMALLEST], leave=False):
         kernel, bias = layer.get_weights()
         costs = []
-        for bits in (*BITS, 8):
+        for bits in BITS:
             layer.set_weights([rounded(kernel, bits), bias])
             costs.append(float(network.distillation.distance(answers(), expected)["distance"]))
         layer.set_weights([kernel, bias])
         rows.append((layer.name, kernel.size, *costs))
-    print("| kernel | values | " + " | ".join(f"{bits} bits" for bits in BITS) + " | int8 |")
-    print("|---|---|" + "---|" * (len(BITS) + 1))
+    columns = [f"{bits} bits" if bits else "int8" for bits in BITS]
+    print("| kernel | values | " + " | ".join(columns) + " |")
+    print("|---|---|" + "---|" * len(BITS))
     for layer, size, *costs in sorted(rows, key=lambda row: -row[3]):
         print(f"| {layer} | {size:,} | " + " | ".join(f"{cost:.5f}" for cost in costs) + " |")
 
