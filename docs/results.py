@@ -10,9 +10,11 @@ from typing import Any
 
 from meishi.report.figures import compare
 from meishi.report.revisions import Snapshot
+from meishi.report.targets import targets
 
 ROOT = Path(__file__).resolve().parents[1]
-README, EXPORTS = ROOT / "README.md", ROOT / "docs" / "exports.md"
+DOCS = ROOT / "docs"
+README, EXPORTS, TARGETS = ROOT / "README.md", DOCS / "exports.md", DOCS / "targets.md"
 
 
 def results() -> str:
@@ -71,6 +73,7 @@ def refused() -> str:
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"results": results, "variants": short_variants},
     EXPORTS: {"variants": variants, "refused": refused},
+    TARGETS: {"targets": targets},
 }
 
 

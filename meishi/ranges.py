@@ -14,7 +14,7 @@ STRATEGIES = ("auto", "mirrored", "multi_worker")
 # What a matched anchor's score is to be: ssd/loss.py
 SCORE_TARGETS = ("card", "iou")
 CHOICES = {"strategy": STRATEGIES, "score_target": SCORE_TARGETS}
-DIVISORS = {"offset_beta"}
+DIVISORS = {"offset_beta", "share_low", "aspect"}
 
 
 def range_faults(value: Any, where: str = "") -> list[schema.Fault]:

@@ -118,6 +118,22 @@ class SwapParams:
 
 
 @dataclass(frozen=True)
+class ZoomParams:
+    """How often a window around a card stands for the scene, and how large it is.
+
+    The card takes a share of the window's area between `share_low` and `share_high`; the window's
+    sides differ by the factor `aspect` at most, and leave out a rim of the card of `cut` at most.
+    """
+
+    frame_probability: float
+    crop_probability: float
+    share_low: float
+    share_high: float
+    aspect: float
+    cut: float
+
+
+@dataclass(frozen=True)
 class OverprintParams:
     """How often a card in a frame or a crop gets more print, and what: shares but for `layers`.
 
@@ -162,6 +178,7 @@ class AugmentParams:
     paste: PasteParams
     swap: SwapParams
     overprint: OverprintParams
+    zoom: ZoomParams
     frame_light: LightParams
     crop_light: LightParams
 

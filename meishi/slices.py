@@ -32,7 +32,7 @@ def capture_slices(
         having an IoU of 0. Only attributes that a record has make slices.
     """
     rows = [
-        {**_slices(records[result.image], result.card), "iou": result.iou, "found": result.found}
+        {**slices_of(records[result.image], result.card), "iou": result.iou, "found": result.found}
         for result in card_results(pred_quads_px, gt_quads_px)
     ]
     frame = pd.DataFrame(rows)
@@ -53,7 +53,8 @@ def _summary(group: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _slices(record: Record, card: int) -> dict[str, str]:
+def slices_of(record: Record, card: int) -> dict[str, str]:
+    """Name the slices that a card of a scene belongs to, such as {"layout": "touching"}."""
     share = abs(quads.area(record.quads[card]))
     number = min(int(np.searchsorted(SHARES, share, side="right")), len(SHARES) - 1)
     size = f"{SHARES[number - 1]:.0%} to {SHARES[number]:.0%}"

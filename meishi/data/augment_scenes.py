@@ -76,10 +76,8 @@ def scene_crops(
             augmenter.empty_crop(image, [*seed, 2, i]) for i in range(params.crops_per_empty_scene)
         ]
     card_crops = [
-        augmenter.crop(
-            mixer.crop(image, record, card, [*seed, 4, card, i]), quad, [*seed, 1, card, i]
-        )
-        for card, quad in enumerate(record.quads)
+        augmenter.crop(*mixer.crop(image, record, card, [*seed, 4, card, i]), [*seed, 1, card, i])
+        for card in range(len(record.quads))
         for i in range(params.crops_per_card)
     ]
     others = (

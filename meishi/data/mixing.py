@@ -1,4 +1,4 @@
-"""Mixing scenes before one of them is augmented: background swap, copy-paste, overprint."""
+"""Mixing scenes before one of them is augmented: background swap, copy-paste, overprint, zoom."""
 
 from functools import partial
 
@@ -11,6 +11,7 @@ from meishi.data.paste import paste
 from meishi.data.pool import Pool
 from meishi.data.records import Record
 from meishi.data.swap import can_swap, swap
+from meishi.data.zoom import zoom_card, zoom_frame
 from meishi.recipe import AugmentParams
 
 
@@ -21,11 +22,12 @@ class Mixer:
         """Keep the recipes and the pool; from an empty one nothing is borrowed."""
         self.paste_params, self.swap_params = params.paste, params.swap
         self.overprint_params, self.pool = params.overprint, shared
+        self.zoom_params, self.cut = params.zoom, (params.frame.cut_low, params.frame.cut_high)
 
     def frame(
         self, image: np.ndarray, record: Record, seed: list[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mix for a frame: perhaps another background, one more card, more print on some.
+        """Mix for a frame: perhaps another background, one more card, more print, a closer view.
 
         Args:
             image: (H, W, 3) RGB uint8 of the record, left as it is.
@@ -33,7 +35,7 @@ class Mixer:
             seed: of this sample.
 
         Returns:
-            The scene and its (N, 4, 2) relative quads.
+            The scene, or a window of it, and its (N, 4, 2) relative quads.
         """
         rng = np.random.default_rng(seed)
         image = self._swapped(image, record, rng)
@@ -41,14 +43,25 @@ class Mixer:
         for index in range(len(card_quads)):
             share = self.overprint_params.frame_probability
             image = self._overprinted(image, record, card_quads, index, share, rng)
+        if rng.random() < self.zoom_params.frame_probability:
+            return zoom_frame(image, card_quads, self.zoom_params, self.cut, rng)
         return image, card_quads
 
-    def crop(self, image: np.ndarray, record: Record, card: int, seed: list[int]) -> np.ndarray:
-        """Mix for a crop of card number `card`: perhaps another background, more print on it."""
+    def crop(
+        self, image: np.ndarray, record: Record, card: int, seed: list[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mix for a crop of card number `card`: another background, more print, a closer view.
+
+        Returns:
+            The scene, or a window of it, and the card's (4, 2) quad, relative to it.
+        """
         rng = np.random.default_rng(seed)
         image = self._swapped(image, record, rng)
         share = self.overprint_params.crop_probability
-        return self._overprinted(image, record, record.quads, card, share, rng)
+        image = self._overprinted(image, record, record.quads, card, share, rng)
+        if rng.random() < self.zoom_params.crop_probability:
+            return zoom_card(image, record.quads[card], self.zoom_params, self.cut, rng)
+        return image, record.quads[card]
 
     def _overprinted(
         self,

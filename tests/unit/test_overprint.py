@@ -43,7 +43,8 @@ def mixer(pool=None, **changes):
     printed = replace(
         params.overprint, **{"frame_probability": 1.0, "crop_probability": 1.0, **changes}
     )
-    return Mixer(replace(params, swap=never, overprint=printed), pool or Pool())
+    whole = replace(params.zoom, frame_probability=0.0, crop_probability=0.0)
+    return Mixer(replace(params, swap=never, overprint=printed, zoom=whole), pool or Pool())
 
 
 @settings(max_examples=40, deadline=None)
@@ -110,7 +111,7 @@ def test_a_colour_of_the_ground_is_that_beside_the_card():
 
 def test_a_lone_card_is_printed_on_and_its_quads_stay(workspace, noise):
     lone = record(QUAD, held=False)
-    assert changed(noise, mixer().crop(noise, lone, 0, [1])).any()
+    assert changed(noise, mixer().crop(noise, lone, 0, [1])[0]).any()
     mixed, found = mixer().frame(noise, lone, [1])
     assert changed(noise, mixed).any()
     np.testing.assert_array_equal(found[0], QUAD)
@@ -122,12 +123,12 @@ def test_a_lone_card_is_printed_on_and_its_quads_stay(workspace, noise):
     ids=["held", "perhaps held", "overlapped"],
 )
 def test_fingers_and_cards_on_top_are_not_printed_over(workspace, noise, scene):
-    np.testing.assert_array_equal(mixer().crop(noise, scene, 0, [1]), noise)
+    np.testing.assert_array_equal(mixer().crop(noise, scene, 0, [1])[0], noise)
 
 
 def test_without_overprint_a_scene_stays(workspace, noise):
     lone = record(QUAD, held=False)
-    np.testing.assert_array_equal(mixer(crop_probability=0.0).crop(noise, lone, 0, [1]), noise)
+    np.testing.assert_array_equal(mixer(crop_probability=0.0).crop(noise, lone, 0, [1])[0], noise)
 
 
 def test_the_pool_lends_photos(workspace, noise):
@@ -136,5 +137,5 @@ def test_the_pool_lends_photos(workspace, noise):
     pool = Pool((), (Background(images.encode(red, ".png"), "red"),))
     printed = mixer(pool, picture=1.0, whole=1.0, layers=1, opacity_low=1.0, ground=0.0)
     lone = record(QUAD, held=False)
-    found = [printed.crop(noise, lone, 0, [seed])[60, 80] for seed in range(20)]
+    found = [printed.crop(noise, lone, 0, [seed])[0][60, 80] for seed in range(20)]
     assert sum(bool(r > 100 and g < 30 and b < 30) for r, g, b in found) >= 3

@@ -83,6 +83,8 @@ def test_an_exponent_without_a_point_is_a_number(workspace):
         ("trained_share", "1.5", "trained_share: expected above 0, 1 at most, got 1.5"),
         ("score_target", "box", "score_target: expected one of card, iou, got 'box'"),
         ("offset_beta", "0.0", "offset_beta: expected above 0, got 0.0"),
+        ("share_low", "0.0", "share_low: expected above 0, got 0.0"),
+        ("aspect", "-1.8", "aspect: expected above 0, got -1.8"),
         ("strategy", "tpu", "strategy: expected one of auto, mirrored, multi_worker, got 'tpu'"),
         ("author", "[a]", "[convert]: author: expected str, got a list"),
     ],

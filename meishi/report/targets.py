@@ -1,0 +1,154 @@
+"""The targets that the models are held against, and what they reach, for docs/targets.md."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from meishi.report.revisions import Snapshot
+
+LEVELS = ("floor", "goal", "beyond")
+SLICE_CARDS = 30  # a slice of fewer cards says little
+
+
+@dataclass(frozen=True)
+class Target:
+    """A row: what is asked at up to three levels, and how to read what is reached from metrics/.
+
+    `levels` are tuples of as many numbers as `read` returns; `lower` says that less is better.
+    """
+
+    label: str
+    levels: tuple[tuple[float, ...], ...]
+    read: Callable[[Snapshot], tuple[float, ...]]
+    form: str
+    lower: bool = False
+
+    def row(self, snapshot: Snapshot) -> str:
+        """Lay out the row, with the highest level that every number of it keeps to."""
+        reached = self.read(snapshot)
+        level = "not the floor"
+        for name, bounds in zip(LEVELS, self.levels, strict=False):
+            if all(self._keeps_to(*pair) for pair in zip(reached, bounds, strict=True)):
+                level = name
+        cells = [self._text(values) for values in self.levels]
+        cells += [""] * (len(LEVELS) - len(cells)) + [self._text(reached)]
+        return f"| {self.label} | {' | '.join(cells)} | {level} |"
+
+    def _keeps_to(self, value: float, bound: float) -> bool:
+        return value <= bound if self.lower else value >= bound
+
+    def _text(self, values: tuple[float, ...]) -> str:
+        return " / ".join(format(value, self.form) for value in values)
+
+
+def figures(name: str, *places: str) -> Callable[[Snapshot], tuple[float, ...]]:
+    """Read numbers of a metrics file by their dotted paths."""
+
+    def read(snapshot: Snapshot) -> tuple[float, ...]:
+        found = []
+        for place in places:
+            value: Any = snapshot.metrics(name)
+            for key in place.split("."):
+                value = value[key]
+            found.append(float(value))
+        return tuple(found)
+
+    return read
+
+
+def worst_slice(snapshot: Snapshot) -> tuple[float, ...]:
+    """Give the lowest mean quad IoU of the slices that have cards enough."""
+    rows = snapshot.metrics("slices").values()
+    return (min(row["iou_mean"] for row in rows if row["cards"] >= SLICE_CARDS),)
+
+
+def size(net: str, package: str) -> Callable[[Snapshot], tuple[float, ...]]:
+    """Read a network's millions of parameters, its package's megabytes, its millions of MACs."""
+
+    def read(snapshot: Snapshot) -> tuple[float, ...]:
+        (parameters, macs) = figures("freeze", f"{net}.parameters", f"{net}.macs")(snapshot)
+        (count,) = figures("ship", f"{package}.bytes")(snapshot)
+        return parameters / 1e6, count / 1e6, macs / 1e6
+
+    return read
+
+
+def rates(snapshot: Snapshot) -> tuple[float, ...]:
+    """Give runs a second of the detector, and of a preview frame with four cards."""
+    places = [f"{name}.tflite.one_thread.p50_ms" for name in ("ssd", "live")]
+    return tuple(1000 / ms for ms in figures("latency", *places)(snapshot))
+
+
+TARGETS = (
+    Target(
+        "detection AP50 / AP50:95",
+        ((0.98, 0.88), (0.995, 0.93), (0.998, 0.96)),
+        figures("evaluate", "detection.ap50", "detection.ap50_95"),
+        ".3f",
+    ),
+    Target(
+        "exact count of 0 to 4 cards",
+        ((0.96,), (0.985,), (0.995,)),
+        figures("evaluate", "capture.exact_count"),
+        ".3f",
+    ),
+    Target(
+        "empty scenes with a false card",
+        ((0.02,), (0.005,), (0.001,)),
+        figures("evaluate", "capture.empty_with_false_card"),
+        ".1%",
+        lower=True,
+    ),
+    Target(
+        "capture: quad IoU, mean / 5th percentile",
+        ((0.975, 0.93), (0.990, 0.975), (0.9937, 0.985)),
+        figures("evaluate", "capture.iou_mean", "capture.iou_p05"),
+        ".3f",
+    ),
+    Target(
+        "corner error, mean / 95th percentile, % of the diagonal",
+        ((0.5, 1.5), (0.30, 0.8), (0.15, 0.5)),
+        figures("evaluate", "capture.corner_error_mean_pct", "capture.corner_error_p95_pct"),
+        ".2f",
+        lower=True,
+    ),
+    Target(
+        f"worst slice of {SLICE_CARDS} cards or more: quad IoU, mean",
+        ((0.95,), (0.98,), (0.99,)),
+        worst_slice,
+        ".3f",
+    ),
+    Target(
+        "found cards that begin at their own top left corner",
+        ((0.97,),),
+        figures("evaluate", "direction.right"),
+        ".3f",
+    ),
+    Target(
+        "SSD: parameters, M / package, MB / multiply-accumulates, M",
+        ((1.5, 3.0, 400), (0.9, 1.8, 200), (0.5, 1.0, 100)),
+        size("ssd", "CardDetector"),
+        ".4g",
+        lower=True,
+    ),
+    Target(
+        "U-Net: the same, a crop",
+        ((0.5, 1.0, 200), (0.25, 0.5, 100), (0.12, 0.25, 50)),
+        size("unet", "CardSegmenter"),
+        ".4g",
+        lower=True,
+    ),
+    Target(
+        "this host, LiteRT, one thread: SSD / preview frame with four cards, a second",
+        ((50, 15), (120, 40), (200, 80)),
+        rates,
+        ".0f",
+    ),
+)
+
+
+def targets() -> str:
+    """Lay out the table as Markdown."""
+    snapshot = Snapshot()
+    head = [f"| | {' | '.join(LEVELS)} | reached | that is |", "|---|---|---|---|---|---|"]
+    return "\n".join(head + [target.row(snapshot) for target in TARGETS])
