@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from meishi.report.figures import FIGURES, value_of
 from meishi.report.revisions import Snapshot
 
+Reader = Callable[[Snapshot], tuple[float, ...]]
+
+BY_PATH = {figure.path: figure for figure in FIGURES}
 LEVELS = ("floor", "goal", "beyond")
 SLICE_CARDS = 30  # a slice of fewer cards says little
 
@@ -19,7 +22,7 @@ class Target:
 
     label: str
     levels: tuple[tuple[float, ...], ...]
-    read: Callable[[Snapshot], tuple[float, ...]]
+    read: Reader
     form: str
     lower: bool = False
 
@@ -41,19 +44,9 @@ class Target:
         return " / ".join(format(value, self.form) for value in values)
 
 
-def figures(name: str, *places: str) -> Callable[[Snapshot], tuple[float, ...]]:
-    """Read numbers of a metrics file by their dotted paths."""
-
-    def read(snapshot: Snapshot) -> tuple[float, ...]:
-        found = []
-        for place in places:
-            value: Any = snapshot.metrics(name)
-            for key in place.split("."):
-                value = value[key]
-            found.append(float(value))
-        return tuple(found)
-
-    return read
+def figures(*paths: str) -> Reader:
+    """Read headline figures by their dotted places, see `report.figures`."""
+    return lambda snapshot: tuple(value_of(snapshot, BY_PATH[path]) for path in paths)
 
 
 def worst_slice(snapshot: Snapshot) -> tuple[float, ...]:
@@ -62,53 +55,48 @@ def worst_slice(snapshot: Snapshot) -> tuple[float, ...]:
     return (min(row["iou_mean"] for row in rows if row["cards"] >= SLICE_CARDS),)
 
 
-def size(net: str, package: str) -> Callable[[Snapshot], tuple[float, ...]]:
+def size(net: str, package: str) -> Reader:
     """Read a network's millions of parameters, its package's megabytes, its millions of MACs."""
-
-    def read(snapshot: Snapshot) -> tuple[float, ...]:
-        (parameters, macs) = figures("freeze", f"{net}.parameters", f"{net}.macs")(snapshot)
-        (count,) = figures("ship", f"{package}.bytes")(snapshot)
-        return parameters / 1e6, count / 1e6, macs / 1e6
-
-    return read
+    places = (f"{net}.parameters", f"{package}.bytes", f"{net}.macs")
+    return lambda snapshot: tuple(value / 1e6 for value in figures(*places)(snapshot))
 
 
 def rates(snapshot: Snapshot) -> tuple[float, ...]:
     """Give runs a second of the detector, and of a preview frame with four cards."""
     places = [f"{name}.tflite.one_thread.p50_ms" for name in ("ssd", "live")]
-    return tuple(1000 / ms for ms in figures("latency", *places)(snapshot))
+    return tuple(1000 / ms for ms in figures(*places)(snapshot))
 
 
 TARGETS = (
     Target(
         "detection AP50 / AP50:95",
         ((0.98, 0.88), (0.995, 0.93), (0.998, 0.96)),
-        figures("evaluate", "detection.ap50", "detection.ap50_95"),
+        figures("detection.ap50", "detection.ap50_95"),
         ".3f",
     ),
     Target(
         "exact count of 0 to 4 cards",
         ((0.96,), (0.985,), (0.995,)),
-        figures("evaluate", "capture.exact_count"),
+        figures("capture.exact_count"),
         ".3f",
     ),
     Target(
         "empty scenes with a false card",
         ((0.02,), (0.005,), (0.001,)),
-        figures("evaluate", "capture.empty_with_false_card"),
+        figures("capture.empty_with_false_card"),
         ".1%",
         lower=True,
     ),
     Target(
         "capture: quad IoU, mean / 5th percentile",
         ((0.975, 0.93), (0.990, 0.975), (0.9937, 0.985)),
-        figures("evaluate", "capture.iou_mean", "capture.iou_p05"),
+        figures("capture.iou_mean", "capture.iou_p05"),
         ".3f",
     ),
     Target(
         "corner error, mean / 95th percentile, % of the diagonal",
         ((0.5, 1.5), (0.30, 0.8), (0.15, 0.5)),
-        figures("evaluate", "capture.corner_error_mean_pct", "capture.corner_error_p95_pct"),
+        figures("capture.corner_error_mean_pct", "capture.corner_error_p95_pct"),
         ".2f",
         lower=True,
     ),
@@ -121,7 +109,7 @@ TARGETS = (
     Target(
         "found cards that begin at their own top left corner",
         ((0.97,),),
-        figures("evaluate", "direction.right"),
+        figures("direction.right"),
         ".3f",
     ),
     Target(
@@ -132,7 +120,7 @@ TARGETS = (
         lower=True,
     ),
     Target(
-        "U-Net: the same, a crop",
+        "U-Net: the same, a crop (one a card in a preview, two in a photo)",
         ((0.5, 1.0, 200), (0.25, 0.5, 100), (0.12, 0.25, 50)),
         size("unet", "CardSegmenter"),
         ".4g",

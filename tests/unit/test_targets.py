@@ -48,7 +48,7 @@ def test_of_errors_and_sizes_less_is_better():
 
 def test_figures_are_read_by_their_paths():
     metrics = Metrics(evaluate={"capture": {"iou_mean": 0.5, "iou_p05": 0.25}})
-    assert figures("evaluate", "capture.iou_mean", "capture.iou_p05")(metrics) == (0.5, 0.25)
+    assert figures("capture.iou_mean", "capture.iou_p05")(metrics) == (0.5, 0.25)
 
 
 def test_small_slices_are_not_the_worst():
