@@ -131,8 +131,11 @@ def _settings(params: Params) -> dict[str, object]:
 
 def _epochs(train: Any) -> str:
     many = f"{train.epochs} epoch{'s' * (train.epochs > 1)}"
+    if not (train.pretrained and getattr(train, "continued", False)):
+        return many
     # What it goes on from may have seen scenes that are no longer in data/.
-    return many + ", from a network trained before" * getattr(train, "continued", False)
+    mean = f", the mean of {train.runs} such trainings" * (train.runs > 1)
+    return f"{many}, from a network trained before{mean}"
 
 
 def _setting(value: float | tuple[float, ...]) -> str:

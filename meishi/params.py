@@ -89,6 +89,7 @@ class TrainSsdParams:
     continued: bool
     trained_share: float
     frozen_blocks: int
+    runs: int
     epochs: int
     batch: int
     learning_rate: float
@@ -114,6 +115,7 @@ class TrainUnetParams:
     continued: bool
     trained_share: float
     frozen_blocks: int
+    runs: int
     epochs: int
     batch: int
     learning_rate: float

@@ -2,7 +2,7 @@
 
 Reads   build/prepared/train        Params  seed, augment, ssd.input_px, unet.input_px, unet.margin
 Writes  build/augmented, plots/augmented.jpg
-Takes   about 3 minutes on 2 cores
+Takes   about 5 minutes on 2 cores
 """
 
 from contextlib import ExitStack

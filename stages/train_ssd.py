@@ -2,7 +2,7 @@
 
 Reads   build/augmented, build/prepared/val, build/raw      Params  seed, ssd, train_ssd
 Writes  models/ssd, metrics/train_ssd.json, plots/train_ssd.csv
-Takes   about 5 minutes on 2 cores
+Takes   about 14 minutes on 2 cores
 """
 
 from meishi import paths, reporting

@@ -4,7 +4,7 @@ One step is a node of its own in dvc.yaml: `train_unet.py train_direction`, the 
 
 Reads   build/augmented, build/prepared/val, build/raw      Params  seed, unet, train_unet
 Writes  models/unet, metrics/train_unet.json, plots/train_unet.csv
-Takes   about 5 minutes on 2 cores
+Takes   about 18 minutes on 2 cores
 """
 
 import sys

@@ -134,8 +134,7 @@ class Augmenter:
         box = framing.jitter(rng, boxes.from_quads(quad[None])[0], self.params.crop)
         matrix = self._crop_homography(rng, box, size_px)
         moved = framing.move(quad[None], size_px, matrix, self.crop_px)
-        square = crops.warp(image, matrix, (self.crop_px, self.crop_px))
-        return Sample(develop(self.crop_light, square, rng), framing.canonical(moved))
+        return Sample(self._developed(rng, image, matrix), framing.canonical(moved))
 
     def empty_crop(self, image: np.ndarray, seed: list[int]) -> Sample:
         """Cut a box out of a scene without cards: the segmenter must find none in it.
@@ -177,8 +176,15 @@ class Augmenter:
         return None
 
     def _cardless(self, rng, image: np.ndarray, matrix: np.ndarray) -> Sample:
-        square = crops.warp(image, matrix, (self.crop_px, self.crop_px))
-        return Sample(develop(self.crop_light, square, rng), np.zeros((0, 4, 2)))
+        return Sample(self._developed(rng, image, matrix), np.zeros((0, 4, 2)))
+
+    def _developed(self, rng, image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        """Resample and develop a crop; what lies beyond the scene stays grey, as in the app."""
+        side_px, size_px = self.crop_px, (image.shape[1], image.shape[0])
+        crop = develop(self.crop_light, crops.warp(image, matrix, (side_px, side_px)), rng)
+        beyond = ~crops.inside(side_px, side_px, np.linalg.inv(matrix), size_px)
+        crop[beyond] = crops.PADDING
+        return crop
 
     def _crop_homography(self, rng, box_xyxy: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
         turn = np.deg2rad(rng.uniform(-1, 1) * self.params.crop.rotate_deg)

@@ -17,6 +17,7 @@ from meishi.ssd.matcher import Matcher
 from meishi.ssd.model import build_trainer, detector_anchors
 from meishi.ssd.targets import TargetEncoder
 from meishi.training import distribution, loop
+from meishi.training.averaging import average_runs
 from meishi.training.starting import begin_with, blended, start
 
 
@@ -33,10 +34,9 @@ def train_detector(
         weights: to begin with, used if `train.pretrained`: see `training.continuing`.
 
     Returns:
-        The trainer (see `ssd.model.build_trainer`) and the history.
+        The trainer (see `ssd.model.build_trainer`), the mean of all runs, and their history.
     """
     build = partial(build_trainer, ssd)
-    trainer, optimizer = start(build, train, plan, begin_with(train, weights))
     anchors_cxcywh, box_coder = detector_anchors(ssd), BoxCoder(ssd.variances)
     encoder = TargetEncoder(anchors_cxcywh, Matcher(train.match_iou, train.ignore_iou), box_coder)
     rows = len(anchors_cxcywh)
@@ -47,8 +47,14 @@ def train_detector(
         box_coder.decode, anchors_cxcywh=np.float32(anchors_cxcywh), exp=tf.exp, concat=tf.concat
     )
     losses = partial(_losses, decode=decode, train=train)
-    history = loop.fit(trainer, optimizer, losses, batches, plan, _matched)
-    return blended(distribution.collected(trainer, build), build, train, weights), history
+
+    def run(plan: loop.Plan) -> tuple[keras.Model, list[dict]]:
+        trainer, optimizer = start(build, train, plan, begin_with(train, weights))
+        history = loop.fit(trainer, optimizer, losses, batches, plan, _matched)
+        return distribution.collected(trainer, build), history
+
+    trained, history = average_runs(run, build, train, plan)
+    return blended(trained, build, train, weights), history
 
 
 def _encode(quads, encoder: TargetEncoder):

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Plan:
         samples, batch, epochs, seed: define the order of the samples.
         checkpoint_steps: steps between checkpoints.
         folder: of the checkpoints, unique to this run's parameters and data.
+        run: number of this one, of several with the same samples in another order.
     """
 
     samples: int
@@ -44,6 +45,7 @@ class Plan:
     seed: int
     checkpoint_steps: int
     folder: Path
+    run: int = 0
 
     @property
     def steps(self) -> int:
@@ -53,10 +55,14 @@ class Plan:
     def order(self) -> np.ndarray:
         """Return (steps * batch,) sample numbers: a new permutation each epoch."""
         permutations = [
-            np.random.default_rng([self.seed, e]).permutation(self.samples)
+            np.random.default_rng([self.seed, e, self.run]).permutation(self.samples)
             for e in range(self.epochs)
         ]
         return np.concatenate(permutations)[: self.steps * self.batch]
+
+    def of_run(self, number: int) -> "Plan":
+        """Plan one of several runs: its order and checkpoints are its own."""
+        return replace(self, run=number, folder=self.folder / f"run-{number}")
 
 
 def make_plan(samples: Any, train: Any, seed: int, folder: Path, *shape: Any) -> Plan:

@@ -11,6 +11,7 @@ from meishi.geometry import crops
 from meishi.keras import keras, tf
 from meishi.params import TrainUnetParams, UnetParams
 from meishi.training import distribution, loop
+from meishi.training.averaging import average_runs
 from meishi.training.starting import begin_with, blended, start
 from meishi.unet.loss import segmenter_loss
 from meishi.unet.model import build_trainer
@@ -29,15 +30,20 @@ def train_segmenter(
         weights: to begin with, used if `train.pretrained`: see `training.continuing`.
 
     Returns:
-        The trainer (see `unet.model.build_trainer`) and the history.
+        The trainer (see `unet.model.build_trainer`), the mean of all runs, and their history.
     """
     build = partial(build_trainer, unet)
-    trainer, optimizer = start(build, train, plan, begin_with(train, weights))
-    side = trainer.output_shape[1]
-    signature = (tf.TensorSpec((side, side, 1), tf.float32),)
-    batches = partial(input_pipeline.batches, samples, partial(_encode, side=side), signature)
-    history = loop.fit(trainer, optimizer, partial(_losses, train=train), batches, plan)
-    return blended(distribution.collected(trainer, build), build, train, weights), history
+
+    def run(plan: loop.Plan) -> tuple[keras.Model, list[dict]]:
+        trainer, optimizer = start(build, train, plan, begin_with(train, weights))
+        side = trainer.output_shape[1]
+        signature = (tf.TensorSpec((side, side, 1), tf.float32),)
+        batches = partial(input_pipeline.batches, samples, partial(_encode, side=side), signature)
+        history = loop.fit(trainer, optimizer, partial(_losses, train=train), batches, plan)
+        return distribution.collected(trainer, build), history
+
+    trained, history = average_runs(run, build, train, plan)
+    return blended(trained, build, train, weights), history
 
 
 def _encode(quads: np.ndarray, side: int) -> tuple[np.ndarray]:

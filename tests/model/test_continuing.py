@@ -25,7 +25,7 @@ from meishi.unet.narrowing import narrow_bottom
 from tests.small_models import SSD, UNET, backbone_arrays
 from tests.tiny_data import WEIGHTS, scenes, write_data
 
-TRAIN = TrainUnetParams(True, True, 1.0, 2, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
+TRAIN = TrainUnetParams(True, True, 1.0, 2, 1, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
 
 
 def unet(seed=1):

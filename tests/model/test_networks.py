@@ -24,7 +24,7 @@ from tests.small_models import SSD, UNET, backbone_arrays
 
 GT = np.array([[0.2, 0.3, 0.7, 0.65]])
 TRAIN = TrainSsdParams(
-    *(False, False, 1.0, 0, 1, 1, 0.003, 0.0, 1, 0.5, 0.4),
+    *(False, False, 1.0, 0, 1, 1, 1, 0.003, 0.0, 1, 0.5, 0.4),
     *(0.25, 2.0, "card", 0.5, 0.1, 2.0, 1, "auto"),
 )
 

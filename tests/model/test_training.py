@@ -38,7 +38,7 @@ UNET = """
 from meishi.params import TrainUnetParams, UnetParams
 from meishi.unet.training import train_segmenter
 unet = UnetParams(32, 0.2, 2, 8)
-train = TrainUnetParams(False, False, 1.0, 0, 20, 4, 0.01, 0.0001, 3, 0.5, 40, "auto")
+train = TrainUnetParams(False, False, 1.0, 0, 1, 20, 4, 0.01, 0.0001, 3, 0.5, 40, "auto")
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
 model, history = train_segmenter(samples, unet, train, plan, Path())
 """
@@ -58,18 +58,34 @@ weights = Path(sys.argv[1] + ".npz")
 np.savez(weights, **arrays)
 seed_everything(5)
 train = TrainSsdParams(
-    *(True, False, 1.0, 3, 5, 4, 0.001, 0.0001, 3, 0.5, 0.4),
+    *(True, False, 1.0, 3, 1, 5, 4, 0.001, 0.0001, 3, 0.5, 0.4),
     *(0.25, 2.0, "iou", 0.5, 0.1, 2.0, 8, "auto"),
 )
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), ssd)
 model, history = train_detector(samples, ssd, train, plan, weights)
+"""
+TWO_RUNS = """
+from meishi.params import TrainUnetParams, UnetParams
+from meishi.training.continuing import pack
+from meishi.unet.model import build_trainer
+from meishi.unet.training import train_segmenter
+from tests.small_models import backbone_arrays
+unet = UnetParams(32, 0.2, 2, 8)
+begun = build_trainer(unet)
+weights = Path(sys.argv[1] + ".npz")
+np.savez(weights, **backbone_arrays(begun))
+pack({"unet": begun}, weights, weights)
+seed_everything(5)
+train = TrainUnetParams(True, True, 1.0, 1, 2, 8, 4, 0.01, 0.0001, 3, 0.5, 20, "auto")
+plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
+model, history = train_segmenter(samples, unet, train, plan, weights)
 """
 REPORT = """
 digest = hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()
 print(digest, [row["step"] for row in history], [round(row["loss"], 9) for row in history])
 """
 each_network = pytest.mark.parametrize(
-    ("network", "side"), [(UNET, 32), (SSD, 64)], ids=["unet", "ssd"]
+    ("network", "side"), [(UNET, 32), (SSD, 64), (TWO_RUNS, 32)], ids=["unet", "ssd", "runs"]
 )
 
 
@@ -89,7 +105,8 @@ def finished(process):
 
 def kill_after_a_checkpoint(folder, network, side):
     process = start(folder, network, side)
-    while process.poll() is None and len(list(folder.rglob("*.index"))) < 2:
+    last = "run-1" if network == TWO_RUNS else "."
+    while process.poll() is None and len(list(folder.glob(f"*/{last}/**/*.index"))) < 2:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -105,7 +122,7 @@ def test_a_killed_run_resumes_to_the_same_weights_and_history(tmp_path, network,
 
 def test_samples_that_fill_no_batch_are_refused(tmp_path):
     samples = SampleSet([b"", b""], [], "two")
-    train = TrainUnetParams(True, False, 1.0, 3, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
+    train = TrainUnetParams(True, False, 1.0, 3, 1, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
     with pytest.raises(InputError, match="2 samples make no batch of 4"):
         make_plan(samples, train, 5, tmp_path)
 
@@ -115,8 +132,8 @@ def test_whatever_shapes_a_run_gives_it_other_checkpoints(tmp_path, change):
     def folder(changed):
         key = "other" if changed == "samples" else "key"
         train = TrainUnetParams(
-            *(True, False, 1.0, 3, 2 if changed == "parameter" else 1, 1, 0.01, 0.0001, 3, 0.5),
-            *(25, "auto"),
+            *(True, False, 1.0, 3, 1, 2 if changed == "parameter" else 1, 1, 0.01, 0.0001, 3),
+            *(0.5, 25, "auto"),
         )
         seed, shape = (6 if changed == "seed" else 5), (changed == "shape")
         return make_plan(SampleSet([b""], [], key), train, seed, tmp_path, shape).folder

@@ -88,6 +88,17 @@ def test_an_empty_crop_has_no_quad(augmenter, image):
     assert sample.quads.shape == (0, 4, 2)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_what_lies_beyond_the_scene_is_grey_whatever_the_light(augmenter, image, seed):
+    image[image == 0] = 60
+    crop = augmenter.crop(image, QUAD - 0.25, [seed])  # at the border: the margin leaves the scene
+    grey = (crop.image == crops.PADDING).all(axis=-1)
+    beyond = cv2.morphologyEx(grey.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
+    assert beyond.sum() > 96
+    assert not (beyond * drawn(crop.quads[0], 96) > 128).any()
+    assert grey.sum() < 0.7 * 96 * 96
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_no_frame_keeps_a_card_that_is_barely_visible(augmenter, image, seed):
     edge = QUAD + [0.4, 0.4]  # a third of it in the picture

@@ -1,6 +1,7 @@
 """The model card: every figure comes from a file, and a change of any is noticed."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -115,6 +116,26 @@ def test_params_show(place):
     assert "up to 7 business cards" in card(place)
     (place / "params.yaml").write_text(text.replace("seed: 20261", "seed: 3"))
     assert card(place) != before
+
+
+@pytest.mark.parametrize(
+    ("runs", "continued", "told"),
+    [
+        (1, "true", "from a network trained before"),
+        (3, "true", "from a network trained before, the mean of 3 such trainings"),
+        (3, "false", "epochs"),
+    ],
+)
+def test_the_card_says_what_a_training_began_with_and_how_often_it_was_done(
+    place, runs, continued, told
+):
+    params = (place / "params.yaml").read_text()
+    head, section = params.split("train_unet:", 1)
+    section = re.sub(r"runs: \d", f"runs: {runs}", section, count=1)
+    section = re.sub(r"continued: \w+", f"continued: {continued}", section, count=1)
+    (place / "params.yaml").write_text(head + "train_unet:" + section)
+    words = " ".join(card(place).split())
+    assert f"{told}; the classifier for" in words
 
 
 def test_the_models_are_not_needed(place):

@@ -137,7 +137,7 @@ def test_a_missing_file_is_named(workspace):
         load_params("seed")
 
 
-@pytest.mark.parametrize("key", ["batch", "epochs", "checkpoint_steps"])
+@pytest.mark.parametrize("key", ["batch", "epochs", "runs", "checkpoint_steps"])
 def test_a_count_below_one_is_refused(workspace, key):
     file = workspace / "params.yaml"
     text = re.sub(rf"(train_unet:.*?\n  {key}: )\d+", r"\g<1>0", file.read_text(), flags=re.S)
