@@ -153,7 +153,7 @@ def test_a_killed_cluster_resumes_to_the_same_loss_curve(tmp_path):
     network = UNET.replace("0.5, 40,", "0.5, 5,")
     undisturbed = ended(start_cluster(tmp_path / "whole", network, 32))
     processes = start_cluster(tmp_path / "killed", network, 32)
-    while not list((tmp_path / "killed").glob("*/checkpoint")):
+    while not list((tmp_path / "killed").glob("*/run-0/checkpoint")):
         assert processes[0].poll() is None, processes[0].communicate()
         time.sleep(0.02)
     for process in processes:
