@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import images, paths
+from meishi import atomic, images, paths
 from meishi.contact_sheet import grid
 from meishi.data.shards import ShardReader
 from meishi.evaluation.captures import CardResult, card_results
@@ -42,8 +42,9 @@ def tile(outcome: Outcome, result: CardResult, content: bytes, label: str) -> np
     if result.prediction is not None:
         shown.append((cards[result.prediction].quad_px, FOUND))
     corners = np.concatenate([quad_px for quad_px, _ in shown])
-    box = quads.to_relative(np.stack([corners.min(axis=0), corners.max(axis=0)]), record.size_px)
-    view = crops.crop_from_image(box.ravel(), record.size_px, TILE_PX, MARGIN)
+    extent_px = np.stack([corners.min(axis=0), corners.max(axis=0)])
+    box_xyxy = quads.to_relative(extent_px, record.size_px).ravel()
+    view = crops.crop_from_image(box_xyxy, record.size_px, TILE_PX, MARGIN)
     picture = crops.warp(images.decode(content, record.id), view, (TILE_PX, TILE_PX))
     for quad_px, colour in shown:
         draw_quad(picture, crops.transform(quad_px, view), colour, 1)
@@ -62,7 +63,7 @@ def main() -> None:
     for key, number in numbers.items():
         [(_, content)] = reader.scenes([outcome.records[key[0]]])
         tiles.append(tile(outcome, cards[key], content, f"{number}: {cards[key].iou:.2f}"))
-    OUT.write_bytes(images.encode(grid(tiles, COLUMNS), ".jpg", 80))
+    atomic.atomic_write_bytes(OUT, images.encode(grid(tiles, COLUMNS), ".jpg", 80))
     for key, number in numbers.items():
         print(f"{number}: {outcome.records[key[0]].id}, card {key[1]}, {cards[key].iou:.3f}")
     for name, results in slices.items():

@@ -1,7 +1,7 @@
 """Several runs of one training, each in an order of its own, and the mean of what they arrive at.
 
-Networks that went on from one beginning lie in one basin of the loss, and their mean there is as
-good as an ensemble of them at the price of one (Wortsman et al. 2022, sec. 2, the uniform soup).
+Networks that went on from one beginning mostly lie in one basin of the loss, where their mean comes
+near an ensemble of them at the price of one (Wortsman et al. 2022, sec. 2, the uniform soup).
 """
 
 from collections.abc import Callable
