@@ -15,6 +15,29 @@ from meishi.report.targets import targets
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 README, EXPORTS, TARGETS = ROOT / "README.md", DOCS / "exports.md", DOCS / "targets.md"
+COMPRESSION = DOCS / "compression.md"
+
+# Of fine-tuning: entries of `tune` by what they store, and what is shown of each network.
+STORED = {"4 bits": "palette4", "int8": "int8"}
+VALIDATED = {
+    "ssd": {"SSD AP50": "ap50", "SSD AP75": "ap75", "SSD AP50:95": "ap50_95"},
+    "unet": {"U-Net mask IoU": "mask_iou"},
+}
+# Of packages: (part of the metrics, figure in it, form).
+PACKAGED = {
+    "ssd": {
+        "SSD: AP50": ("detection", "ap50", ".4f"),
+        "SSD: AP50:95": ("detection", "ap50_95", ".4f"),
+    },
+    "unet": {"U-Net: mask IoU": ("segmentation", "mask_iou", ".4f")},
+}
+CAPTURED = {
+    "quad IoU": ("capture", "iou_mean", ".4f"),
+    "exact count": ("capture", "exact_count", ".3f"),
+    "corner error of the cards found, % of the diagonal": (
+        *("capture", "corner_error_mean_pct", ".2f"),
+    ),
+}
 
 
 def results() -> str:
@@ -70,10 +93,46 @@ def refused() -> str:
     return "\n".join(["| variant | why it is not shipped |", "|---|---|", *rows])
 
 
+def tuned() -> str:
+    """Lay out what fine-tuning reaches on the validation split."""
+    names = [f"{kind}, {how}" for kind in STORED for how in ("rounded", "tuned")]
+    lines = ["| | float32 | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
+    for model, figures in VALIDATED.items():
+        by_kind = [Snapshot().metrics(f"tune/{model}_{key}") for key in STORED.values()]
+        for label, key in figures.items():
+            values = [by_kind[0]["float32"][key]]
+            values += [stage[how][key] for stage in by_kind for how in ("rounded", "tuned")]
+            lines.append(f"| {label} | " + " | ".join(f"{value:.4f}" for value in values) + " |")
+    return "\n".join(lines)
+
+
+def tuned_packages() -> str:
+    """Lay out what packages of few bits reach with one network exchanged."""
+    ends = {
+        "int8, tuned": "int8",
+        "4 bits, tuned": "tuned_palette4",
+        "4 bits, not tuned": "palette4",
+    }
+    rows = Snapshot().metrics("variants")
+    lines = ["| | float32 | " + " | ".join(ends) + " |", "|---|---|" + "---|" * len(ends)]
+    for model, figures in PACKAGED.items():
+        columns = [Snapshot().metrics("float32")]
+        columns += [rows[f"{model}_{end}"] for end in ends.values()]
+        for label, (part, key, form) in (figures | CAPTURED).items():
+            cells = [_cell(column, part, key, form) for column in columns]
+            lines.append(
+                f"| {label if label in figures else f'with it: {label}'} | "
+                + " | ".join(cells)
+                + " |"
+            )
+    return "\n".join(lines)
+
+
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"results": results, "variants": short_variants},
     EXPORTS: {"variants": variants, "refused": refused},
     TARGETS: {"targets": targets},
+    COMPRESSION: {"tuned": tuned, "tuned packages": tuned_packages},
 }
 
 

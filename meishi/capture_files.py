@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from meishi.writable import check_writable
 
 RESULT = "cards.json"
 UNREADABLE = {".heic", ".heif", ".avif", ".dng", ".raw"}  # photos, but none that we can decode
+HIDDEN = "._"  # begins the names of what macOS keeps beside a file on other systems' disks
 MAX_STEM_BYTES = 180  # file names end at 255 bytes, and ours add a number and a suffix
 
 
@@ -46,25 +48,54 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
     faults: list[str] = []
     for path in given:
         if os.path.isdir(path):
-            inside = _search(Path(path), out)
+            inside = _search(Path(path), out, faults)
             files += [str(file) for file in inside if file.suffix.lower() not in UNREADABLE]
             faults += [_unreadable(file) for file in inside if file.suffix.lower() in UNREADABLE]
             if not inside:
                 endings = " ".join(images.SUFFIXES)
                 faults.append(f"{path}: no photos in this folder; expected files in {endings}")
-        elif os.path.isfile(path):
-            files.append(path)
+        elif fault := _why_no_file(path):
+            faults.append(fault)
         else:
-            faults.append(f"{path}: no such file or folder")
+            files.append(path)
     unique = {os.path.realpath(file): file for file in reversed(files)}
     return _named(reversed(unique.values())), faults
 
 
-def _search(folder: Path, out: Path) -> list[Path]:
+def _why_no_file(path: str) -> str | None:
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{path}: no such file or folder"
+    except (OSError, ValueError) as error:
+        return f"{path}: cannot be read: {error}"
+    return None if os.path.isfile(path) else f"{path}: neither a file nor a folder"
+
+
+def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
     wanted = {*images.SUFFIXES, *UNREADABLE}
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in wanted)
-    outputs = out.resolve()
+    files = (path for path in _walk(folder, faults) if path.suffix.lower() in wanted)
+    outputs, searched = out.resolve(), folder.resolve()
+    if searched.is_relative_to(outputs):  # photos lie in it, too: leave out what we wrote
+        own = {outputs / name for names in _listed(out).values() for name in names}
+        return sorted(f for f in files if f.is_file() and f.resolve() not in own)
     return sorted(f for f in files if f.is_file() and outputs not in f.resolve().parents)
+
+
+def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
+    """List the files of a folder, links to folders followed; a fault for each unreadable one."""
+
+    def note(error: OSError) -> None:
+        faults.append(f"{error.filename}: cannot be read: {error.strerror}")
+
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=note, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place, name) for name in names if not name.startswith(HIDDEN))
 
 
 def _unreadable(file: Path) -> str:
@@ -75,25 +106,39 @@ def _named(files) -> list[Photo]:
     taken: set[str] = set()
     photos = []
     for file in files:
-        base = Path(file).stem.encode()[:MAX_STEM_BYTES].decode(errors="ignore")
+        base = printable(Path(file).stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
         stem, number = base, 2
-        while stem in taken:
+        while _as_a_disk_sees(stem) in taken:
             stem, number = f"{base}~{number}", number + 1
-        taken.add(stem)
+        taken.add(_as_a_disk_sees(stem))
         photos.append(Photo(file, stem))
     return photos
 
 
+def _as_a_disk_sees(name: str) -> str:
+    """Bring a name to the form in which disks of macOS and Windows tell files apart."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def printable(path: str) -> str:
+    """Put a mark in place of bytes of a name that are no UTF-8: names of other systems."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def capture_photos(
     capture: CardCapture, photos: list[Photo], out: Path, faults: Sequence[str] = ()
-) -> None:
+) -> str:
     """Capture the cards of photos into a folder.
 
     Args:
         capture: the networks.
         photos: see `find_photos`.
-        out: folder; made if it is missing. Crops of an earlier run that are no longer true go.
+        out: folder; made if it is missing. cards.json lists the photos of this run. Of an earlier
+            one, what these photos no longer show goes; what others showed stays.
         faults: of `find_photos`, told together with those met here.
+
+    Returns:
+        What was done, in words.
 
     Raises:
         CaptureError: at the end, if there was any fault; the good photos are done then.
@@ -109,12 +154,26 @@ def capture_photos(
             found.append(str(error))
         except OSError as error:
             found.append(f"{photo.given}: cannot be written: {error.filename}: {error.strerror}")
-    stale = _listed_crops(out) - {card["crop"] for row in rows for card in row["cards"]}
+    if rows:
+        _replace_list(rows, out)
+    if found:
+        raise CaptureError(summary(found))
+    cards, without = sum(len(row["cards"]) for row in rows), sum(not row["cards"] for row in rows)
+    told = f"{out}: {_counted(len(rows), 'photo')}, {_counted(cards, 'card')}"
+    return f"{told}; {_counted(without, 'photo')} without a card" if without else told
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _replace_list(rows: list[dict], out: Path) -> None:
+    """Write cards.json, and remove what its photos no longer show of what it listed before."""
+    listed, written = _listed(out), {name for row in rows for name in _names(row)}
+    stale = {name for row in rows for name in listed.get(row["file"], ())} - written
     atomic.atomic_write_text(out / RESULT, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     for name in stale:
         (out / name).unlink(missing_ok=True)
-    if found:
-        raise CaptureError(summary(found))
 
 
 def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str]) -> dict:
@@ -124,7 +183,13 @@ def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str
         InputError: if the photo cannot be used, or an output would replace one of the `inputs`.
         OSError: if an output cannot be written.
     """
-    image = images.decode(Path(photo.given), photo.given)
+    try:
+        image = images.decode(Path(photo.given), photo.given)
+    except images.ImageError as error:
+        file = Path(photo.given)
+        if file.suffix.lower() in UNREADABLE:
+            raise InputError(_unreadable(file)) from error
+        raise
     cards = capture(image)
     names = [f"{photo.stem}-{number}.png" for number in range(1, len(cards) + 1)]
     overlay = f"{photo.stem}-overlay.jpg"
@@ -138,7 +203,7 @@ def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str
     atomic.atomic_write_bytes(out / overlay, drawn)
     entries = [_entry(card, name) for card, name in zip(cards, names, strict=True)]
     size = {"width": image.shape[1], "height": image.shape[0]}
-    return {"file": photo.given, **size, "cards": entries}
+    return {"file": printable(photo.given), **size, "overlay": overlay, "cards": entries}
 
 
 def _entry(card: CapturedCard, crop: str) -> dict:
@@ -152,11 +217,16 @@ def _entry(card: CapturedCard, crop: str) -> dict:
     }
 
 
-def _listed_crops(out: Path) -> set[str]:
-    """Name the crops that an earlier run listed; none if there is no sound list."""
+def _names(row: dict) -> list[str]:
+    """Name the outputs of a photo, as its entry lists them."""
+    names = row.get("overlay"), *(card["crop"] for card in row["cards"])
+    return [name for name in names if isinstance(name, str) and name == Path(name).name]
+
+
+def _listed(out: Path) -> dict[str, list[str]]:
+    """Name what an earlier run listed, by photo; nothing if there is no sound list."""
     try:
         rows = json.loads((out / RESULT).read_text(encoding="utf-8"))
-        names = {card["crop"] for row in rows for card in row["cards"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-    return {name for name in names if isinstance(name, str) and name == Path(name).name}
+        return {row["file"]: _names(row) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -41,7 +41,7 @@ def capture(
     found, faults = find_photos(photos, out)
     if not found:
         raise CaptureError("\n".join(faults))
-    capture_photos(load_capture(models, threads), found, out, faults)
+    print(capture_photos(load_capture(models, threads), found, out, faults))
 
 
 @app.command()
@@ -68,7 +68,7 @@ def preview(
     from meishi.preview.truth import read_truth, track_metrics
 
     true_quads = read_truth(truth) if truth else None
-    seen = preview(load_capture(models, threads).live(), source, Outputs(out, tracks), fps)
+    seen = preview(load_capture(models, threads).live(), source, Outputs(out, tracks, truth), fps)
     print(f"{out}: {seen}")
     if true_quads is not None:
         print(track_metrics(seen.cards, true_quads))

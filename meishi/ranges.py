@@ -7,7 +7,7 @@ from meishi import schema
 
 MAY_BE_ZERO = {
     *("seed", "frozen_blocks", "warmup_steps", "overlays", "red", "green", "blue"),
-    *("crops_per_empty_scene", "lookalikes_per_scene"),
+    *("draw", "crops_per_empty_scene", "lookalikes_per_scene"),
 }
 # On which devices training runs: training/distribution.py
 STRATEGIES = ("auto", "mirrored", "multi_worker")

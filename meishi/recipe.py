@@ -167,6 +167,7 @@ class AugmentParams:
     """How many augmented samples, and the recipes."""
 
     scenes: SceneParams
+    draw: int
     frames_per_scene: int
     crops_per_card: int
     crops_per_empty_scene: int

@@ -4,6 +4,7 @@ A frame is RGB uint8 (height, width, 3), upright. Written videos are MPEG-4 Part
 .mp4, the one codec of .mp4 that each build of OpenCV's wheels encodes quickly; it is lossy.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ class Video:
         if not path.is_file():
             kind = "a folder, not a video" if path.is_dir() else "no such file"
             raise InputError(f"{path}: {kind}")
+        _refuse_bytes(path)
+        if fps is not None and not 0 < fps <= MAX_FPS:
+            raise InputError(f"--fps: expected above 0, {MAX_FPS:g} at most, got {fps:g}")
         with without_startup_notes():
             self._capture = cv2.VideoCapture(str(path))
         if not self._capture.isOpened():
@@ -79,6 +83,7 @@ class Video:
             InputError: if there is no frame, or one differs in size or is too small.
         """
         number, failed, before, first, size = 0, 0, -1.0, 0.0, None
+        gaps: list[str] = []
         while True:
             decoded, picture = self._capture.read()
             if not decoded:
@@ -92,8 +97,9 @@ class Video:
             # Containers without time stamps give the same one, or none, throughout.
             seconds = stamp - first if stamp - first > before else before + 1 / self.fps
             if number and seconds - before > GAP / self.fps:
+                # Or a frame that was shown for longer: phones do that in the dark.
                 lost = f"{self.path}: frames missing between {before:.3f} s and {seconds:.3f} s"
-                faults.append(lost)
+                gaps.append(lost)
             image = _rgb(picture)
             size = size or image.shape
             self._check(image, size, number)
@@ -101,6 +107,8 @@ class Video:
             number, before = number + 1, seconds
         if number == 0:
             raise InputError(f"{self.path}: no frame can be decoded")
+        if number < self.stated_frames or not self.stated_frames:
+            faults += gaps
         if number < self.stated_frames:
             faults.append(
                 f"{self.path}: {number} of {self.stated_frames} stated frames could be decoded"
@@ -133,11 +141,21 @@ def check_target(target: Path) -> None:
     """Fail before the work rather than after it.
 
     Raises:
-        InputError: if `target` is no .mp4 or its folder cannot be written.
+        InputError: if `target` is no .mp4, its name no UTF-8, or its folder cannot be written.
     """
     if target.suffix.lower() != SUFFIX:
         raise InputError(f"{target}: videos are written as {SUFFIX}; name one")
+    _refuse_bytes(target)
     check_writable(target)
+
+
+def _refuse_bytes(path: Path) -> None:
+    """Refuse a name in another encoding: OpenCV crashes on it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        name = os.fsencode(path).decode("utf-8", "replace")
+        raise InputError(f"{name}: its name is no UTF-8; rename it") from error
 
 
 @contextmanager

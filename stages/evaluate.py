@@ -5,11 +5,13 @@ A step follows, as a node of its own in dvc.yaml: `evaluate.py ship`.
 Reads   build/prepared/test, build/raw, models/tflite, models/frozen
 Params  evaluate, capture, direction.sources
 Writes  metrics/evaluate.json, metrics/slices.json, metrics/latency.json, metrics/devices.json,
-        plots/precision_recall.csv, plots/capture_iou.csv, plots/corner_error.csv, plots/overlays
+        plots/precision_recall.csv, plots/capture_iou.csv, plots/corner_error.csv,
+        plots/slices.csv, plots/overlays
 Takes   about three minutes on 2 cores
 """
 
 import sys
+from typing import Any
 
 from meishi import capture_speed, paths, reporting
 from meishi.atomic import replace_folder
@@ -38,7 +40,10 @@ def main() -> None:
     for name, rows in zip(("capture_iou", "corner_error"), outcome.histograms(), strict=True):
         reporting.write_csv(paths.PLOTS / f"{name}.csv", rows)
     reporting.write_metrics(paths.METRICS / "evaluate.json", outcome.metrics(params.capture))
-    reporting.write_metrics(paths.METRICS / "slices.json", outcome.slices())
+    slices = outcome.slices()
+    reporting.write_metrics(paths.METRICS / "slices.json", slices)
+    rows = [dict[str, Any](slice=name, **slices[name]) for name in sorted(slices)]
+    reporting.write_csv(paths.PLOTS / "slices.csv", rows)
     write_speed(reader, params.evaluate.latency_runs, params.capture)
 
 

@@ -47,7 +47,7 @@ def apply(kernel: Callable[[], object], inputs: list, rounded: bool, name: str):
         raise
     except Exception as error:  # a model from elsewhere may lead a kernel to any
         raise InputError(f"{name} cannot be run: {error}") from error
-    return _half(result) if rounded else result
+    return half(result) if rounded else result
 
 
 def has_tensor(value) -> bool:
@@ -93,14 +93,14 @@ def _constants(result):
     return result.numpy() if tf.is_tensor(result) else result
 
 
-def _half(value):
+def half(value):
     """Round floats to the nearest float16; those beyond it are infinite."""
     if isinstance(value, tuple | list):
-        return tuple(_half(part) for part in value)
+        return tuple(half(part) for part in value)
     if tf.is_tensor(value):
         twin = windows.kept_last(value)
         if twin is not None:
-            return windows.channels_first(_half(twin))
+            return windows.channels_first(half(twin))
         return (
             tf.cast(tf.cast(value, tf.float16), value.dtype) if value.dtype.is_floating else value
         )

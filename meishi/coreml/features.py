@@ -78,6 +78,11 @@ class Feature:
             allowed = not self.shape or shape == self.shape
         return None if allowed else f"{self.name} must be {self.wanted()}, got {shape}"
 
+    @property
+    def is_half(self) -> bool:
+        """Say whether its numbers are float16 as they come."""
+        return self.type in ("fp16", "GRAYSCALE_FLOAT16")
+
     def wanted(self) -> str:
         """Describe the shapes that are allowed."""
         if self.choices:

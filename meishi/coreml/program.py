@@ -90,7 +90,7 @@ class Program:
         states = {} if states is None else states
         tensors = {name: self._tensor(name, values) for name in self.features}
         for name, shape in self.states.items():
-            tensors[name] = tf.constant(states.get(name, np.zeros(shape, np.float32)))
+            tensors[name] = self._stored(tf.constant(states.get(name, np.zeros(shape, np.float32))))
         results = self._graph(tensors)(**tensors)
         states.update((name, np.asarray(results[name])) for name in self.states)
         named = {name: self._decoded(name, results[var]) for name, var in self.outputs.items()}
@@ -101,7 +101,12 @@ class Program:
         value = values.get(name)
         if value is None:
             value = np.full(feature.shape, feature.default or 0.0)
-        return tf.constant(feature.tensor(value))
+        tensor = tf.constant(feature.tensor(value))
+        return self._stored(tensor) if feature.is_half else tensor
+
+    def _stored(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Round what comes as float16, in the precision that rounds."""
+        return execution.half(tensor) if self.precision == "fp16" else tensor
 
     def _graph(self, tensors: dict[str, tf.Tensor]) -> Callable:
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())

@@ -49,7 +49,7 @@ def _augment(
     cv2.setNumThreads(1)
     params, made = augmenter.params, []
     for number, record, content in jobs:
-        scene = (images.decode(content, record.id), record, [seed, number])
+        scene = (images.decode(content, record.id), record, [seed + params.draw, number])
         samples = (scene_frames(augmenter, mixer, *scene), scene_crops(augmenter, mixer, *scene))
         frames, crops = ([_pack(sample, params) for sample in kind] for kind in samples)
         made.append((frames, crops))

@@ -11,7 +11,7 @@ from meishi.data.paste import paste
 from meishi.data.pool import Pool
 from meishi.data.records import Record
 from meishi.data.swap import can_swap, swap
-from meishi.data.zoom import zoom_card, zoom_frame
+from meishi.data.zoom import Zoom
 from meishi.recipe import AugmentParams
 
 
@@ -22,7 +22,7 @@ class Mixer:
         """Keep the recipes and the pool; from an empty one nothing is borrowed."""
         self.paste_params, self.swap_params = params.paste, params.swap
         self.overprint_params, self.pool = params.overprint, shared
-        self.zoom_params, self.cut = params.zoom, (params.frame.cut_low, params.frame.cut_high)
+        self.zoom = Zoom(params.zoom, (params.frame.cut_low, params.frame.cut_high))
 
     def frame(
         self, image: np.ndarray, record: Record, seed: list[int]
@@ -43,8 +43,8 @@ class Mixer:
         for index in range(len(card_quads)):
             share = self.overprint_params.frame_probability
             image = self._overprinted(image, record, card_quads, index, share, rng)
-        if rng.random() < self.zoom_params.frame_probability:
-            return zoom_frame(image, card_quads, self.zoom_params, self.cut, rng)
+        if rng.random() < self.zoom.params.frame_probability:
+            return self.zoom.frame(image, card_quads, rng)
         return image, card_quads
 
     def crop(
@@ -59,8 +59,8 @@ class Mixer:
         image = self._swapped(image, record, rng)
         share = self.overprint_params.crop_probability
         image = self._overprinted(image, record, record.quads, card, share, rng)
-        if rng.random() < self.zoom_params.crop_probability:
-            return zoom_card(image, record.quads[card], self.zoom_params, self.cut, rng)
+        if rng.random() < self.zoom.params.crop_probability:
+            return self.zoom.card(image, record.quads[card], rng)
         return image, record.quads[card]
 
     def _overprinted(

@@ -22,7 +22,7 @@ from meishi.preview.tracking import TrackedCard, Tracker
 from meishi.writable import check_writable
 
 RECENT = 30  # frames whose time the drawn speed is of
-DECIMALS = 3  # of a pixel, in the JSON
+DECIMALS = 3  # of a pixel and of a second, in the JSON
 
 
 class PreviewError(InputError):
@@ -31,15 +31,17 @@ class PreviewError(InputError):
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files to write: the drawn video and, if wanted, the tracks as JSON."""
+    """Files to write: the drawn video and, if wanted, the tracks as JSON; `truth` is only read."""
 
     video: Path
     tracks: Path | None = None
+    truth: Path | None = None
 
     def check(self, source: Path) -> None:
         """Raise an `InputError` if one cannot be written, or would replace another or the input."""
         files = [self.video, *([self.tracks] if self.tracks else [])]
-        places = [file.resolve() for file in (source, *files)]
+        read = [source, *([self.truth] if self.truth else [])]
+        places = [file.resolve() for file in (*read, *files)]
         if len(set(places)) < len(places):
             raise InputError(f"{source}: input and outputs must be different files")
         videos.check_target(self.video)
@@ -49,10 +51,11 @@ class Outputs:
 
 @dataclass(frozen=True, eq=False)
 class Previewed:
-    """What a video showed: tracked cards of each frame, its size, and the mean speed here."""
+    """What a video showed: tracked cards of each frame, when, its size, the mean speed here."""
 
     size_px: tuple[int, int]
     cards: list[list[TrackedCard]]
+    times_s: list[float]
     fps: float
 
     def __str__(self) -> str:
@@ -99,6 +102,7 @@ def _run(
     faults: list[str],
 ) -> Previewed:
     tracker, followed = Tracker(), []
+    shown_s: list[float] = []
     times: deque[float] = deque(maxlen=RECENT)
     total_s, before_s, size_px = 0.0, -1 / video.fps, (0, 0)
     frames = tqdm(
@@ -116,8 +120,9 @@ def _run(
         total_s, before_s = total_s + times[-1], frame.seconds
         size_px = (frame.image.shape[1], frame.image.shape[0])
         followed.append(cards)
+        shown_s.append(frame.seconds)
         add(drawn(frame.image, found, cards, len(times) / sum(times)))
-    return Previewed(size_px, followed, len(followed) / total_s)
+    return Previewed(size_px, followed, shown_s, len(followed) / total_s)
 
 
 def tracks_json(source: Path, fps: float, seen: Previewed) -> dict:
@@ -125,12 +130,13 @@ def tracks_json(source: Path, fps: float, seen: Previewed) -> dict:
     rows = [
         {
             "frame": number,
+            "seconds": round(seconds, DECIMALS),
             "track": card.track_id,
             "quad": card.quad_px.round(DECIMALS).tolist(),
             "score": round(card.score, 4),
             "seen": card.seen,
         }
-        for number, cards in enumerate(seen.cards)
+        for number, (cards, seconds) in enumerate(zip(seen.cards, seen.times_s, strict=True))
         for card in cards
     ]
     size = {"width": seen.size_px[0], "height": seen.size_px[1]}

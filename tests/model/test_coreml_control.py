@@ -105,6 +105,18 @@ def test_states_go_on_where_they_are_kept(adder):
     assert package.predict({"x": np.ones(3)})["y"].tolist() == [2, 2, 2]
 
 
+@pytest.mark.parametrize(("x", "state"), [(1.0004, -1.0), (1.0, -1.0004)])
+def test_fp16_rounds_what_comes_as_float16(adder, x, state):
+    """A feature of that type holds 1.0004 as 1 before anything is computed."""
+
+    def total(precision):
+        states = {"acc": np.full(3, state, np.float32)}
+        return Package.load(adder, precision).predict({"x": np.full(3, x)}, states)["y"]
+
+    assert total("fp16").tolist() == [0, 0, 0]
+    np.testing.assert_allclose(total("fp32"), 2 * (x + state), atol=1e-6)
+
+
 def test_one_of_several_functions_runs(tmp_path):
     x = random(2, 3)
     several = ct.utils.MultiFunctionDescriptor()

@@ -106,6 +106,19 @@ def test_the_last_pixel_is_included():
     np.testing.assert_array_equal(found, expected)
 
 
+def test_padding_on_one_side_drops_the_last_window_of_both():
+    """So does NeuralNetwork.proto say of windows that begin beyond the padding."""
+    x, fields = random(1, 1, 6, 6), {"kernelSize": [2, 2], "stride": [3, 3]}
+    found = run_layer("pooling", x, includeLastPixel={"paddingAmounts": [0, 1]}, **fields)
+    expected = slow_pool(pad(x, (0, 0, 1, 1), -np.inf), (2, 2), (3, 3), POOLS[0])[:, :, :2]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_window_beyond_the_input_is_refused():
+    with pytest.raises(ValueError, match="a window lies beyond the input"):
+        run_layer("pooling", X, kernelSize=[1, 1], stride=[2, 2], includeLastPixel={})
+
+
 def test_volumes():
     x = random(1, 2, 4, 5, 6)
     sides = {

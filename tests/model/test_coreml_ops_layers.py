@@ -157,7 +157,8 @@ def test_rnn_and_gru(tmp_path):
     for step in x[::-1]:
         r = sigmoid(step @ w_r.T + gated_state @ u_r.T + b_r)
         z = sigmoid(step @ w_z.T + gated_state @ u_z.T + b_z)
-        o = np.tanh(step @ w_o.T + r * (gated_state @ u_o.T) + b_o)
+        # As in coremltools' test of the operation on devices, test_recurrent.py, TestGRU.
+        o = np.tanh(step @ w_o.T + (r * gated_state) @ u_o.T + b_o)
         gated_state = (1 - z) * o + z * gated_state
         gates.append(gated_state)
     expected = [np.array(rows), state, np.array(gates), gated_state]
@@ -188,6 +189,26 @@ def test_suppression_within_a_program(tmp_path, by_label, kept):
     assert indices[0, : len(kept)].tolist() == kept
     np.testing.assert_array_equal(boxes[0, : len(kept)], BOXES[kept])
     np.testing.assert_array_equal(scores[0, : len(kept)], SCORES[kept])
+
+
+@pytest.mark.parametrize("by_label", [False, True])
+def test_suppression_keeps_the_best_where_no_score_is_high_enough(tmp_path, by_label):
+    """As coremltools' test of the operation on devices expects it."""
+
+    def build(mb, boxes, scores):
+        return mb.non_maximum_suppression(
+            boxes=boxes,
+            scores=scores,
+            iou_threshold=0.5,
+            score_threshold=5.0,
+            max_boxes=2,
+            per_class_suppression=by_label,
+        )
+
+    boxes, scores, indices, count = run(tmp_path, build, BOXES[None], SCORES[None])
+    assert (indices.tolist(), count.tolist()) == ([[1, -1]], [1])
+    np.testing.assert_array_equal(boxes[0], [BOXES[1], np.zeros(4)])
+    np.testing.assert_array_equal(scores[0], [SCORES[1], np.zeros(2)])
 
 
 def test_an_lstm_clips_its_cell_state_and_takes_scaled_tanh_as_tanh(tmp_path):

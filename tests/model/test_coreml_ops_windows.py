@@ -167,6 +167,18 @@ def test_ceil_mode_adds_a_window_whose_rest_does_not_count(tmp_path):
 MODES = ["DEFAULT", "STRICT_ALIGN_CORNERS", "ALIGN_CORNERS", "OFFSET_CORNERS", "UNALIGN_CORNERS"]
 
 
+def test_whole_numbers_are_resized(tmp_path):
+    x = np.array([[0, 10], [20, 31]], np.int32)
+
+    def build(mb, x):
+        given = {"shape": [3, 3], "resized_dims": np.uint32(2), "sampling_mode": "ALIGN_CORNERS"}
+        return mb.resize(x=x, interpolation_mode="LINEAR", **given)
+
+    found = run(tmp_path, build, x, ios=17)
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, [[0, 5, 10], [10, 15, 20], [20, 25, 31]])
+
+
 def test_bilinear_resizing(tmp_path):
     x = random(1, 2, 4, 5)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from meishi.errors import InputError
 from meishi.training import distribution
-from tests.model.test_training import COMMON, ROOT, SSD, UNET
+from tests.model.test_training import COMMON, ROOT, SSD, TWO_RUNS, UNET
 
 # Additions come in another order. The second step's loss already hangs on the first's gradients;
 # after it Adam turns what is left of a gradient that should be 0 into whole steps.
@@ -34,8 +34,13 @@ tf.config.set_logical_device_configuration(
 )
 """
 each_network = pytest.mark.parametrize(
-    ("network", "side"), [(UNET, 32), (SSD, 64)], ids=["unet", "ssd"]
+    ("network", "side"), [(UNET, 32), (SSD, 64), (TWO_RUNS, 32)], ids=["unet", "ssd", "runs"]
 )
+# Makes the file of weights that a network begins with: between these two lines of its body.
+BEGINS = {
+    SSD: ("arrays = {}", "np.savez(weights, **arrays)"),
+    TWO_RUNS: ("begun = ", 'pack({"unet": begun}, weights, weights)'),
+}
 
 
 def free_ports(count):
@@ -49,8 +54,11 @@ def free_ports(count):
 
 
 def short(network):
-    """Train for 12 steps, slowly."""
-    return network.replace("20, 4, 0.01", "2, 4, 0.001").replace("5, 4, 0.001", "2, 4, 0.0002")
+    """Train for 12 steps a run, slowly."""
+    network = network.replace("20, 4, 0.01", "2, 4, 0.001").replace(
+        "2, 8, 4, 0.01", "2, 2, 4, 0.001"
+    )
+    return network.replace("5, 4, 0.001", "2, 4, 0.0002")
 
 
 def start(folder, network, side, strategy, cluster=None, before=""):
@@ -61,8 +69,9 @@ def start(folder, network, side, strategy, cluster=None, before=""):
         environment[distribution.CLUSTER] = json.dumps(cluster)
     body = HEADER + short(network).replace('"auto"', repr(strategy))
     # No op may come before the cluster: the backbone's weights are those of the run on one worker.
-    if strategy != "auto" and network is SSD:
-        first, rest = body.split("arrays = {}")[0], body.split("np.savez(weights, **arrays)")[-1]
+    if strategy != "auto" and network in BEGINS:
+        start_of, end_of = BEGINS[network]
+        first, rest = body.split(start_of)[0], body.split(end_of)[-1]
         body = f"{first}\nweights = Path({str(folder.with_name('one.npz'))!r})\n{rest}"
     command = [sys.executable, "-c", before + COMMON + body + REPORT, str(folder), str(side)]
     return subprocess.Popen(

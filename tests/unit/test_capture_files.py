@@ -1,6 +1,7 @@
 """`meishi capture` with stand-in networks: files, names, faults."""
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -79,6 +80,7 @@ def test_the_command_captures(capture, photo, out, monkeypatch):
     assert result.exit_code == 0, result.output
     (row,) = json.loads((out / "cards.json").read_text())
     assert (out / row["cards"][0]["crop"]).is_file() and (out / "card-overlay.jpg").is_file()
+    assert result.output == f"{out}: 1 photo, 1 card\n"
 
 
 def names(out, *given):
@@ -88,6 +90,7 @@ def names(out, *given):
 def test_the_result_has_the_documented_form(capture, photo, out):
     (row,) = run(capture, out, photo)
     assert (row["file"], row["width"], row["height"]) == (str(photo), 400, 300)
+    assert row["overlay"] == "card-overlay.jpg"
     (card,) = row["cards"]
     assert set(card) == {"score", "quad", "direction", "direction_confidence", "crop"}
     assert (card["direction"], card["direction_confidence"]) == (0, None)  # nobody was asked
@@ -112,9 +115,13 @@ def test_an_overlay_is_drawn_for_each_photo(capture, photo, out):
     assert Image.open(out / "card-overlay.jpg").size == (400, 300)
 
 
-def test_a_photo_without_cards_has_an_empty_list(capture, out, tmp_path):
-    Image.new("RGB", (200, 100)).save(tmp_path / "desk.png")
-    assert run(capture, out, tmp_path / "desk.png")[0]["cards"] == []
+def test_a_photo_without_cards_has_an_empty_list(capture, photo, out):
+    Image.new("RGB", (200, 100)).save(photo.parent / "desk.png")
+    photos, _ = find_photos([str(photo.parent)], out)
+    told = capture_photos(capture, photos, out)
+    assert told == f"{out}: 2 photos, 1 card; 1 photo without a card"
+    rows = json.loads((out / "cards.json").read_text())
+    assert [len(row["cards"]) for row in rows] == [1, 0]
 
 
 def test_bad_photos_are_told_and_the_good_ones_done(capture, photo, out):
@@ -218,3 +225,79 @@ def test_an_output_below_a_file_is_refused(capture, photo, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
         run(capture, tmp_path / "file" / "out", photo)
+
+
+def test_a_name_that_is_no_utf8_is_done(capture, photo, out):
+    """Zips of Windows in Japan hold names in Shift-JIS."""
+    draw_card(photo.parent / "other.png").rename(photo.parent / os.fsdecode(b"\x96\xbc\x8eh.png"))
+    rows = run(capture, out, photo.parent)
+    assert sorted(Path(row["file"]).name for row in rows) == ["card.png", "\ufffd\ufffd\ufffdh.png"]
+    assert all((out / row["cards"][0]["crop"]).is_file() for row in rows)
+
+
+def test_what_other_photos_showed_stays(capture, photo, out):
+    run(capture, out, photo)
+    other = draw_card(photo.parent / "other.png")
+    assert [row["file"] for row in run(capture, out, other)] == [str(other)]
+    assert (out / "card-1.png").is_file() and (out / "card-overlay.jpg").is_file()
+
+
+def test_a_run_without_a_good_photo_replaces_nothing(capture, photo, out):
+    run(capture, out, photo)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    photo.write_bytes(b"cut")
+    with pytest.raises(CaptureError, match="not a picture"):
+        run(capture, out, photo)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("out", [".", "..", "../photos"])
+def test_an_output_folder_that_holds_the_photos_hides_none(capture, photo, out, monkeypatch):
+    monkeypatch.chdir(photo.parent)
+    for _ in range(2):  # what the first run wrote is no photo for the second
+        (row,) = run(capture, Path(out), photo.parent)
+        assert row["file"] == str(photo) and len(row["cards"]) == 1
+
+
+def test_names_that_only_some_disks_tell_apart_get_different_outputs(photo, out):
+    for folder, name in (("a", "Card.png"), ("b", "caf\u00e9.png"), ("c", "cafe\u0301.png")):
+        draw_card(photo.parent / folder / name)
+    photos, _ = find_photos([str(photo.parent)], out)
+    stems = [p.stem for p in photos]
+    assert stems == ["Card", "caf\u00e9", "cafe\u0301~2", "card~2"]
+
+
+def test_what_cannot_be_read_is_named(photo, out, monkeypatch):
+    def walk(folder, onerror, followlinks):
+        onerror(PermissionError(13, "Permission denied", str(Path(folder) / "locked")))
+        yield str(folder), [], [photo.name]
+
+    monkeypatch.setattr(os, "walk", walk)
+    photos, faults = find_photos([str(photo.parent)], out)
+    assert len(photos) == 1 and "locked: cannot be read: Permission denied" in faults[0]
+
+    def denied(path, **_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", denied)
+    assert "cannot be read" in find_photos([str(photo)], out)[1][0]
+
+
+def test_links_are_followed_but_not_in_circles(photo, out, tmp_path):
+    album = tmp_path / "album"
+    draw_card(album / "deep.png")
+    (photo.parent / "link").symlink_to(album)
+    (album / "back").symlink_to(photo.parent)
+    assert names(out, photo.parent) == ["card.png", "deep.png"]
+
+
+def test_what_macos_keeps_beside_a_photo_is_no_photo(photo, out):
+    (photo.parent / "._card.png").write_bytes(b"\x00\x05\x16\x07")
+    assert names(out, photo.parent) == ["card.png"]
+
+
+def test_a_photo_of_a_phone_that_is_given_by_name_gets_the_hint(capture, tmp_path, out):
+    heic = tmp_path / "IMG_1.HEIC"
+    heic.write_bytes(b"ftypheic")
+    with pytest.raises(CaptureError, match=r"\.HEIC is not read; convert it to JPEG"):
+        run(capture, out, heic)

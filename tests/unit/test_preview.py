@@ -59,6 +59,8 @@ def test_the_video_and_the_tracks_are_written(tmp_path):
     assert (content["width"], content["height"], content["frames"]) == (160, 120, 15)
     assert content["video"] == "a.mp4"
     assert [row["frame"] for row in content["tracks"]] == list(range(2, 15))
+    times = [row["frame"] / 30 for row in content["tracks"]]
+    assert [row["seconds"] for row in content["tracks"]] == pytest.approx(times, abs=2e-3)
     assert {row["track"] for row in content["tracks"]} == {1}
     assert {row["score"] for row in content["tracks"]} == {0.722}  # score x agreement^2
     assert content["tracks"][12]["quad"][0] == pytest.approx([48, 30], abs=1.5)
@@ -156,6 +158,16 @@ def test_outputs_that_cannot_be_are_refused_before_the_work(tmp_path, video, tra
     with pytest.raises(InputError, match=words):
         preview(never, source, outputs)
     assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("output", ["video", "tracks"])
+def test_the_truth_is_not_replaced(tmp_path, output):
+    source, truth = write(tmp_path / "a.mp4", frames=2), tmp_path / "truth.mp4"
+    truth.write_text("true quads")
+    files = {"video": tmp_path / "o.mp4", "tracks": tmp_path / "t.json", output: truth}
+    with pytest.raises(InputError, match="must be different files"):
+        preview(bright, source, Outputs(**files, truth=truth))
+    assert truth.read_text() == "true quads"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no video"])

@@ -1,5 +1,9 @@
 """Video files: what is written is read back, and bad ones are refused by name."""
 
+import os
+import struct
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -35,6 +39,50 @@ def packets(content):
         found.append(at)
         at = content.find(b"\x00\x00\x01\xb6", at + 4)
     return found
+
+
+def last_longer(content, frames):
+    """Let the frames of an .mp4 with these numbers be shown twice as long, the others shorter."""
+    content = bytearray(content)
+    at = content.rfind(b"stts") - 4
+    size, _, _, _, count, ticks = struct.unpack_from(">I4sIIII", content, at)
+    short = ticks * (count - 2 * len(frames)) // (count - len(frames))
+    runs = [(1, 2 * ticks if number in frames else short) for number in range(count - 1)]
+    runs.append((1, ticks * count - sum(run[1] for run in runs)))  # it lasts as long as before
+    table = struct.pack(">I4sII", 16 + 8 * count, b"stts", 0, count)
+    table += b"".join(struct.pack(">II", *run) for run in runs)
+    begin = content.rfind(b"moov")
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):  # all that hold the table
+        place = content.find(box, begin) - 4
+        (held,) = struct.unpack_from(">I", content, place)
+        struct.pack_into(">I", content, place, held + len(table) - size)
+    content[at : at + size] = table
+    return bytes(content)
+
+
+def test_frames_that_are_shown_for_longer_are_not_missing(tmp_path):
+    whole = write(tmp_path / "whole.mp4")
+    (tmp_path / "dark.mp4").write_bytes(last_longer(whole.read_bytes(), {3, 7}))
+    frames, faults = read(tmp_path / "dark.mp4")
+    assert faults == []
+    times = np.diff([frame.seconds for frame in frames]) * 25
+    expected = [2 if number in (3, 7) else 0.8 for number in range(11)]
+    np.testing.assert_allclose(times, expected, atol=0.03)
+
+
+@pytest.mark.parametrize("fps", [0.0, -3.0, 1001.0])
+def test_a_frame_rate_that_cannot_be_is_the_callers(tmp_path, fps):
+    with pytest.raises(InputError, match=f"--fps: expected above 0, 1000 at most, got {fps:g}"):
+        read(write(tmp_path / "a.mp4"), fps)
+
+
+def test_a_name_that_is_no_utf8_is_refused(tmp_path):
+    name = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\x96\xbc.mp4"))
+    write(tmp_path / "a.mp4").rename(name)
+    with pytest.raises(InputError, match="its name is no UTF-8; rename it"):
+        read(name)
+    with pytest.raises(InputError, match="its name is no UTF-8; rename it"):
+        videos.check_target(name)
 
 
 def test_frames_come_back_in_order_with_their_times(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from meishi.data.mixing import Mixer
 from meishi.data.pool import Pool
 from meishi.data.records import Card, Record
-from meishi.data.zoom import zoom_card, zoom_frame
+from meishi.data.zoom import Zoom
 from meishi.geometry import boxes, crops, quads
 from meishi.params import load_params
 from meishi.recipe import ZoomParams
@@ -18,8 +18,8 @@ from meishi.recipe import ZoomParams
 SIZE_PX = (640, 480)
 CUT = (0.02, 0.35)
 ZOOM = ZoomParams(1.0, 1.0, 0.15, 0.65, 1.8, 0.35)
-WHOLE = replace(ZOOM, cut=0.0)
 seeds = st.integers(0, 2**31)
+RIM, TIGHT = Zoom(ZOOM, CUT), Zoom(replace(ZOOM, cut=0.0), CUT)
 NONE = np.zeros((0, 4, 2))
 
 
@@ -48,7 +48,7 @@ def area_of(image):
 def test_a_card_fills_the_share_that_is_drawn_and_shows_whole(seed):
     rng = np.random.default_rng(seed)
     quad = random_quad(rng)
-    part, moved = zoom_card(scene_of(quad), quad, WHOLE, CUT, rng)
+    part, moved = TIGHT.card(scene_of(quad), quad, rng)
     assert quads.fault(moved) is None
     assert quads.visible_share(moved) > 0.97  # whole pixels cut a card of 50 by less
     if area_of(part) < SIZE_PX[0] * SIZE_PX[1]:
@@ -60,7 +60,7 @@ def test_a_card_fills_the_share_that_is_drawn_and_shows_whole(seed):
 def test_a_quad_stays_on_its_pixels(seed):
     rng = np.random.default_rng(seed)
     quad = random_quad(rng)
-    part, moved = zoom_card(scene_of(quad), quad, ZOOM, CUT, rng)
+    part, moved = RIM.card(scene_of(quad), quad, rng)
     size_px = (part.shape[1], part.shape[0])
     drawn = np.rint(255 * crops.coverage(quads.to_px(moved, size_px), size_px))
     np.testing.assert_allclose(part[..., 0], drawn, atol=2)
@@ -71,7 +71,7 @@ def test_a_quad_stays_on_its_pixels(seed):
 def test_no_window_leaves_a_card_that_is_neither_there_nor_gone(seed):
     rng = np.random.default_rng(seed)
     card_quads = np.array([random_quad(rng, 0.05, 0.45), random_quad(rng, 0.5, 0.95)])
-    part, moved = zoom_frame(scene_of(*card_quads), card_quads, ZOOM, CUT, rng)
+    part, moved = RIM.frame(scene_of(*card_quads), card_quads, rng)
     shares = [quads.visible_share(quad) for quad in moved]
     assert shares and min(shares) >= CUT[1]
     if len(moved) == 1:  # of the other one, next to nothing shows
@@ -85,7 +85,7 @@ def test_no_window_leaves_a_card_that_is_neither_there_nor_gone(seed):
 def test_of_a_card_that_the_scene_cuts_what_it_shows_fills_the_window(seed):
     rng = np.random.default_rng(seed)
     quad = random_quad(rng) * [1, 1] - [0.1, 0]
-    part, moved = zoom_card(scene_of(quad), quad, WHOLE, CUT, rng)
+    part, moved = TIGHT.card(scene_of(quad), quad, rng)
     seen = quads.visible_share(quad)
     if seen > 0.3 and area_of(part) < SIZE_PX[0] * SIZE_PX[1]:
         assert quads.visible_share(moved) == pytest.approx(seen, abs=0.04)
@@ -96,7 +96,7 @@ def test_a_scene_without_cards_is_zoomed_too():
     rng = np.random.default_rng(5)
     sizes = set()
     for _ in range(20):
-        part, moved = zoom_frame(scene_of(), NONE, ZOOM, CUT, rng)
+        part, moved = RIM.frame(scene_of(), NONE, rng)
         assert moved.shape == (0, 4, 2)
         sizes.add(part.shape)
     assert len(sizes) > 5
@@ -107,7 +107,7 @@ def test_windows_take_every_place_about_a_card_and_both_proportions():
     rng = np.random.default_rng(2)
     boxes_xyxy, ratios = [], []
     for _ in range(200):
-        part, moved = zoom_card(scene_of(quad), quad, WHOLE, CUT, rng)
+        part, moved = TIGHT.card(scene_of(quad), quad, rng)
         boxes_xyxy.append(boxes.from_quads(moved[None])[0])
         ratios.append(part.shape[1] / part.shape[0])
     left, top = np.array(boxes_xyxy)[:, 0], np.array(boxes_xyxy)[:, 1]
@@ -120,9 +120,7 @@ def test_windows_take_every_place_about_a_card_and_both_proportions():
 def test_a_window_may_leave_out_a_rim_but_no_more():
     quad = np.array([[0.4, 0.4], [0.6, 0.4], [0.6, 0.6], [0.4, 0.6]])
     rng = np.random.default_rng(3)
-    shown = [
-        quads.visible_share(zoom_card(scene_of(quad), quad, ZOOM, CUT, rng)[1]) for _ in range(200)
-    ]
+    shown = [quads.visible_share(RIM.card(scene_of(quad), quad, rng)[1]) for _ in range(200)]
     assert min(shown) < 0.7
     assert min(shown) >= CUT[1]
     assert np.median(shown) > 0.9
@@ -131,18 +129,15 @@ def test_a_window_may_leave_out_a_rim_but_no_more():
 def test_a_card_that_fills_the_scene_leaves_it_as_it_is():
     quad = np.array([[0.02, 0.02], [0.98, 0.02], [0.98, 0.98], [0.02, 0.98]])
     image = scene_of(quad)
-    part, moved = zoom_card(image, quad, WHOLE, CUT, np.random.default_rng(0))
+    part, moved = TIGHT.card(image, quad, np.random.default_rng(0))
     assert part is image
     assert moved is quad
-    assert zoom_frame(image, quad[None], WHOLE, CUT, np.random.default_rng(0))[0] is image
+    assert TIGHT.frame(image, quad[None], np.random.default_rng(0))[0] is image
 
 
 def test_the_same_seed_gives_the_same_window():
     quad = random_quad(np.random.default_rng(1))
-    results = [
-        zoom_card(scene_of(quad), quad, ZOOM, CUT, np.random.default_rng(seed))[1]
-        for seed in (7, 7, 8)
-    ]
+    results = [RIM.card(scene_of(quad), quad, np.random.default_rng(seed))[1] for seed in (7, 7, 8)]
     np.testing.assert_array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])
 

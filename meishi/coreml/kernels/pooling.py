@@ -1,7 +1,8 @@
 """MIL's poolings over (N, C, *D), one to three axes.
 
 With `ceil_mode` the last window may reach beyond the padding; as in PyTorch, what lies there does
-not count.
+not count. One that would begin there is left away, if its axis is padded; a neural network's layer,
+which asks for it by `drops_windows`, leaves it away if either axis is.
 """
 
 import numpy as np
@@ -52,8 +53,10 @@ def _windows(o: Arguments) -> tuple[list[int], list[int], list[int], list[int]]:
             before, after = pads[2 * i : 2 * i + 2]
             inside = size + before + after
             count = -(-(inside - kernel[i]) // strides[i]) + 1
-            if (count - 1) * strides[i] >= size + before and (before or after):
-                count -= 1
+            outside = (count - 1) * strides[i] >= size + before
+            if outside and not (before or after or (o.drops_windows and any(pads))):
+                raise ValueError("ceil_mode: a window lies beyond the input; set a padding")
+            count -= outside
             beyond[2 * i + 1] = max((count - 1) * strides[i] + kernel[i] - inside, 0)
     return pads, beyond, kernel, strides
 

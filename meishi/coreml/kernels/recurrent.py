@@ -34,7 +34,11 @@ def _rnn(o: Arguments):
 
 
 def _gru(o: Arguments):
-    """The reset gate acts on the state's product; on the state itself if `reset_after` is false."""
+    """The reset gate acts on the state's product; on the state itself if `reset_after` is false.
+
+    So coremltools' tests expect it of Core ML; the formula in the operation's description, in
+    which the gate acts on the product, leaves that open.
+    """
     gate, activation = (
         by_name(_name(o.recurrent_activation, "sigmoid")),
         by_name(_name(o.activation, "tanh")),
@@ -51,7 +55,7 @@ def _gru(o: Arguments):
         inner = (
             r * (_product(h, weights[1]) + biases[1])
             if after
-            else (r * _product(h, weights[1]) + biases[1])
+            else _product(r * h, weights[1]) + biases[1]
         )
         return ((1 - z) * activation(o_x + inner) + z * h,)
 

@@ -100,6 +100,9 @@ def grid(size_in: float, size_out: int, mode: str) -> np.ndarray:
 
 
 def _linear(x, size: list[int], mode: str):
+    x = tf.convert_to_tensor(x)
+    if not x.dtype.is_floating:  # whole numbers come back cut, as from every cast
+        return tf.cast(_linear(tf.cast(x, tf.float32), size, mode), x.dtype)
     if len(size) == 2:
         height, width = shape_of(x)[-2:]
         rows = weights(grid(height, size[0], mode), height)  # (H_out, H_in)

@@ -1,7 +1,8 @@
 """Layers that work value by value: activations, functions, arithmetic, comparisons."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 
@@ -36,10 +37,13 @@ ACTIVATIONS: dict[str, Callable] = {
 }
 
 
-def activated(x, params):
-    """Apply an ActivationParams message."""
+def activated(x, params, usual: Mapping[str, tuple[float, float]] = MappingProxyType({})):
+    """Apply an ActivationParams message; `usual` alpha and beta of a kind stand for two zeros."""
     kind = params.WhichOneof("NonlinearityType")
-    return ACTIVATIONS[kind](tf.convert_to_tensor(x), getattr(params, kind))
+    p = getattr(params, kind)
+    if kind in usual and not (p.alpha or p.beta):
+        p = SimpleNamespace(**dict(zip(("alpha", "beta"), usual[kind], strict=True)))
+    return ACTIVATIONS[kind](tf.convert_to_tensor(x), p)
 
 
 def _unary(layer: Layer):

@@ -6,12 +6,12 @@ sequence stand in the order in which they are made, as in `kernels.recurrent`.
 """
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from functools import partial
 
 import numpy as np
 
 from meishi.coreml.kernels.arguments import shape_of
-from meishi.coreml.network.elementwise import ACTIVATIONS
+from meishi.coreml.network.elementwise import activated
 from meishi.coreml.network.parameters import Layer, LayerKernel, weights
 from meishi.keras import tf
 
@@ -61,14 +61,8 @@ def _clipped(values):
     return tf.clip_by_value(values, -_CLIP, _CLIP)
 
 
-def _activated(x, params):
-    """Apply an ActivationParams message; coremltools leaves out its usual factors here."""
-    kind = params.WhichOneof("NonlinearityType")
-    p = getattr(params, kind)
-    if kind in _FACTORS and not (p.alpha or p.beta):
-        alpha, beta = _FACTORS[kind]
-        p = SimpleNamespace(alpha=alpha, beta=beta)
-    return ACTIVATIONS[kind](tf.convert_to_tensor(x), p)
+# coremltools leaves out the usual factors of a gate's activation.
+_activated = partial(activated, usual=_FACTORS)
 
 
 def _simple(layer: Layer):

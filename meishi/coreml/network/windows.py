@@ -15,7 +15,7 @@ def _padding(p, kind: str | None) -> dict:
     if kind == "includeLastPixel":
         amounts = list(p.includeLastPixel.paddingAmounts) or [0, 0]
         pad = [amounts[0], amounts[0], amounts[1], amounts[1]]
-        return {"pad_type": "custom", "pad": pad, "ceil_mode": True}
+        return {"pad_type": "custom", "pad": pad, "ceil_mode": True, "drops_windows": True}
     edges = p.valid.paddingAmounts.borderAmounts if kind == "valid" else []
     pad = [size for edge in edges for size in (edge.startEdgeSize, edge.endEdgeSize)]
     return {"pad_type": "custom", "pad": pad or [0, 0, 0, 0]}

@@ -3,26 +3,27 @@
 Coordinates: polygons count from pixel edges (0 is the left border of the first pixel; the mask
 API rasterises them so, and the box of the whole picture is [0, 0, W, H]), so 0.5 is subtracted.
 Keypoints are indices of pixels (the format's definition), so they stay. Masks are pixels.
-A box alone is no outline, a crowd is no single card: both are refused.
+A box alone is no outline, a crowd is no single card: both are refused. Label Studio's are read by
+what it writes, see `_of_label_studio`.
 """
 
 import posixpath
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
+from meishi.data.importers.coco_shapes import outline
 from meishi.data.importers.finding import same_path
 from meishi.data.importers.label_files import json_files
-from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally, refused
-from meishi.data.importers.masks import Mask, pack
-from meishi.data.importers.nodes import MalformedError, Node, as_number, described, shortened
+from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally
+from meishi.data.importers.nodes import MalformedError, Node, described
 from meishi.data.importers.opening import Source
-from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
-from meishi.geometry import polygons
 
 NAMED = ("annotation", "instances", "coco", "keypoints")
 LISTS = ("images", "annotations", "categories")
+SUBSET = re.compile(r"^(?:instances|person_keypoints)_(?P<name>.+)\.json$")
+OUTLINING = {"segmentation", "keypoints", "bbox"}
 
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
@@ -31,7 +32,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         if _lists_pictures_only(name, value):
             tally.left_out["lists of pictures without labels (image_info)"] += 1
             continue
-        yield from _photos(Node(value, source.place(name), faults), posixpath.dirname(name))
+        yield from _photos(Node(value, source.place(name), faults), name)
 
 
 def _why_not(value: Any) -> str | None:
@@ -41,7 +42,12 @@ def _why_not(value: Any) -> str | None:
     why = f"no list {', '.join(missing)}"
     if missing and "annotations" in value and ("categories" in value or _of_categories(value)):
         raise MalformedError(why)
-    return why if missing else None
+    if missing:
+        return why
+    # Datumaro writes labels of whole pictures, captions and panoptic maps in the same form.
+    rows = [row for row in value["annotations"] if isinstance(row, dict)]
+    outlines = not rows or any(OUTLINING & row.keys() for row in rows)
+    return None if outlines else f"no annotation has {', '.join(sorted(OUTLINING))}"
 
 
 def _of_categories(value: dict) -> bool:
@@ -61,7 +67,7 @@ def _lists_pictures_only(name: str, value: dict) -> bool:
     return posixpath.basename(name).lower().startswith("image_info") and not value["annotations"]
 
 
-def _photos(root: Node, near: str) -> Iterator[LabelledPhoto]:
+def _photos(root: Node, name: str) -> Iterator[LabelledPhoto]:
     labels = _categories(root)
     images: dict[Any, Node] = {}
     for image in root.items("images"):
@@ -77,17 +83,46 @@ def _photos(root: Node, near: str) -> Iterator[LabelledPhoto]:
             shapes[key].append(_shape(annotation, labels, images[key]))
         elif key is not None:
             annotation.complain(f"image_id {key} is the id of no image")
+    shares = root.at("info").at("contributor").value == "Label Studio"
     for key, image in images.items():
         if reference := image.text("file_name"):
             size_px = image.size_px("width", "height")
-            longer = _longer_path(image, reference)
-            yield LabelledPhoto(reference, near, image.where, tuple(shapes[key]), size_px, longer)
+            paths = _paths(image, reference, name)
+            near, own = posixpath.dirname(name), tuple(shapes[key])
+            photo = LabelledPhoto(paths[0], near, image.where, own, size_px, paths[1])
+            yield _of_label_studio(photo) if shares else photo
 
 
-def _longer_path(image: Node, name: str) -> str | None:
-    """Read the path that COCO Annotator states beside a bare name, which several may have."""
-    path = image.at("path").value
-    return path if isinstance(path, str) and same_path(path, name) else None
+def _of_label_studio(photo: LabelledPhoto) -> LabelledPhoto:
+    """Read Label Studio's numbers: shares of the upright picture, times the stored one's size.
+
+    The two sizes differ where EXIF turns a picture. Keypoints are pixels of the upright one.
+    """
+    kinds = {shape.kind for shape in photo.shapes}
+    if photo.size_px is None or "polygon" not in kinds:
+        return replace(photo, upright=True)
+    if "corners" in kinds:
+        return replace(photo, size_px=None)  # refused if EXIF turns it: the two do not agree
+    shapes = [
+        replace(shape, parts_px=tuple((part + EDGE_PX) / photo.size_px for part in shape.parts_px))
+        for shape in photo.shapes
+    ]
+    return replace(photo, shapes=tuple(shapes), relative=True, upright=True)
+
+
+def _paths(image: Node, reference: str, name: str) -> tuple[str, str | None]:
+    """Say where a picture lies, whose bare name several may have, and where else.
+
+    COCO Annotator states its path beside the name; CVAT and Datumaro name the label file by the
+    subset whose folder it is in.
+    """
+    longer = image.at("path").value
+    if isinstance(longer, str) and same_path(longer, reference):
+        return reference, longer
+    subset = SUBSET.match(posixpath.basename(name))
+    if subset is None:
+        return reference, None
+    return posixpath.join("images", subset["name"], reference), reference
 
 
 def _key(node: Node, field: str) -> str | None:
@@ -120,126 +155,7 @@ def _shape(annotation: Node, labels: dict[Any, str], image: Node) -> Shape:
         return Shape((), annotation.where, "refused")
     told: list[str] = []
     quiet = Node(annotation.value, annotation.where, told)  # told only if the label is asked for
-    shape = _outline(quiet, (labels[key],), image)
+    shape = outline(quiet, (labels[key],), image)
     if shape is None or told:
         return Shape((labels[key],), quiet.where, "refused", refusal="; ".join(told))
     return shape
-
-
-def _outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
-    design = node.at("attributes").at("design").value
-    design = design if isinstance(design, str) and design else None
-    crowd = node.at("iscrowd").value
-    if crowd and as_number(crowd) != 0:  # tools write "0", too
-        why = (
-            "iscrowd: a crowd is no single card; outline each card (CVAT marks all its masks so in "
-            "COCO: export 'CVAT for images 1.1')"
-        )
-        return refused(label, node.where, why)
-    segmentation = node.at("segmentation")
-    corners = _keypoints(node, needed=not segmentation.value)
-    if corners is not None:
-        if not _around(corners, _drawn(segmentation, image)):
-            why = "keypoints and segmentation disagree: the outline goes beyond the four keypoints"
-            return refused(label, node.where, why)
-        return Shape(label, node.where, "corners", (corners,), design=design)
-    if isinstance(segmentation.value, dict):
-        mask = _mask(segmentation, image)
-        return mask if mask is None else Shape(label, node.where, "mask", (), mask, design=design)
-    if not segmentation.value:
-        return (
-            None
-            if node.faults
-            else refused(
-                label,
-                node.where,
-                "only a box, which is no outline; export polygons or four keypoints",
-            )
-        )
-    parts = _parts(segmentation)
-    return Shape(label, node.where, "polygon", parts, design=design) if parts else None
-
-
-def _parts(segmentation: Node) -> tuple[np.ndarray, ...]:
-    value = segmentation.value
-    if isinstance(value, list) and as_number(value[0]) is not None:
-        value = [value]  # one polygon, its numbers not in a list of their own
-    if not isinstance(value, list):
-        segmentation.complain(f"expected polygons or run lengths, got {described(value)}")
-        return ()
-    parts = [
-        Node(part, f"{segmentation.where}[{index}]", segmentation.faults).flat_points()
-        for index, part in enumerate(value)
-    ]
-    return tuple(part - EDGE_PX for part in parts if part is not None)
-
-
-def _drawn(segmentation: Node, image: Node) -> np.ndarray:
-    """List the points of what is drawn beside keypoints: (N, 2), none if nothing is."""
-    parts: tuple[np.ndarray, ...] = ()
-    if isinstance(segmentation.value, dict) and segmentation.value:
-        mask = _mask(segmentation, image)
-        parts = (polygons.outline_of_mask(mask.whole()),) if mask else ()
-    elif isinstance(segmentation.value, list) and segmentation.value:
-        parts = _parts(segmentation)
-    return np.concatenate([np.empty((0, 2)), *parts])
-
-
-def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
-    """Read four keypoints x, y, visibility that are all set; faults only if there is no more."""
-    keypoints = node.at("keypoints")
-    if not keypoints.value:
-        return None
-    rows = keypoints.value if isinstance(keypoints.value, list) else []
-    numbers = [as_number(v) for v in rows]
-    if len(numbers) == 12 and None not in numbers:
-        table = np.array(numbers, dtype=np.float64).reshape(4, 3)
-        if np.isin(table[:, 2], (1, 2)).all():  # else not set, or a model's confidence
-            return table[:, :2]
-    if needed:
-        keypoints.complain("expected four corners as x, y, visibility, each of visibility 1 or 2")
-    return None
-
-
-def _around(corners: np.ndarray, outline: np.ndarray) -> bool:
-    """Tell whether an outline lies within four keypoints, but for a tenth of their size."""
-    hull = polygons.convex_hull(corners)
-    sides = np.roll(hull, -1, axis=0) - hull
-    normals = np.stack([-sides[:, 1], sides[:, 0]], axis=1)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    inward = ((outline[:, None] - hull) * normals).sum(axis=2)
-    return bool((inward > -0.1 * np.ptp(corners, axis=0).max()).all())
-
-
-def _mask(segmentation: Node, image: Node) -> Mask | None:
-    size = _whole_numbers(segmentation.at("size").value)
-    stated = as_number(image.at("width").value), as_number(image.at("height").value)
-    if size is None or len(size) != 2 or min(size) < 1 or max(size) > 100_000:
-        got = shortened(segmentation.at("size").value)
-        segmentation.complain(f"size: expected [height, width], got {got}")
-        return None
-    if None not in stated and stated != (size[1], size[0]):
-        segmentation.complain(
-            f"size: {size[1]}x{size[0]} px; the image is {stated[0]:g}x{stated[1]:g} px"
-        )
-        return None
-    try:
-        runs = _runs(segmentation.at("counts").value)
-        return pack(mask_from_runs(runs, (size[1], size[0])))
-    except RleError as error:
-        segmentation.complain(str(error))
-        return None
-
-
-def _runs(counts: Any) -> list[int]:
-    if isinstance(counts, str):
-        return unpacked_runs(counts)
-    if (runs := _whole_numbers(counts)) is None:
-        raise RleError(f"counts: expected text, or whole numbers, got {shortened(counts)}")
-    return runs
-
-
-def _whole_numbers(value: Any) -> list[int] | None:
-    numbers = [as_number(v) for v in value] if isinstance(value, list) else [None]
-    whole = [int(v) for v in numbers if v is not None and not v % 1]
-    return whole if len(whole) == len(numbers) else None

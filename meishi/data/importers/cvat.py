@@ -2,7 +2,8 @@
 
 Coordinates: from pixel edges (a box of the whole picture is 0, 0, W, H), so 0.5 is subtracted.
 A box is turned clockwise, in degrees, about its centre. Masks are pixels. Shapes of one label
-and one group are parts of one object, as in CVAT's own COCO exports.
+and one group are parts of one object, as in CVAT's own COCO exports; a box among them is only the
+frame of the others.
 """
 
 import posixpath
@@ -10,10 +11,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
 
-from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
+from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_part
 from meishi.data.importers.cvat_video import clip_names, video_photos
 from meishi.data.importers.label_files import pictures, xml_files
-from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
+from meishi.data.importers.labelled import LabelledPhoto, Part, Tally
 from meishi.data.importers.nodes import MalformedError, parse_size
 from meishi.data.importers.opening import Source
 
@@ -66,7 +67,7 @@ def _photo(
 
 def _shapes(
     image: ET.Element, where: str, size_px: tuple[int, int] | None, faults: list[str]
-) -> Iterator[tuple[str | None, Shape]]:
+) -> Iterator[Part]:
     for index, element in enumerate(image):
         if element.tag in NO_SHAPES:
             continue
@@ -75,4 +76,4 @@ def _shapes(
         if not label:
             faults.append(f"{place}: label: expected a text, got nothing")
             continue
-        yield element.get("group_id"), read_shape(element, label, place, size_px)
+        yield read_part(element, element.get("group_id"), label, place, size_px)

@@ -5,7 +5,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from meishi.data.importers.labelled import EDGE_PX, Kind, Shape, joined, refused
+from meishi.data.importers.labelled import (
+    EDGE_PX,
+    Kind,
+    Part,
+    Shape,
+    cornered,
+    joined,
+    refused,
+)
 from meishi.data.importers.masks import Mask, pack
 from meishi.data.importers.nodes import parse_number, shortened
 from meishi.data.importers.rle import RleError, mask_from_runs
@@ -37,16 +45,31 @@ def read_shape(
     return shape
 
 
-def join_groups(found: Iterable[tuple[str | None, Shape]]) -> list[Shape]:
-    """Make one shape of those of one label and one `group_id`: the parts of one object.
+def read_part(
+    element: ET.Element, group: str | None, label: str, where: str, size_px: tuple[int, int] | None
+) -> Part:
+    """Read one element and say what it may be a part of; see `read_shape`.
 
     Args:
-        found: each shape with its group; None or "0" for one that is in no group.
+        element: the element.
+        group: its `group_id`, or its track's; None, "" or "0" for one that is in no group.
+        label: as of `read_shape`.
+        where: as of `read_shape`.
+        size_px: as of `read_shape`.
     """
+    shape = read_shape(element, label, where, size_px)
+    single = element.tag == "points" and shape.kind == "corners" and len(shape.parts_px[0]) == 1
+    upright = element.tag == "box" and parse_number(element.get("rotation", "0")) == 0
+    form = "point" if single else "rectangle" if upright else element.tag
+    return Part(None if group in (None, "", "0") else group, form, shape)
+
+
+def join_groups(parts: Iterable[Part]) -> list[Shape]:
+    """Make one shape of those of one label and one group: the parts of one object."""
     grouped: dict[tuple, list[Shape]] = {}
-    for number, (group, shape) in enumerate(found):
-        alone = group in (None, "", "0")
-        grouped.setdefault((shape.labels, number if alone else group), []).append(shape)
+    for number, part in enumerate(cornered(list(parts))):
+        key = (part.shape.labels, number if part.group is None else part.group)
+        grouped.setdefault(key, []).append(part.shape)
     return [joined(shapes) for shapes in grouped.values()]
 
 

@@ -13,8 +13,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_shape
-from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
+from meishi.data.importers.cvat_shapes import NO_SHAPES, join_groups, read_part
+from meishi.data.importers.labelled import LabelledPhoto, Part, Tally
 from meishi.data.importers.nodes import parse_number, parse_size
 
 FRAME = re.compile(r"^frame_(\d+)$", re.IGNORECASE)
@@ -25,12 +25,12 @@ class _Tracks:
     """What the tracks say of the frames.
 
     Attributes:
-        shapes: those of each frame that some track names, each with its group.
+        shapes: those of each frame that some track names.
         interpolated: frames with a shape that nobody set.
         gaps: first and last frame of stretches in which a track goes on without being told.
     """
 
-    shapes: dict[int, list[tuple[str | None, Shape]]] = field(default_factory=dict)
+    shapes: dict[int, list[Part]] = field(default_factory=dict)
     interpolated: set[int] = field(default_factory=set)
     gaps: list[tuple[int, float]] = field(default_factory=list)
 
@@ -54,9 +54,8 @@ def video_photos(
         tally: counts frames that are left out.
     """
     found = _pictures(names, posixpath.dirname(name))
-    tasks = sorted({track.get("task_id", "") for track in root.iter("track")})
-    if len(tasks) > 1:  # each numbers its own frames from 0
-        found = f"of the tasks {', '.join(tasks)}: export each task on its own"
+    if why := _why_not(root):
+        found = why
     if isinstance(found, str):
         faults.append(f"{place}: it holds the tracks of a video, {found}")
         return
@@ -66,6 +65,12 @@ def video_photos(
     without = tracks.shapes.keys() - found.keys()
     tally.left_out["frames of which there is no picture"] += len(without)
     first, last = _range(root, tracks.shapes)
+    if first not in found and last + 1 in found:
+        faults.append(
+            f"{place}: frames are numbered from {first} to {last}, pictures from another start, to "
+            f"{last + 1}; name each picture by the number of its frame, from frame_{first:06} on"
+        )
+        return
     for number, picture in sorted(found.items()):
         if not first <= number <= last:
             continue
@@ -75,6 +80,19 @@ def video_photos(
         shapes = tuple(join_groups(tracks.shapes.get(number, [])))
         where = f"{place}: frame {number}"
         yield LabelledPhoto(picture, "", where, shapes, size_px, group=clip, background=clip)
+
+
+def _why_not(root: ET.Element) -> str | None:
+    """Say why a file's frames cannot be told from each other; None if they can."""
+    if any(mode.text == "annotation" for mode in root.iterfind("meta//mode")):
+        return (
+            "and its task holds pictures, which tracks number by their order alone; export it as "
+            "'CVAT for images 1.1'"
+        )
+    tasks = sorted({track.get("task_id", "") for track in root.iter("track")})
+    if len(tasks) > 1:  # each numbers its own frames from 0
+        return f"of the tasks {', '.join(tasks)}: export each task on its own"
+    return None
 
 
 def _pictures(names: list[str], near: str) -> dict[int, str] | str:
@@ -128,8 +146,8 @@ def _tracks(
                 continue
             if flags[1] == "0":
                 found.interpolated.add(frame)
-            shape = read_shape(element, label, f"{where}: frame {frame}: {element.tag}", size_px)
-            shapes.append((track.get("group_id"), shape))
+            place = f"{where}: frame {frame}: {element.tag}"
+            shapes.append(read_part(element, track.get("group_id"), label, place, size_px))
         found.gaps += _gaps(outside)
     return found
 

@@ -23,8 +23,10 @@ DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")
 # Photos of phones, cameras and browsers that are not decoded, or not under this suffix.
 UNREADABLE = (".heic", ".heif", ".avif", ".dng", ".raw", ".jfif")
 # Label Studio stores an upload as 8 hexadecimal digits, "-", and the name it had, its spaces "_"
-# and what is no letter, digit, "_", "-" or "." left away.
+# and what is no letter, digit, "_", "-" or "." left away. What its converters fetch has 8 (once 6)
+# such digits and "__" before that.
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
+FETCHED = re.compile(r"^[0-9a-f]{6}(?:[0-9a-f]{2})?__(?=.)")
 
 
 class NotFoundError(InputError):
@@ -74,22 +76,22 @@ class Finder:
                 direct = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
                 if alike := self._folded.get(folded(direct)):
                     return self._only(alike, reference, near)
-        for path in [*candidates, *map(_without_upload_prefix, candidates)]:
+        uploads = [own for path in candidates for own in without_prefixes(path)]
+        for path in [*candidates, *uploads]:
             if alike := _nearest(path, self._by_base, folded):
                 return self._only(alike, reference, near)
-        for path in candidates:
-            own = _without_upload_prefix(path)
-            if own != path and (alike := _nearest(own, self._by_stored, _stored)):
+        for path in uploads:
+            if alike := _nearest(path, self._by_stored, _stored):
                 return self._only(alike, reference, near)
         for path in candidates:
             if alike := _nearest(path, self._by_spaced, _spaced):
                 return self._only(alike, reference, near)
-        for path in [*candidates, *map(_without_upload_prefix, candidates)]:
+        for path in [*candidates, *uploads]:
             if alike := _nearest(path, self._by_stem, _stem):
                 return self._only(alike, reference, near)
         suffix = posixpath.splitext(reference)[1].lower()
         hint = f"; {suffix} is not read, export JPEG" if suffix in UNREADABLE else ""
-        raise NotFoundError(f"no picture {reference!r} in the source{hint}")
+        raise NotFoundError(f"no picture {told(reference)!r} in the source{hint}")
 
     def first(self, *references: str | None, near: str = "") -> str | None:
         """Name the file that the first of several paths that means one means; None if none does."""
@@ -193,16 +195,32 @@ def _beyond_host(url: str) -> list[str]:
     if scheme and not DRIVE.match(rest):  # file://C:/x has the drive where the host would be
         rest = f"/{rest.partition('/')[2]}"
     path, _, query = rest.partition("?")
-    if stored := parse_qs(query).get("d"):
+    asked = parse_qs(query)
+    # /data/local-files/?d=PATH, /storage-data/uploaded/?filepath=PATH
+    if stored := asked.get("d") or asked.get("filepath"):
         return stored
     # A bucket (s3://, gs://) knows neither queries nor fragments: ? and # belong to the name.
     served = scheme is None or scheme[0].lower() in ("http://", "https://")
     return [path.partition("#")[0]] if served else [rest, path]
 
 
-def _without_upload_prefix(path: str) -> str:
+def told(reference: str) -> str:
+    """Cut a stated path for a message where it is an address that is the picture itself."""
+    return f"{reference[:30]}..." if reference.startswith("data:") else reference
+
+
+def own_name(reference: str) -> str:
+    """Reduce a stated path to the name that the picture had before it was uploaded, folded."""
+    path = next(iter(spellings(reference)), reference)
+    return folded(posixpath.basename([path, *without_prefixes(path)][-1]))
+
+
+def without_prefixes(path: str) -> list[str]:
+    """List the paths that one is without what Label Studio put before the name; none if nothing."""
     folder, base = posixpath.split(path)
-    return posixpath.join(folder, UPLOAD.sub("", base))
+    fetched = FETCHED.sub("", base)
+    names = dict.fromkeys((UPLOAD.sub("", base), fetched, UPLOAD.sub("", fetched)))
+    return [posixpath.join(folder, name) for name in names if name != base]
 
 
 def _shared_end(a: list[str], b: list[str]) -> int:

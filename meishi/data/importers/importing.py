@@ -63,7 +63,7 @@ def import_scenes(
     try:
         with open_source(path) as source:
             photos = list(READERS[kind](source, faults, tally))
-            inside = [n for n in source.names if n.lower().endswith((*ARCHIVES, *OTHER_ARCHIVES))]
+            inside = [n for n in source.names if _is_archive(n)]
             tally.left_out["archives inside the export, left out"] += len(inside)
             if inside and not photos:
                 faults.append(
@@ -79,6 +79,13 @@ def import_scenes(
             yield from _scenes(source, placed, name, faults, tally)
     except OpenError as error:
         faults.append(str(error))
+
+
+def _is_archive(name: str) -> bool:
+    # A compressed table holds no pictures.
+    folded_name = name.lower()
+    ends = (*ARCHIVES, *OTHER_ARCHIVES)
+    return folded_name.endswith(ends) and not folded_name.endswith(".csv.gz")
 
 
 def _missing_labels(path: Path, labels: Sequence[str], tally: Tally) -> list[str]:

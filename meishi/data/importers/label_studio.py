@@ -16,9 +16,15 @@ from typing import Any
 import numpy as np
 
 from meishi.data.importers.brush import mask_from_brush
-from meishi.data.importers.finding import spellings
+from meishi.data.importers.finding import told as told_path
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.label_studio_min import full_tasks, holds_text_for_regions, is_min
+from meishi.data.importers.label_studio_pictures import (
+    is_one_picture,
+    keys_of,
+    picture_of,
+    shown_keys,
+)
 from meishi.data.importers.labelled import (
     LabelledPhoto,
     Part,
@@ -29,12 +35,11 @@ from meishi.data.importers.labelled import (
     refused,
 )
 from meishi.data.importers.masks import pack
-from meishi.data.importers.nodes import MalformedError, Node, described, shortened
+from meishi.data.importers.nodes import MalformedError, Node, described
 from meishi.data.importers.opening import Source
 from meishi.data.importers.rle import RleError
 from meishi.geometry import quads
 from meishi.geometry.polygons import rotated_box
-from meishi.images import SUFFIXES
 
 NO_SHAPES = (
     "choices",
@@ -45,6 +50,10 @@ NO_SHAPES = (
     "datetime",
     "taxonomy",
     "labels",
+    "pairwise",
+    "ranker",
+    "hypertextlabels",
+    "paragraphlabels",
 )
 # The form of a region, with its labels in it or beside it.
 FORMS = {
@@ -54,7 +63,6 @@ FORMS = {
 }
 # Keys of a task, or of an annotation, that a storage holds in a file of its own.
 ALONE = ({"data", "annotations"}, {"task", "result"})
-PICTURE_KEYS = ("image", "img", "photo", "picture", "url")
 
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
@@ -68,8 +76,9 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     for name, value in files:
         tasks = full_tasks(value) if is_min(value) else value
         root = Node({"task": tasks}, source.place(name), faults)
+        shown = shown_keys(tasks)
         for task in root.items("task"):
-            photo = _photo(task, tally)
+            photo = _photo(task, shown, tally)
             if photo:
                 yield photo
 
@@ -93,7 +102,7 @@ def _why_not(value: Any) -> str | None:
     return why
 
 
-def _photo(task: Node, tally: Tally) -> LabelledPhoto | None:
+def _photo(task: Node, shown: set[str], tally: Tally) -> LabelledPhoto | None:
     done = [node for node in task.items("annotations") if not node.flag("was_cancelled")]
     if not done:
         tally.left_out["tasks that nobody annotated"] += 1
@@ -101,17 +110,19 @@ def _photo(task: Node, tally: Tally) -> LabelledPhoto | None:
     right = _right(done, task)
     results = list(right.items("result")) if right else []
     regions = [r for r in results if r.at("type").value not in NO_SHAPES]
-    tag = _tag(regions, task)
-    reference = _reference(task, tag or "")
-    if right is None or tag is None or reference is None:
+    drawn = [region for region in regions if str(region.at("type").value) in FORMS]
+    one = is_one_picture(drawn, task)
+    keys = dict.fromkeys(key for region in drawn for key in keys_of(region.value))
+    reference = picture_of(task, [*keys, *(shown if len(shown) == 1 else ())])
+    if right is None or not one or reference is None:
         return None
-    sizes = {r.size_px("original_width", "original_height") for r in regions}
+    sizes = {r.size_px("original_width", "original_height") for r in drawn}
     if len(sizes) > 1:
         task.complain(f"regions that state different sizes: {sorted(map(str, sizes))}")
         return None
     size_px = next(iter(sizes), None)
     shapes = tuple(_shapes(regions, _labels_beside(results), size_px))
-    return LabelledPhoto(reference, "", f"{task.where} ({reference})", shapes, size_px)
+    return LabelledPhoto(reference, "", f"{task.where} ({told_path(reference)})", shapes, size_px)
 
 
 def _right(done: list[Node], task: Node) -> Node | None:
@@ -125,23 +136,6 @@ def _right(done: list[Node], task: Node) -> Node | None:
         )
         return None
     return chosen[0]
-
-
-def _tag(regions: list[Node], task: Node) -> str | None:
-    """Name the tag that was drawn on, "" if none is stated; None, and a fault, if several were.
-
-    A task may show two pictures, or the pages of a list (`item_index`).
-    """
-    drawn = [region for region in regions if str(region.at("type").value) in FORMS]
-    tags = {str(r.at("to_name").value) for r in drawn} - {"None"}
-    pages = {str(r.at("item_index").value or 0) for r in drawn}
-    if len(tags) > 1 or pages - {"0"}:
-        task.complain(
-            f"to_name {sorted(tags)}, item_index {sorted(pages)}: regions of several pictures; "
-            "one picture a task is read"
-        )
-        return None
-    return "".join(tags)
 
 
 def _labels_beside(results: list[Node]) -> dict[str, tuple[str, ...]]:
@@ -165,24 +159,6 @@ def _plain(annotation: Node) -> list[Any]:
     return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))  # not in one order
 
 
-def _reference(task: Node, tag: str) -> str | None:
-    data = task.at("data").value
-    data = data if isinstance(data, dict) else {}
-    texts = {key: value for key, value in data.items() if isinstance(value, str) and value}
-    for key in (tag, *PICTURE_KEYS):  # most projects name the tag as the key it shows
-        if key in texts:
-            return texts[key]
-    alike = [
-        text
-        for text in texts.values()
-        if any(path.lower().endswith(SUFFIXES) for path in spellings(text))
-    ]
-    if len(alike) == 1:
-        return alike[0]
-    task.at("data").complain(f"expected one picture, got {shortened(data)}")
-    return None
-
-
 def _shapes(
     regions: list[Node], beside: dict[str, tuple[str, ...]], size_px: tuple[int, int] | None
 ) -> Iterator[Shape]:
@@ -201,6 +177,9 @@ def _shapes(
         group = region.at("parentID" if point else "id").value
         form = "point" if point else FORMS.get(str(kind), "")
         parts.append(Part(None if group is None else str(group), form, shape))
+    alone = [part for part in parts if part.form == "point" and part.group is None]
+    if len(alone) == len({part.shape.labels for part in alone}) == 4:  # a label for each corner
+        parts = [part._replace(group="") if part in alone else part for part in parts]
     keypoints: dict[tuple, list[Shape]] = {}
     for part in cornered(parts):
         if part.form == "point":

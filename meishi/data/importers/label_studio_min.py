@@ -37,7 +37,8 @@ def full_tasks(rows: list[dict]) -> list[dict]:
         key = repr(row["id"]) if "id" in row else f"row {number}"
         task = tasks.setdefault(key, {"id": row.get("id"), "data": data, "annotations": []})
         result = [_region(value) for value in regions]
-        task["annotations"].append({"id": row.get("annotation_id"), "result": result})
+        if result or row.get("annotation_id", "") is not None:  # a task nobody annotated has null
+            task["annotations"].append({"id": row.get("annotation_id"), "result": result})
     return list(tasks.values())
 
 

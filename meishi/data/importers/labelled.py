@@ -73,6 +73,7 @@ class LabelledPhoto:
         size_px: width and height that the labels were made at; None when the file does not say.
         or_else: a second path, taken when the first leads to nothing.
         relative: the shapes' coordinates are shares of the frame, not pixels.
+        upright: they were drawn on the upright picture, whatever size is stated.
         content: the picture itself, when the label file carries it and no file is found.
         group: what the photo shares with others (a clip, a document): one design for all of it.
         background: likewise, for the surface.
@@ -85,6 +86,7 @@ class LabelledPhoto:
     size_px: tuple[int, int] | None = None
     or_else: str | None = None
     relative: bool = False
+    upright: bool = False
     content: bytes | None = None
     group: str | None = None
     background: str | None = None
@@ -160,27 +162,64 @@ def joined(shapes: list[Shape]) -> Shape:
 
 
 def cornered(parts: list[Part]) -> list[Part]:
-    """Put one shape in place of each box and the four points of its group: its corners.
+    """Put one shape in place of those of a group that mean it together.
 
-    So are poses drawn: the box frames the card and is not its outline, whatever the points' labels.
+    A box and four points are a pose: the box frames the card and is not its outline, whatever the
+    points' labels. Four points that are all of a group are corners, too. A box in a group with an
+    outline of its label frames it, which is what CVAT takes it for, and is left away.
     """
-    made: dict[str, Part] = {}
-    for group in dict.fromkeys(part.group for part in parts if part.group is not None):
-        own = [part for part in parts if part.group == group]
-        boxes = [part.shape for part in own if part.form == "rectangle"]
-        points = [part.shape for part in own if part.form == "point"]
-        if len(boxes) == 1 and len(points) == 4 and boxes[0].kind == "polygon":
-            made[group] = Part(None, "corners", _of_box(boxes[0], points))
-    left = [p for p in parts if p.group not in made or p.form not in ("rectangle", "point")]
-    return [*left, *made.values()]
+    alone = [part for part in parts if part.group is None]
+    groups: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.group is not None:
+            groups.setdefault(part.group, []).append(part)
+    return [*alone, *(part for own in groups.values() for part in _of_group(own))]
+
+
+def _of_group(own: list[Part]) -> list[Part]:
+    boxes = [part for part in own if part.form == "rectangle"]
+    points = [part for part in own if part.form == "point"]
+    box = boxes[0] if len(boxes) == 1 and boxes[0].shape.kind == "polygon" else None
+    if len(points) == 4 and (box or len(own) == 4):
+        corners = [point.shape for point in points]
+        pose = _of_box(box.shape, corners) if box else _of_points(corners)
+        return [*(p for p in own if p is not box and p not in points), Part(None, "corners", pose)]
+    if box is None:
+        return own
+    rest = [part for part in own if part is not box]
+    framed = [part.shape for part in rest if part.shape.labels == box.shape.labels]
+    drawn = [part for shape in framed for part in _drawn(shape)]
+    if drawn and not _ends_at(box.shape, np.concatenate(drawn)):
+        why = "the box and the outline of its group disagree"
+        return [*rest, Part(box.group, "", refused(box.shape.labels, box.shape.where, why))]
+    return rest if framed else own
+
+
+def _drawn(shape: Shape) -> tuple[np.ndarray, ...]:
+    """List the points of an outline: (N, 2) each."""
+    if shape.mask is None:
+        return shape.parts_px
+    rows, columns = np.nonzero(shape.mask.whole())
+    return (np.stack([columns, rows], axis=1),)
+
+
+def _of_points(points: list[Shape]) -> Shape:
+    labels = tuple(dict.fromkeys(label for shape in points for label in shape.labels))
+    return replace(joined(points), labels=labels)
 
 
 def _of_box(box: Shape, points: list[Shape]) -> Shape:
-    labels = tuple(dict.fromkeys(label for shape in (box, *points) for label in shape.labels))
+    shape = _of_points(points)
+    labels = tuple(dict.fromkeys((*box.labels, *shape.labels)))
     if any(point.kind != "corners" for point in points):
-        return replace(joined(points), labels=labels)
+        return replace(shape, labels=labels)
     corners = np.concatenate([part for point in points for part in point.parts_px])
-    ends, own = ([part.min(axis=0), part.max(axis=0)] for part in (box.parts_px[0], corners))
-    if (np.abs(np.subtract(ends, own)) > BOX_SLACK * np.subtract(*ends[::-1])).any():
+    if not _ends_at(box, corners):
         return refused(labels, box.where, "the box and the four points of its group disagree")
     return replace(box, labels=labels, kind="corners", parts_px=(corners,))
+
+
+def _ends_at(box: Shape, points_px: np.ndarray) -> bool:
+    """Tell whether points go as far as a box does, but for `BOX_SLACK` of it."""
+    ends, own = ([part.min(axis=0), part.max(axis=0)] for part in (box.parts_px[0], points_px))
+    return bool((np.abs(np.subtract(ends, own)) <= BOX_SLACK * np.subtract(*ends[::-1])).all())

@@ -60,7 +60,7 @@ def outlines(
         refuse_other_size(turn, upright_px, photo.size_px)
         if not shapes:
             return []
-        upright = labelled_upright(turn, upright_px, photo.size_px)
+        upright = photo.upright or labelled_upright(turn, upright_px, photo.size_px)
     except OrientationError as error:
         faults.append(f"{photo.where}: {photo.reference}: {error}")
         return []

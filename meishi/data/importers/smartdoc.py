@@ -1,4 +1,4 @@
-"""SmartDoc 2015 challenge 1 (one XML a clip): four named points a frame.
+"""SmartDoc 2015 challenge 1 (one XML a clip, or one table): four named points a frame.
 
 Coordinates: the data set's description does not say whether pixels count from edges or centres;
 they are taken as centres, at most half a pixel off in frames of 1920x1080. Pictures are frames
@@ -19,8 +19,8 @@ from meishi.data.importers.label_files import pictures, xml_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.nodes import MalformedError, parse_number, parse_size
 from meishi.data.importers.opening import Source
+from meishi.data.importers.smartdoc_csv import LABEL, table_photos, tables
 
-LABEL = "document"
 CORNERS = ("tl", "tr", "br", "bl")
 REJECTED = {"true": True, "1": True, "false": False, "0": False}  # booleans of XML
 VIDEO = re.compile(r"\.(avi|mp4|mov|mkv)$", re.IGNORECASE)  # folders named as the clip's file
@@ -29,6 +29,10 @@ FRAME = re.compile(r"^(?P<clip>.*?)[ _-]?(?P<frame>frame)?[ _-]?(?P<number>\d+)$
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each frame of which there is a picture."""
+    for table in (found_tables := tables(source)):
+        yield from table_photos(source, table, faults, tally)
+    if found_tables and not source.with_suffix(".xml"):
+        return
     frames = _pictures_by_clip(source, faults)
 
     def named(name: str) -> bool:

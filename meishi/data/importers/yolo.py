@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from meishi.data.importers.finding import folded
+from meishi.data.importers.finding import folded, without_prefixes
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.nodes import decoded, described, parse_number
@@ -32,7 +32,9 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         by_stem.setdefault(folded(posixpath.splitext(name)[0]), []).append(name)
     found: dict[str, str | None] = {}
     used: set[str] = set()
-    for picture in pictures(source):
+    names = pictures(source)
+    _add_uploads(by_stem, {stem for name in names for stem in _label_stems(name)})
+    for picture in names:
         texts = [t for stem in _label_stems(picture) for t in by_stem.get(folded(stem), [])]
         if len(texts) > 1:
             faults.append(f"{source.place(picture)}: labels in {texts[0]} and in {texts[1]}")
@@ -56,6 +58,16 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
 def _texts(source: Source) -> list[str]:
     # All of them, also when the user named data.yaml: it states paths, and they seldom resolve.
     return [name for name in source.names if name.lower().endswith(".txt")]
+
+
+def _add_uploads(by_stem: dict[str, list[str]], wanted: set[str]) -> None:
+    """Enter texts that no picture has the name of by the name before Label Studio's prefixes."""
+    named = {folded(stem) for stem in wanted}
+    missing = named - by_stem.keys()
+    uploads = {stem: texts for stem, texts in by_stem.items() if stem not in named}
+    for stem, texts in uploads.items():
+        for own in missing.intersection(without_prefixes(stem)):
+            by_stem.setdefault(own, []).extend(texts)
 
 
 def _label_stems(picture: str) -> list[str]:
@@ -134,8 +146,9 @@ def _shape(numbers: np.ndarray, label: tuple[str, ...], where: str, config: Conf
         why = "a detector's box, which is no outline; export segmentation or pose"
         return refused(label, where, why)
     if columns < 7 or columns % 2 == 0:
+        hint = "" if columns < 8 else ": one too many; is it a prediction, with its confidence?"
         return refused(
-            label, where, f"{columns} numbers; expected a class and three points or more"
+            label, where, f"{columns} numbers; expected a class and three points or more{hint}"
         )
     if columns in POSE_COLUMNS and _may_be_pose(numbers, tight=config.known):
         why = (

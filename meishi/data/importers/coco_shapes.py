@@ -1,0 +1,141 @@
+"""The outline of one COCO annotation: polygons, run lengths, four keypoints; see `coco`."""
+
+from typing import Any
+
+import numpy as np
+
+from meishi.data.importers.labelled import EDGE_PX, Shape, refused
+from meishi.data.importers.masks import Mask, pack
+from meishi.data.importers.nodes import Node, as_number, described, shortened
+from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
+from meishi.geometry import polygons
+
+
+def outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
+    """Read an annotation's outline.
+
+    Args:
+        node: the annotation.
+        label: of its category.
+        image: the entry of its picture.
+
+    Returns:
+        The shape, "refused" if it is no card's outline; None, and faults of the node, if what it
+        states is damaged.
+    """
+    design = node.at("attributes").at("design").value
+    design = design if isinstance(design, str) and design else None
+    crowd = node.at("iscrowd").value
+    if crowd and as_number(crowd) != 0:  # tools write "0", too
+        why = (
+            "iscrowd: a crowd is no single card; outline each card (CVAT marks all its masks so in "
+            "COCO: export 'CVAT for images 1.1')"
+        )
+        return refused(label, node.where, why)
+    segmentation = node.at("segmentation")
+    corners = _keypoints(node, needed=not segmentation.value)
+    if corners is not None:
+        if not _around(corners, _drawn(segmentation, image)):
+            why = "keypoints and segmentation disagree: the outline goes beyond the four keypoints"
+            return refused(label, node.where, why)
+        return Shape(label, node.where, "corners", (corners,), design=design)
+    if isinstance(segmentation.value, dict):
+        mask = _mask(segmentation, image)
+        return mask if mask is None else Shape(label, node.where, "mask", (), mask, design=design)
+    if not segmentation.value:
+        return (
+            None
+            if node.faults
+            else refused(
+                label,
+                node.where,
+                "only a box, which is no outline; export polygons or four keypoints",
+            )
+        )
+    parts = _parts(segmentation)
+    return Shape(label, node.where, "polygon", parts, design=design) if parts else None
+
+
+def _parts(segmentation: Node) -> tuple[np.ndarray, ...]:
+    value = segmentation.value
+    if isinstance(value, list) and as_number(value[0]) is not None:
+        value = [value]  # one polygon, its numbers not in a list of their own
+    if not isinstance(value, list):
+        segmentation.complain(f"expected polygons or run lengths, got {described(value)}")
+        return ()
+    parts = [
+        Node(part, f"{segmentation.where}[{index}]", segmentation.faults).flat_points()
+        for index, part in enumerate(value)
+    ]
+    return tuple(part - EDGE_PX for part in parts if part is not None)
+
+
+def _drawn(segmentation: Node, image: Node) -> np.ndarray:
+    """List the points of what is drawn beside keypoints: (N, 2), none if nothing is."""
+    parts: tuple[np.ndarray, ...] = ()
+    if isinstance(segmentation.value, dict) and segmentation.value:
+        mask = _mask(segmentation, image)
+        parts = (polygons.outline_of_mask(mask.whole()),) if mask else ()
+    elif isinstance(segmentation.value, list) and segmentation.value:
+        parts = _parts(segmentation)
+    return np.concatenate([np.empty((0, 2)), *parts])
+
+
+def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
+    """Read four keypoints x, y, visibility that are all set; faults only if there is no more."""
+    keypoints = node.at("keypoints")
+    if not keypoints.value:
+        return None
+    rows = keypoints.value if isinstance(keypoints.value, list) else []
+    numbers = [as_number(v) for v in rows]
+    if len(numbers) == 12 and None not in numbers:
+        table = np.array(numbers, dtype=np.float64).reshape(4, 3)
+        if np.isin(table[:, 2], (1, 2)).all():  # else not set, or a model's confidence
+            return table[:, :2]
+    if needed:
+        keypoints.complain("expected four corners as x, y, visibility, each of visibility 1 or 2")
+    return None
+
+
+def _around(corners: np.ndarray, outline: np.ndarray) -> bool:
+    """Tell whether an outline lies within four keypoints, but for a tenth of their size."""
+    hull = polygons.convex_hull(corners)
+    sides = np.roll(hull, -1, axis=0) - hull
+    normals = np.stack([-sides[:, 1], sides[:, 0]], axis=1)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    inward = ((outline[:, None] - hull) * normals).sum(axis=2)
+    return bool((inward > -0.1 * np.ptp(corners, axis=0).max()).all())
+
+
+def _mask(segmentation: Node, image: Node) -> Mask | None:
+    size = _whole_numbers(segmentation.at("size").value)
+    stated = as_number(image.at("width").value), as_number(image.at("height").value)
+    if size is None or len(size) != 2 or min(size) < 1 or max(size) > 100_000:
+        got = shortened(segmentation.at("size").value)
+        segmentation.complain(f"size: expected [height, width], got {got}")
+        return None
+    if None not in stated and stated != (size[1], size[0]):
+        segmentation.complain(
+            f"size: {size[1]}x{size[0]} px; the image is {stated[0]:g}x{stated[1]:g} px"
+        )
+        return None
+    try:
+        runs = _runs(segmentation.at("counts").value)
+        return pack(mask_from_runs(runs, (size[1], size[0])))
+    except RleError as error:
+        segmentation.complain(str(error))
+        return None
+
+
+def _runs(counts: Any) -> list[int]:
+    if isinstance(counts, str):
+        return unpacked_runs(counts)
+    if (runs := _whole_numbers(counts)) is None:
+        raise RleError(f"counts: expected text, or whole numbers, got {shortened(counts)}")
+    return runs
+
+
+def _whole_numbers(value: Any) -> list[int] | None:
+    numbers = [as_number(v) for v in value] if isinstance(value, list) else [None]
+    whole = [int(v) for v in numbers if v is not None and not v % 1]
+    return whole if len(whole) == len(numbers) else None
