@@ -77,7 +77,9 @@ def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
     files = (path for path in _walk(folder, faults) if path.suffix.lower() in wanted)
     outputs, searched = out.resolve(), folder.resolve()
     if searched.is_relative_to(outputs):  # photos lie in it, too: leave out what we wrote
-        own = {outputs / name for names in _listed(out).values() for name in names}
+        listed = _listed(out)
+        own = {outputs / name for names in listed.values() for name in names}
+        own |= {outputs / _overlay(photo) for photo in _named(listed)}
         return sorted(f for f in files if f.is_file() and f.resolve() not in own)
     return sorted(f for f in files if f.is_file() and outputs not in f.resolve().parents)
 
@@ -169,7 +171,7 @@ def _counted(number: int, what: str) -> str:
 
 def _replace_list(rows: list[dict], out: Path) -> None:
     """Write cards.json, and remove what its photos no longer show of what it listed before."""
-    listed, written = _listed(out), {name for row in rows for name in _names(row)}
+    listed, written = _listed(out), {name for row in rows for name in _crops(row)}
     stale = {name for row in rows for name in listed.get(row["file"], ())} - written
     atomic.atomic_write_text(out / RESULT, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     for name in stale:
@@ -192,7 +194,7 @@ def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str
         raise
     cards = capture(image)
     names = [f"{photo.stem}-{number}.png" for number in range(1, len(cards) + 1)]
-    overlay = f"{photo.stem}-overlay.jpg"
+    overlay = _overlay(photo)
     for name in (*names, overlay):
         if os.path.realpath(out / name) in inputs:
             raise InputError(f"{photo.given}: {out / name} is a photo; choose another --out")
@@ -203,7 +205,7 @@ def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str
     atomic.atomic_write_bytes(out / overlay, drawn)
     entries = [_entry(card, name) for card, name in zip(cards, names, strict=True)]
     size = {"width": image.shape[1], "height": image.shape[0]}
-    return {"file": printable(photo.given), **size, "overlay": overlay, "cards": entries}
+    return {"file": printable(photo.given), **size, "cards": entries}
 
 
 def _entry(card: CapturedCard, crop: str) -> dict:
@@ -217,16 +219,19 @@ def _entry(card: CapturedCard, crop: str) -> dict:
     }
 
 
-def _names(row: dict) -> list[str]:
-    """Name the outputs of a photo, as its entry lists them."""
-    names = row.get("overlay"), *(card["crop"] for card in row["cards"])
+def _overlay(photo: Photo) -> str:
+    return f"{photo.stem}-overlay.jpg"
+
+
+def _crops(row: dict) -> list[str]:
+    names = [card["crop"] for card in row["cards"]]
     return [name for name in names if isinstance(name, str) and name == Path(name).name]
 
 
 def _listed(out: Path) -> dict[str, list[str]]:
-    """Name what an earlier run listed, by photo; nothing if there is no sound list."""
+    """Name the crops that an earlier run listed, by photo; nothing if there is no sound list."""
     try:
         rows = json.loads((out / RESULT).read_text(encoding="utf-8"))
-        return {row["file"]: _names(row) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {str(row["file"]): _crops(row) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
