@@ -172,19 +172,23 @@ BOXES = np.float32(
 SCORES = np.float32([[0.6, 0.1], [0.2, 0.9], [0.5, 0.3], [0.05, 0.1]])
 
 
-@pytest.mark.parametrize(("by_label", "kept"), [(False, [1, 2]), (True, [1, 0, 2])])
-def test_suppression_within_a_program(tmp_path, by_label, kept):
+def suppress(tmp_path, score_threshold, max_boxes, by_label):
     def build(mb, boxes, scores):
         return mb.non_maximum_suppression(
             boxes=boxes,
             scores=scores,
             iou_threshold=0.5,
-            score_threshold=0.3,
-            max_boxes=4,
+            score_threshold=score_threshold,
+            max_boxes=max_boxes,
             per_class_suppression=by_label,
         )
 
-    boxes, scores, indices, count = run(tmp_path, build, BOXES[None], SCORES[None])
+    return run(tmp_path, build, BOXES[None], SCORES[None])
+
+
+@pytest.mark.parametrize(("by_label", "kept"), [(False, [1, 2]), (True, [1, 0, 2])])
+def test_suppression_within_a_program(tmp_path, by_label, kept):
+    boxes, scores, indices, count = suppress(tmp_path, 0.3, 4, by_label)
     assert count.tolist() == [len(kept)]
     assert indices[0, : len(kept)].tolist() == kept
     np.testing.assert_array_equal(boxes[0, : len(kept)], BOXES[kept])
@@ -194,18 +198,7 @@ def test_suppression_within_a_program(tmp_path, by_label, kept):
 @pytest.mark.parametrize("by_label", [False, True])
 def test_suppression_keeps_the_best_where_no_score_is_high_enough(tmp_path, by_label):
     """As coremltools' test of the operation on devices expects it."""
-
-    def build(mb, boxes, scores):
-        return mb.non_maximum_suppression(
-            boxes=boxes,
-            scores=scores,
-            iou_threshold=0.5,
-            score_threshold=5.0,
-            max_boxes=2,
-            per_class_suppression=by_label,
-        )
-
-    boxes, scores, indices, count = run(tmp_path, build, BOXES[None], SCORES[None])
+    boxes, scores, indices, count = suppress(tmp_path, 5.0, 2, by_label)
     assert (indices.tolist(), count.tolist()) == ([[1, -1]], [1])
     np.testing.assert_array_equal(boxes[0], [BOXES[1], np.zeros(4)])
     np.testing.assert_array_equal(scores[0], [SCORES[1], np.zeros(2)])
