@@ -4,7 +4,6 @@ A frame is RGB uint8 (height, width, 3), upright. Written videos are MPEG-4 Part
 .mp4, the one codec of .mp4 that each build of OpenCV's wheels encodes quickly; it is lossy.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -154,8 +153,7 @@ def _refuse_bytes(path: Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        name = os.fsencode(path).decode("utf-8", "replace")
-        raise InputError(f"{name}: its name is no UTF-8; rename it") from error
+        raise InputError(f"{str(path)!r}: its name is no UTF-8; rename it") from error
 
 
 @contextmanager

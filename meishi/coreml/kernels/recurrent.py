@@ -36,8 +36,8 @@ def _rnn(o: Arguments):
 def _gru(o: Arguments):
     """The reset gate acts on the state's product; on the state itself if `reset_after` is false.
 
-    So coremltools' tests expect it of Core ML; the formula in the operation's description, in
-    which the gate acts on the product, leaves that open.
+    The latter is what coremltools' tests expect of Core ML (test_recurrent.py, TestGRU), and not
+    what the formula in the operation's description says.
     """
     gate, activation = (
         by_name(_name(o.recurrent_activation, "sigmoid")),
