@@ -4,7 +4,8 @@
 # lint     style          types  mypy          deps  bring dvc.yaml in step with the imports
 # report   build/report: metrics, curves and pictures for a browser; BASE=REV compares with a revision
 # smoke    run every stage on few scenes, in a copy that is deleted; nothing here changes
-# push     put data, models and plots into storage/, and drop from it what this commit does not use
+# push     put data, models and plots into the default remote; from storage/, not from a remote that
+#          others use too, drop what this commit does not use
 
 PYTHON ?= python3.11
 BIN := $(CURDIR)/.venv/bin
@@ -13,8 +14,8 @@ export PATH := $(BIN):$(PATH)
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-# What storage/ holds: build/ is left out, it is large and quick to make again.
-STORED := data.dvc train_ssd train_unet train_direction tune freeze convert evaluate ship
+# What storage/ holds, photos beside data/ too: build/ is left out, it is large and quick to make again.
+STORED := $(wildcard *.dvc */*.dvc) train_ssd train_unet train_direction tune freeze convert evaluate ship
 # Of the stage augment the picture alone. By itself: beside stages DVC takes a path for nothing.
 SHEET := plots/augmented.jpg
 # Tests run on every core, four at most, a file's tests one after another.
@@ -60,11 +61,14 @@ smoke: .venv/installed
 push: .venv/installed
 	@dvc push $(STORED)
 	@dvc push $(SHEET)
-	@dvc gc --workspace --all-experiments --cloud --force
+	@remote=$$(dvc remote default); if test "$$remote" = embedded; \
+	  then dvc gc --workspace --all-experiments --cloud --force; \
+	  else echo "Pushed to remote $$remote; nothing is dropped from it: others may use it."; fi
 
 restore: .venv/installed
 	@dvc pull $(STORED) >/dev/null && dvc pull $(SHEET) >/dev/null || \
-	  { echo "If data/ was changed on purpose, 'dvc add data' takes the change in."; exit 1; }
+	  { echo "If paths are listed above, they are not in remote $$(dvc remote default): whoever" \
+	    "made this commit must push them. If you changed data/ yourself: dvc add data."; exit 1; }
 
 .venv/installed: requirements.txt constraints.txt pyproject.toml
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv

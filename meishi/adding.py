@@ -22,9 +22,11 @@ from meishi.data.importers.registry import READERS
 from meishi.data.manifest import write_source
 from meishi.data.records import Record
 from meishi.errors import InputError
+from meishi.writable import check_writable
 
 THUMBNAIL_PX = 240
 COLUMNS, MAX_THUMBNAILS = 6, 60
+DOCUMENTS = "README.md MODEL_CARD.md docs"  # that hold figures of metrics/
 
 
 class AddError(InputError):
@@ -65,6 +67,7 @@ def add_photos(
 
     Raises:
         AddError: if the export has any fault, or `into` exists; nothing is written then.
+        InputError: if `sheet` cannot be written; nothing is written then.
         DownloadError: if the export cannot be had, or has another sha256.
     """
     if kind not in READERS:
@@ -73,6 +76,8 @@ def add_photos(
         raise AddError(f"{into}: is there already; choose another folder with --into")
     if not records.NAME.fullmatch(into.name):
         raise AddError(f"--into {into}: the last part names the source: {records.NAME_RULE}")
+    if into.resolve() not in sheet.resolve().parents:  # the question would make the folder
+        check_writable(sheet)
     tally, found = Tally(), _Found()
     stated = str(export)
     path = local_path(stated, digest)
@@ -134,7 +139,9 @@ def _next_steps(into: Path) -> list[str]:
         f"    - {{name: {into.name}, path: {into.as_posix()}}}",
         *([] if inside else dependency),
         "  dvc repro",
-        "  make push" if inside else "  dvc push",
-        f"  git add {changed} params.yaml dvc.lock metrics plots storage",
+        "  meishi model-card",
+        "  python docs/results.py --write",
+        "  make push",
+        f"  git add {changed} params.yaml dvc.lock metrics plots storage {DOCUMENTS}",
         f'  git commit -m "Add {into.name}"',
     ]

@@ -8,12 +8,13 @@ The same function serves `meishi capture` and the evaluation. It takes the netwo
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from meishi.geometry import boxes, crops, cutting, directions, quads
+from meishi import looking
+from meishi.geometry import crops, cutting, directions, quads
 from meishi.geometry.fitting import proportions, refinement
 from meishi.geometry.fitting.lines import quad_from_mask
 from meishi.judging import judge
@@ -22,10 +23,6 @@ from meishi.ranking import distinct, joint_score
 from meishi.ssd.postprocess import select
 
 Network = Callable[[np.ndarray], dict[str, np.ndarray]]
-# In a second look a box counts from the first IoU with the quad's on, and whole from the second.
-# With one limit for both a card's fate could hang on the last bits of a box (docs/experiments.md).
-NEAR_IOU = (0.5, 0.7)
-MIN_SCORE, MAX_BOXES = 0.02, 30  # in a second look, where any answer counts
 # Of a live frame: the confidence that suits a score without second looks, and the NMS that leaves
 # one box a card, for only as many boxes are segmented as there may be cards (docs/experiments.md).
 LIVE_CONFIDENCE, LIVE_IOU = 0.2, 0.45
@@ -79,6 +76,8 @@ class CardCapture:
         classifier: of cards and their direction: a flat view to `start`; None to believe the other
             two, and to leave every card as the photo has it.
         view_px: side of that view.
+        mirrored: whether the detector also sees the mirror image, of the photo and of each second
+            look. It errs differently there: surer, for two to three times the work.
     """
 
     detector: Network
@@ -90,6 +89,7 @@ class CardCapture:
     thorough: bool = True
     classifier: Network | None = None
     view_px: int = 0
+    mirrored: bool = False
 
     def live(self) -> "CardCapture":
         """Return the quick way for a video: each box is segmented once and not judged again.
@@ -104,7 +104,7 @@ class CardCapture:
             iou_threshold=min(LIVE_IOU, self.params.iou_threshold),
             looks=(),
         )
-        return replace(self, params=params, thorough=False, classifier=None)
+        return replace(self, params=params, thorough=False, classifier=None, mirrored=False)
 
     def detect(
         self,
@@ -172,31 +172,15 @@ class CardCapture:
         return replace(card, score=joint_score(np.array([score, *views])))
 
     def look(self, image: np.ndarray, quad_px: np.ndarray, share: float) -> float:
-        """Look at a quad again, from nearer by or farther off.
+        """Look at a quad again, see `looking.look`."""
+        settings = (self.detector_px, self.params.iou_threshold)
+        return looking.look(self.detector, *settings, image, quad_px, share, self.mirrored)
 
-        Args:
-            image: (H, W, 3) RGB uint8.
-            quad_px: (4, 2) in pixels of the photo.
-            share: of the view's side that the quad's longer extent takes.
-
-        Returns:
-            The best score of a box like the quad's, less where it is less like it, in [0, 1]; 0
-            without one.
-        """
-        size_px = (image.shape[1], image.shape[0])
-        extent_px = np.stack([quad_px.min(axis=0), quad_px.max(axis=0)])
-        side, margin = self.detector_px, (1 / share - 1) / 2
-        view_from_image = crops.crop_from_image(
-            quads.to_relative(extent_px, size_px).ravel(), size_px, side, margin
-        )
-        rows = self.detector(crops.warp(image, view_from_image, (side, side)))
-        found_xyxy, scores = select(
-            rows["coordinates"], rows["confidence"], MIN_SCORE, self.params.iou_threshold, MAX_BOXES
-        )
-        seen_px = crops.transform(extent_px, view_from_image)
-        expected_xyxy = quads.to_relative(seen_px, (side, side)).reshape(1, 4)
-        ious = boxes.iou_matrix(found_xyxy, expected_xyxy)[:, 0]
-        return float((scores * np.interp(ious, NEAR_IOU, (0, 1))).max(initial=0.0))
+    def _candidates(self, image: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+        yield from zip(*self.detect(image), strict=True)
+        if self.mirrored:
+            boxes_xyxy, scores = self.detect(looking.mirror_image(image))
+            yield from zip(looking.mirror_boxes(boxes_xyxy), scores, strict=True)
 
     def __call__(self, image: np.ndarray) -> list[CapturedCard]:
         """Find the cards of a photo.
@@ -207,7 +191,7 @@ class CardCapture:
         Returns:
             At most `max_cards` cards, the most confident first.
         """
-        fits = [self.fit(image, *candidate) for candidate in zip(*self.detect(image), strict=True)]
+        fits = [self.fit(image, *candidate) for candidate in self._candidates(image)]
         likely = [card for card in fits if card and self._is_sure(card)]
         sure = [card for card in (self.read(image, card) for card in likely) if self._is_sure(card)]
         kept = distinct([card.quad_px for card in sure], [card.confidence for card in sure])

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from meishi import atomic, images
 from meishi.capture import CapturedCard, CardCapture
+from meishi.capture_outputs import OutputFolder
 from meishi.errors import InputError, summary
 from meishi.geometry.homography import rectify
 from meishi.overlay import capture_overlay
@@ -77,9 +78,7 @@ def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
     files = (path for path in _walk(folder, faults) if path.suffix.lower() in wanted)
     outputs, searched = out.resolve(), folder.resolve()
     if searched.is_relative_to(outputs):  # photos lie in it, too: leave out what we wrote
-        listed = _listed(out)
-        own = {outputs / name for names in listed.values() for name in names}
-        own |= {outputs / _overlay(photo) for photo in _named(listed)}
+        own = _open(out).files()
         return sorted(f for f in files if f.is_file() and f.resolve() not in own)
     return sorted(f for f in files if f.is_file() and outputs not in f.resolve().parents)
 
@@ -146,20 +145,26 @@ def capture_photos(
         CaptureError: at the end, if there was any fault; the good photos are done then.
         InputError: if the folder cannot be written, before anything is.
     """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; expected a folder")
     check_writable(out / RESULT)
+    outputs = _open(out)
     inputs = {os.path.realpath(photo.given) for photo in photos}
     rows, found = [], list(faults)
     for photo in tqdm(photos, unit="photo", desc="capture", disable=len(photos) < 2):
         try:
-            rows.append(capture_photo(capture, photo, out, inputs))
+            rows.append(capture_photo(capture, photo, outputs, inputs))
         except InputError as error:
             found.append(str(error))
         except OSError as error:
             found.append(f"{photo.given}: cannot be written: {error.filename}: {error.strerror}")
     if rows:
-        _replace_list(rows, out)
+        listing = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+        atomic.atomic_write_text(out / RESULT, listing)
+        outputs.tidy(row["file"] for row in rows)
     if found:
-        raise CaptureError(summary(found))
+        done = f"{out}: {len(rows)} of {_counted(len(photos) + len(faults), 'photo')} done"
+        raise CaptureError(f"{summary(found)}\n{done}")
     cards, without = sum(len(row["cards"]) for row in rows), sum(not row["cards"] for row in rows)
     told = f"{out}: {_counted(len(rows), 'photo')}, {_counted(cards, 'card')}"
     return f"{told}; {_counted(without, 'photo')} without a card" if without else told
@@ -169,16 +174,9 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _replace_list(rows: list[dict], out: Path) -> None:
-    """Write cards.json, and remove what its photos no longer show of what it listed before."""
-    listed, written = _listed(out), {name for row in rows for name in _crops(row)}
-    stale = {name for row in rows for name in listed.get(row["file"], ())} - written
-    atomic.atomic_write_text(out / RESULT, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-    for name in stale:
-        (out / name).unlink(missing_ok=True)
-
-
-def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str]) -> dict:
+def capture_photo(
+    capture: CardCapture, photo: Photo, outputs: OutputFolder, inputs: set[str]
+) -> dict:
     """Capture one photo: writes its crops and overlay, returns its entry of cards.json.
 
     Raises:
@@ -194,15 +192,15 @@ def capture_photo(capture: CardCapture, photo: Photo, out: Path, inputs: set[str
         raise
     cards = capture(image)
     names = [f"{photo.stem}-{number}.png" for number in range(1, len(cards) + 1)]
-    overlay = _overlay(photo)
-    for name in (*names, overlay):
-        if os.path.realpath(out / name) in inputs:
-            raise InputError(f"{photo.given}: {out / name} is a photo; choose another --out")
-    for name, card in zip(names, cards, strict=True):
-        crop = images.encode(rectify(image, card.quad_px), ".png")
-        atomic.atomic_write_bytes(out / name, crop)
-    drawn = images.encode(capture_overlay(image, cards), ".jpg", 85)
-    atomic.atomic_write_bytes(out / overlay, drawn)
+    for name in (*names, _overlay(photo)):
+        if os.path.realpath(outputs.folder / name) in inputs:
+            raise InputError(
+                f"{photo.given}: {outputs.folder / name} is a photo; choose another --out"
+            )
+    flat = (images.encode(rectify(image, card.quad_px), ".png") for card in cards)
+    files = dict(zip(names, flat, strict=True))
+    files[_overlay(photo)] = images.encode(capture_overlay(image, cards), ".jpg", 85)
+    outputs.write(printable(photo.given), files)
     entries = [_entry(card, name) for card, name in zip(cards, names, strict=True)]
     size = {"width": image.shape[1], "height": image.shape[0]}
     return {"file": printable(photo.given), **size, "cards": entries}
@@ -226,6 +224,15 @@ def _overlay(photo: Photo) -> str:
 def _crops(row: dict) -> list[str]:
     names = [card["crop"] for card in row["cards"]]
     return [name for name in names if isinstance(name, str) and name == Path(name).name]
+
+
+def _open(out: Path) -> OutputFolder:
+    """Open the folder of outputs; without a list of its own, what cards.json tells is ours."""
+    listed = _listed(out)
+    crops = [(file, name) for file, names in listed.items() for name in names]
+    # Their names are a guess: of no photo, so that none is ever removed.
+    overlays = [("", _overlay(photo)) for photo in _named(listed)]
+    return OutputFolder(out, [*crops, *overlays])
 
 
 def _listed(out: Path) -> dict[str, list[str]]:

@@ -80,21 +80,19 @@ def network_runs(params: CaptureParams) -> dict[str, int]:
     }
 
 
-def full_frames(reader: ShardReader, count: int = FRAMES, side_px: int = FRAME_PX) -> list:
-    """Return the scenes with most cards, up to four, enlarged to the size of a preview frame.
+def full_frames(reader: ShardReader) -> list:
+    """Return FRAMES scenes, enlarged to the size of a preview frame.
 
     Args:
-        reader: prepared scenes; those with most cards are taken, in their order.
-        count: how many.
-        side_px: longer side of a frame.
+        reader: prepared scenes; those with most cards, up to four, are taken, in their order.
     """
     scenes = [(len(record.quads), content, record.id) for record, content in reader]
     scenes.sort(key=lambda scene: -min(scene[0], CARDS))
-    return [_enlarged(images.decode(content, name), side_px) for _, content, name in scenes[:count]]
+    return [_enlarged(images.decode(content, name)) for _, content, name in scenes[:FRAMES]]
 
 
-def _enlarged(image: np.ndarray, side_px: int) -> np.ndarray:
-    scale = side_px / max(image.shape[:2])
+def _enlarged(image: np.ndarray) -> np.ndarray:
+    scale = FRAME_PX / max(image.shape[:2])
     size = [round(side * scale) for side in image.shape[1::-1]]
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
 

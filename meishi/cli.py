@@ -11,6 +11,7 @@ from meishi.errors import clean_exit
 from meishi.report.cli import app as reports
 
 WEIGHTS = Path("build/weights")
+Models = Annotated[Path, typer.Option(help="Folder with tflite/, as `freeze` writes it.")]
 
 app = typer.Typer(
     help="Cut business cards out of photos, and make what the models for it are trained on.",
@@ -29,10 +30,9 @@ def capture(
     out: Annotated[
         Path, typer.Option(help="Folder to write: cards.json, the cards, the overlays.")
     ],
-    models: Annotated[
-        Path, typer.Option(help="Folder with the models, as the stage convert writes it.")
-    ] = Path("models"),
+    models: Models = Path("models"),
     threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
+    mirror: Annotated[bool, typer.Option(help="See mirror images, too: surer, slower.")] = True,
 ) -> None:
     """Find the cards in photos; write each card flat and upright, its corners into cards.json."""
     from meishi.capture_files import CaptureError, capture_photos, find_photos
@@ -41,7 +41,7 @@ def capture(
     found, faults = find_photos(photos, out)
     if not found:
         raise CaptureError("\n".join(faults))
-    print(capture_photos(load_capture(models, threads), found, out, faults))
+    print(capture_photos(load_capture(models, threads, mirror), found, out, faults))
 
 
 @app.command()
@@ -57,9 +57,7 @@ def preview(
     fps: Annotated[
         float | None, typer.Option(help="Frames a second of the video, if it states wrong ones.")
     ] = None,
-    models: Annotated[
-        Path, typer.Option(help="Folder with tflite/, as `convert` writes it.")
-    ] = Path("models"),
+    models: Models = Path("models"),
     threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
 ) -> None:
     """Follow the cards through a video; draw their boxes, quads and track ids into another."""

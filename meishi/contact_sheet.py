@@ -71,7 +71,9 @@ class AugmentedSheet:
         for kind, made in (("frame", frames), ("crop", crops)):
             # Crops are made card by card: these are of as many cards as can be.
             chosen = spread(len(made), SHOWN)
-            self.tiles += [_sample_tile(made[i], f"{kind} {i}") for i in chosen]
+            shown = [_sample_tile(made[i], f"{kind} {i}") for i in chosen]
+            blank = np.full((AUGMENTED_PX, AUGMENTED_PX, 3), 255, np.uint8)
+            self.tiles += shown + [blank] * (SHOWN - len(shown))  # a kind keeps its columns
 
     def jpeg(self) -> bytes:
         """Return the sheet as a file: a row for each scene."""

@@ -18,7 +18,7 @@ from meishi.training.continuing import pack
 from meishi.unet.model import load_segmenter, load_settings
 from meishi.unet.narrowing import narrow_bottom
 
-FILE = "weights/networks.npz"
+FILE = "weights/networks.npz"  # with a part of its sha256 behind the stem
 ADDED = "; and networks of this repository, trained further"
 
 
@@ -52,8 +52,7 @@ def continue_from(source: Path, models: Path, bottom_channels: int | None = None
         pack(networks, source / manifest.weights.file, packed)
         origin = manifest.weights.source.removesuffix(ADDED) + ADDED
         entry = WeightsEntry(FILE, "", manifest.weights.licence, origin)
-        replace_weights(source, (entry, packed.read_bytes()), seen)
-    return source / FILE
+        return replace_weights(source, (entry, packed.read_bytes()), seen)
 
 
 def _segmenter(folder: Path, bottom_channels: int | None) -> keras.Model:

@@ -19,7 +19,9 @@ from meishi.probing import (
     ask,
     ask_dvc,
     gigabytes,
+    install_command,
     installed_packages,
+    lacks_only,
     lock_holders,
     out_sizes,
     pins,
@@ -30,6 +32,7 @@ PYTHON = (3, 11)
 # The oldest that the pipeline and its tests have run with.
 GIT = (2, 39)
 STORE = Path("storage")
+BUILD = "build/"  # in no store: quickly made again
 REQUIREMENTS = ("requirements.txt", "constraints.txt")
 # The package that DVC needs for a remote, by the scheme of its URL.
 PLUGINS = {
@@ -49,8 +52,10 @@ def examine(root: Path) -> list[Finding]:
         root: its folder.
 
     Returns:
-        At least one finding a check, in the order in which they are best mended.
+        At least one finding a check, in the order in which they are best mended; elsewhere one.
     """
+    if not (root / "dvc.yaml").is_file():
+        return [Finding("clone", BLOCKS, f"{root} is no clone of Meishi", "run it in the clone")]
     return [finding for check in CHECKS for finding in check(root)]
 
 
@@ -83,7 +88,7 @@ def check_pins(root: Path) -> Iterator[Finding]:
         for name, version in wanted.items()
         if installed.get(name, version) != version
     ]
-    mend = ".venv/bin/pip install -r requirements.txt"
+    mend = install_command(root)
     if missing:
         yield Finding("packages", BLOCKS, f"not installed: {shorten(missing)}", mend)
     if other:
@@ -159,7 +164,7 @@ def check_store(root: Path) -> Iterator[Finding]:
 def check_remote(root: Path) -> Iterator[Finding]:
     """DVC's default remote: its package, and that what comes from it is verified."""
     if "dvc" not in installed_packages():
-        yield _not_looked_at("remote")
+        yield _not_looked_at("remote", root)
         return
     said = ask_dvc(root, "config", "--list")
     if said is None:
@@ -175,8 +180,7 @@ def check_remote(root: Path) -> Iterator[Finding]:
         return
     plugin = PLUGINS.get(url.split("://")[0]) if "://" in url else None
     if plugin and plugin not in installed_packages():
-        mend = ".venv/bin/pip install -r requirements-remote.txt"
-        yield Finding("remote", BLOCKS, f"{name} needs {plugin}", mend)
+        yield Finding("remote", BLOCKS, f"{name} needs {plugin}", install_command(root, "-remote"))
     if config.get(f"remote.{name}.verify", "").lower() != "true":
         found = f"{name} is not verified: a damaged object would pass"
         yield Finding("remote", LOOK, found, f"dvc remote modify {name} verify true")
@@ -211,12 +215,15 @@ def check_data(root: Path) -> Iterator[Finding]:
         yield Finding("data", LOOK, f"not here yet: {shorten(absent)}", "make repro")
         return
     if "dvc" not in installed_packages():
-        yield _not_looked_at("data")
+        yield _not_looked_at("data", root)
         return
     said = ask_dvc(root, "status", "--json")
     if said is None:
         yield Finding("data", BLOCKS, "`dvc status` fails", "see `dvc status`")
-    elif changed := sorted(json.loads(said)):
+    elif (status := json.loads(said)) and lacks_only(BUILD, status):
+        found = "build/ is not made; models and metrics are as committed"
+        yield Finding("data", LOOK, found, "make repro, before you run a stage")
+    elif changed := sorted(status):
         mend = "make repro; if data/ was changed on purpose, first: dvc add data"
         yield Finding("data", LOOK, f"out of date, or not here: {shorten(changed)}", mend)
     else:
@@ -243,9 +250,8 @@ def main() -> None:
     sys.exit(any(finding.state == BLOCKS for finding in findings))
 
 
-def _not_looked_at(check: str) -> Finding:
-    mend = ".venv/bin/pip install -r requirements.txt"
-    return Finding(check, LOOK, "not looked at: DVC is not installed", mend)
+def _not_looked_at(check: str, root: Path) -> Finding:
+    return Finding(check, LOOK, "not looked at: DVC is not installed", install_command(root))
 
 
 if __name__ == "__main__":

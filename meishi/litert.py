@@ -14,6 +14,11 @@ from meishi.quiet import without_startup_notes
 
 DETECTOR, SEGMENTER, CLASSIFIER = "ssd.tflite", "unet.tflite", "direction.tflite"
 SETTINGS = "capture.json"
+# Not `dvc pull` alone: it ends with an error, as build/ is in no store.
+MEND = (
+    "`dvc pull freeze` in the clone restores it, `dvc repro` makes it; elsewhere: "
+    "--models CLONE/models"
+)
 
 
 class LiteRtModel:
@@ -26,7 +31,7 @@ class LiteRtModel:
             InputError: if the file is missing or no model.
         """
         if not path.is_file():
-            raise InputError(f"{path}: no such model; `dvc pull` restores it, `dvc repro` makes it")
+            raise InputError(f"{path}: no such model; {MEND}")
         with without_startup_notes():
             from ai_edge_litert.interpreter import Interpreter
 
@@ -37,7 +42,7 @@ class LiteRtModel:
                 self.input_px = int(self._run.get_input_details()["image"]["shape"][1])
             except (ValueError, RuntimeError, KeyError) as error:
                 raise InputError(
-                    f"{path}: not one of our LiteRT models ({error}); `dvc pull` restores it"
+                    f"{path}: not one of our LiteRT models ({error}); {MEND}"
                 ) from error
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -61,12 +66,13 @@ def write_settings(folder: Path, margin: float, params: CaptureParams) -> None:
     )
 
 
-def load_capture(models: Path, threads: int = 1) -> CardCapture:
+def load_capture(models: Path, threads: int = 1, mirrored: bool = False) -> CardCapture:
     """Load the networks and settings of a models folder.
 
     Args:
         models: folder that holds `tflite/`.
         threads: of each model.
+        mirrored: see `CardCapture`.
 
     Raises:
         InputError: if a file is missing or damaged.
@@ -80,8 +86,8 @@ def load_capture(models: Path, threads: int = 1) -> CardCapture:
         params = CaptureParams(**values | {"looks": tuple(values["looks"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{folder / SETTINGS}: not the settings of our models ({error}); `dvc pull` restores it"
+            f"{folder / SETTINGS}: not the settings of our models ({error}); {MEND}"
         ) from error
     sides = detector.input_px, segmenter.input_px
     capture = CardCapture(detector, segmenter, *sides, margin, params)
-    return replace(capture, classifier=classifier, view_px=classifier.input_px)
+    return replace(capture, classifier=classifier, view_px=classifier.input_px, mirrored=mirrored)

@@ -30,7 +30,7 @@ def exported(ssd: Path, unet: Path) -> Iterator[tuple[Path, float]]:
         InputError: if a network is missing or damaged.
     """
     with TemporaryDirectory() as name:
-        with workers.connect(None, 1) as run:
+        with workers.start(1) as run:
             (margin,) = run.map(_export, [(ssd, unet, Path(name))], _network_names)
         yield Path(name), margin
 

@@ -25,9 +25,10 @@ from meishi.evaluation.directions import direction_metrics
 from meishi.geometry import boxes, crops, quads
 from meishi.overlay import capture_overlay
 from meishi.params import CaptureParams, Params
-from meishi.slices import capture_slices
+from meishi.slices import sliced_metrics
 
-DETECTION_FIGURES = ("ap50", "ap75", "ap50_95", "recall")
+PRECISIONS = ("ap50", "ap75", "ap50_95")
+DETECTION_FIGURES = (*PRECISIONS, "recall")
 PLOT_IOU = 0.5
 PLOT_DIGITS = 3
 IOU_EDGES = np.linspace(0, 1, 101)
@@ -79,9 +80,23 @@ class Outcome:
         """Return the captured quads of each scene in pixels."""
         return [[card.quad_px for card in cards] for cards in self.cards]
 
+    def captured_boxes(self) -> dict[str, float]:
+        """Measure captures as a detector: average precision of the boxes around their quads.
+
+        A box ends at the frame, as the true ones do; its score is the capture's confidence.
+        """
+        found = []
+        for record, cards in zip(self.records, self.cards, strict=True):
+            relative = [quads.to_relative(card.quad_px, record.size_px) for card in cards]
+            scores = np.array([card.confidence for card in cards])
+            found.append(Detections(boxes.from_quads(np.array(relative)), scores))
+        measured = detection_metrics(found, self.gt_boxes(), 0)
+        return {key: measured[key] for key in PRECISIONS}
+
     def slices(self) -> dict[str, dict[str, float]]:
-        """Measure capture by what the scenes show, see `slices.capture_slices`."""
-        return capture_slices(self.records, self.found_quads_px(), self.gt_quads_px())
+        """Measure by what the scenes show, see `slices.sliced_metrics`."""
+        quads_px = (self.found_quads_px(), self.gt_quads_px())
+        return sliced_metrics(self.records, *quads_px, self.detections)
 
     def directions(self, threshold: float) -> dict[str, float]:
         """Measure the reading directions, see `directions.direction_metrics`."""
@@ -232,6 +247,6 @@ def choose_pictures(outcome: Outcome, count: int) -> dict[int, str]:
 
 
 def scene_score(cards: list[CapturedCard], gt_quads_px: list[np.ndarray]) -> float:
-    """Rate a scene: mean quad IoU of its cards, less one for each false card."""
+    """Rate a scene: mean quad IoU of its cards, less one for each card more than there are."""
     ious = [max((quads.iou(c.quad_px, gt) for c in cards), default=0.0) for gt in gt_quads_px]
     return float(np.mean(ious or [1.0])) - max(0, len(cards) - len(gt_quads_px))

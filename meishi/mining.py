@@ -34,7 +34,10 @@ LAX = CaptureParams(
 )
 NO_CARD_IOU = 0.3  # a quad that overlaps each card less shows none; of a piece of one nobody says
 SCENES_PER_TASK = 16
-CODE = ("meishi.capture", "meishi.geometry", "meishi.images", "meishi.ssd", "meishi.ranking")
+CODE = (
+    *("meishi.capture", "meishi.geometry", "meishi.images", "meishi.looking", "meishi.ranking"),
+    "meishi.ssd",
+)
 
 
 def mine(
@@ -53,7 +56,7 @@ def mine(
     scenes = iter(reader)
     tasks = iter(lambda: list(islice(scenes, SCENES_PER_TASK)), [])
     found: dict[str, np.ndarray] = {}
-    with workers.connect(None, processes) as run:
+    with workers.start(processes) as run:  # on this machine, where the networks lie
         parts = run.map(partial(_mine, networks=networks), tasks, _name, CODE)
         mined = (one for part in parts for one in part)
         for name, others in tqdm(mined, total=len(reader), unit="scene", desc="mine"):

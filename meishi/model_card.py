@@ -18,13 +18,12 @@ from ruamel.yaml.error import YAMLError
 
 from meishi import paths
 from meishi.atomic import atomic_write_text
-from meishi.data.manifest import Manifest, read_manifest
+from meishi.card_data import describe
 from meishi.errors import InputError, summary
 from meishi.params import Params, load_params
 from meishi.report.figures import FIGURES
 
 TEMPLATE = Path(__file__).with_suffix(".md")
-OWN_FORMAT = "meishi"
 MIN_CARDS, WORST = 30, 8  # a slice of fewer cards says little; how many of the worst are listed
 COMMAND = "meishi model-card"
 FILES = ("evaluate", "slices", "freeze", "ship", "latency")
@@ -32,6 +31,7 @@ FILES = ("evaluate", "slices", "freeze", "ship", "latency")
 # Names and formats: of the headline figures, then of others; the rest is shown under its own keys.
 LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
     "detection.recall": ("detection: cards proposed", "{:.1%}"),
+    "captured_boxes.ap75": ("the same of captured cards: AP75", "{:.3f}"),
     "capture.recall50": ("capture: cards found", "{:.1%}"),
     "capture.false_cards_per_image": ("capture: false cards a scene", "{:.3f}"),
     "CardDetectorRaw.bytes": ("SSD: Core ML package without NMS, bytes", "{:,}"),
@@ -143,28 +143,12 @@ def _setting(value: float | tuple[float, ...]) -> str:
 
 
 def _data(root: Path, params: Params) -> dict[str, str]:
-    """Describe the sources; exports of other tools have no manifest and no counts."""
     faults: list[str] = []
-    rows: list[tuple[str, ...]] = []
-    origins: list[tuple[str, ...]] = []
-    for source in params.fetch.sources:
-        if source.format != OWN_FORMAT:
-            rows.append((source.name, f"{source.format} export", "", "", "not stated"))
-            continue
-        manifest = read_manifest(root / source.path, faults)
-        if manifest:
-            counts = (manifest.counts.get(key, 0) for key in ("scenes", "cards", "empty_scenes"))
-            rows.append((source.name, *(f"{count:,}" for count in counts), manifest.licence))
-            origins += _origins(manifest)
+    found = describe(root, params.fetch.sources, faults)
     if faults:
         raise ModelCardError(summary(faults))
-    return {"sources": _table(rows), "origins": _table(dict.fromkeys(origins))}
-
-
-def _origins(manifest: Manifest) -> list[tuple[str, ...]]:
-    rows = [(origin.name, origin.licence, origin.url) for origin in manifest.sources]
-    weights = manifest.weights
-    return [*rows, *([("weights", weights.licence, weights.source)] if weights else [])]
+    tables = {"sources": _table(found.rows), "origins": _table(dict.fromkeys(found.origins))}
+    return tables | found.words()
 
 
 def _measured(figures: Mapping[str, Any]) -> dict[str, str]:
@@ -182,7 +166,7 @@ def _measured(figures: Mapping[str, Any]) -> dict[str, str]:
             "iou_p05": f"{capture['iou_p05']:.3f}",
             "quality": _table(_labelled(figures["evaluate"])),
             "cost": _table(_labelled(figures["freeze"] | figures["ship"])),
-            "slices": _table(_slice_row(name, slices[name]) for name in sorted(slices)),
+            "slices": _table(_full_slice_row(name, slices[name]) for name in sorted(slices)),
             "worst": _table(_slice_row(name, slices[name]) for name in worst),
             "speed": _table(_timings(figures["latency"])),
         }
@@ -225,6 +209,14 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int 
 def _slice_row(name: str, figures: Mapping[str, float]) -> tuple[str, ...]:
     means = (f"{figures[key]:.3f}" for key in ("iou_mean", "iou_p05"))
     return (name, f"{figures['cards']:,}", *means, f"{figures['recall50']:.1%}")
+
+
+def _full_slice_row(name: str, figures: Mapping[str, float]) -> tuple[str, ...]:
+    errors = (f"{figures[key]:.2f}" for key in ("corner_error_mean_pct", "corner_error_p95_pct"))
+    precisions = (f"{figures[key]:.3f}" for key in ("ap50", "ap50_95"))
+    empty, false = figures["empty_scenes"], figures["empty_with_false_card"]
+    shares = (f"{figures['exact_count']:.1%}", f"{false:.1%} of {empty:,}")
+    return (*_slice_row(name, figures), *errors, *shares, *precisions)
 
 
 def _timings(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

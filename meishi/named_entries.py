@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from meishi import schema
 from meishi.errors import InputError
+from meishi.ranges import range_faults
 
 Entry = TypeVar("Entry")
 
@@ -22,7 +23,7 @@ def read_entries(
         section: its name in params.yaml.
         kind: dataclass of an entry.
         content: the section as the file has it.
-        check: says what is wrong with an entry whose keys and types are right.
+        check: says what is wrong with an entry whose keys, types and ranges are right.
         faults: receives what is wrong, one entry each; the result is sound only without any.
 
     Returns:
@@ -35,6 +36,7 @@ def read_entries(
         if not str(name).replace("_", "").isalnum():  # it names a folder, and a stage of DVC
             found.append(schema.Fault(section, f"{name!r}: use letters, digits and _ in a name"))
         entry = schema.build(kind, values, found, where)
+        found = found or range_faults(entry, where)
         faults += found or [schema.Fault(where, fault) for fault in check(entry)]
         entries[str(name)] = entry
     return entries

@@ -7,6 +7,7 @@ from meishi.geometry import quads
 
 FOUND, TRUTH, BOX = (255, 40, 200), (60, 220, 60), (255, 180, 0)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+MAX_SIDE_PX = 1280  # of a photo's overlay
 
 
 def draw_quad(
@@ -32,7 +33,7 @@ def draw_text(image: np.ndarray, text: str, place_px: np.ndarray, scale: float) 
 
 
 def capture_overlay(
-    image: np.ndarray, cards: list, truths: list[np.ndarray] | None = None, max_side_px: int = 1280
+    image: np.ndarray, cards: list, truths: list[np.ndarray] | None = None
 ) -> np.ndarray:
     """Draw captured cards, and the true quads if they are known.
 
@@ -40,12 +41,11 @@ def capture_overlay(
         image: (H, W, 3) RGB uint8.
         cards: with `quad_px`, `score` (see `capture.CapturedCard`).
         truths: quads in pixels of the image.
-        max_side_px: the overlay is shrunk to it.
 
     Returns:
-        RGB uint8 overlay.
+        RGB uint8 overlay, shrunk to MAX_SIDE_PX.
     """
-    ratio = min(1.0, max_side_px / max(image.shape[:2]))
+    ratio = min(1.0, MAX_SIDE_PX / max(image.shape[:2]))
     size_px = (max(1, round(image.shape[1] * ratio)), max(1, round(image.shape[0] * ratio)))
     canvas = cv2.resize(image, size_px, interpolation=cv2.INTER_AREA)
     width_px = max(1, round(max(size_px) / 500))

@@ -1,21 +1,39 @@
 """params.yaml as frozen dataclasses, checked strictly.
 
-One dataclass per section, field for key: add a parameter by adding it here and in params.yaml.
-The whole file is checked on every load, so that a slip in a late stage's section shows in the
-first stage. YAML 1.2 (ruamel), as DVC reads it: under YAML 1.1 `1e-3` would be a string.
+One dataclass per section, field for key: add a parameter by adding it here, with its range (see
+`ranges`), and in params.yaml. The whole file is checked on every load, so that a slip in a late
+stage's section shows in the first stage. YAML 1.2 (ruamel), as DVC reads it: under YAML 1.1 `1e-3`
+would be a string.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meishi import paths, schema
 from meishi.errors import InputError
-from meishi.ranges import range_faults
+from meishi.ranges import (
+    SCORE_TARGETS,
+    Count,
+    Filled,
+    LeavesRest,
+    Like,
+    Natural,
+    NonNegative,
+    NotBelow,
+    OneOf,
+    Positive,
+    PositiveShare,
+    ProperShare,
+    Range,
+    Share,
+    Strategy,
+    range_faults,
+)
 from meishi.recipe import AugmentParams, DirectionParams, TrainDirectionParams
 from meishi.tunings import read_tunings, source_faults
 from meishi.variants import read_variants
@@ -53,32 +71,32 @@ class FetchParams:
 class PreprocessParams:
     """Size of a prepared scene, shares of the scenes held out."""
 
-    max_side_px: int
-    val_fraction: float
-    test_fraction: float
+    max_side_px: Count
+    val_fraction: ProperShare
+    test_fraction: Annotated[ProperShare, LeavesRest("val_fraction")]
 
 
 @dataclass(frozen=True)
 class SsdParams:
     """Shape of the detector: input, feature maps, anchors."""
 
-    input_px: int
-    levels: tuple[int, ...]
-    scales: tuple[tuple[float, ...], ...]
-    aspects: tuple[float, ...]
-    variances: tuple[float, float]
-    last_expansion: int
-    head_channels: int
+    input_px: Count
+    levels: Annotated[tuple[Count, ...], Filled()]
+    scales: Annotated[tuple[Annotated[tuple[Positive, ...], Filled()], ...], Filled()]
+    aspects: Annotated[tuple[Positive, ...], Filled()]
+    variances: tuple[Positive, Positive]
+    last_expansion: Count
+    head_channels: Count
 
 
 @dataclass(frozen=True)
 class UnetParams:
     """Shape of the segmenter, and the crop it looks at."""
 
-    input_px: int
-    margin: float
-    blocks: int
-    bottom_channels: int
+    input_px: Count
+    margin: NonNegative
+    blocks: Count
+    bottom_channels: Count
 
 
 @dataclass(frozen=True)
@@ -87,24 +105,24 @@ class TrainSsdParams:
 
     pretrained: bool
     continued: bool
-    trained_share: float
-    frozen_blocks: int
-    runs: int
-    epochs: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    match_iou: float
-    ignore_iou: float
-    focal_alpha: float
-    focal_gamma: float
-    score_target: str
-    offset_weight: float
-    offset_beta: float
-    overlap_weight: float
-    checkpoint_steps: int
-    strategy: str
+    trained_share: PositiveShare
+    frozen_blocks: Natural
+    runs: Count
+    epochs: Count
+    batch: Count
+    learning_rate: Positive
+    weight_decay: NonNegative
+    warmup_steps: Natural
+    match_iou: Annotated[PositiveShare, NotBelow("ignore_iou")]
+    ignore_iou: Share
+    focal_alpha: Share
+    focal_gamma: NonNegative
+    score_target: Annotated[str, OneOf(SCORE_TARGETS)]
+    offset_weight: NonNegative
+    offset_beta: Positive
+    overlap_weight: NonNegative
+    checkpoint_steps: Count
+    strategy: Strategy
 
 
 @dataclass(frozen=True)
@@ -113,24 +131,24 @@ class TrainUnetParams:
 
     pretrained: bool
     continued: bool
-    trained_share: float
-    frozen_blocks: int
-    runs: int
-    epochs: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    dice_weight: float
-    checkpoint_steps: int
-    strategy: str
+    trained_share: PositiveShare
+    frozen_blocks: Natural
+    runs: Count
+    epochs: Count
+    batch: Count
+    learning_rate: Positive
+    weight_decay: NonNegative
+    warmup_steps: Natural
+    dice_weight: NonNegative
+    checkpoint_steps: Count
+    strategy: Strategy
 
 
 @dataclass(frozen=True)
 class ConvertParams:
     """What every conversion shares: scenes of the parity gate, metadata."""
 
-    parity_images: int
+    parity_images: Count
     author: str
     version: str
 
@@ -139,14 +157,14 @@ class ConvertParams:
 class CaptureParams:
     """From photo to cards: thresholds and limits."""
 
-    score_threshold: float
-    iou_threshold: float
-    candidates: int
-    max_cards: int
-    confidence_threshold: float
-    looks: tuple[float, ...]
-    max_side_ratio: float
-    direction_threshold: float
+    score_threshold: Share
+    iou_threshold: Share
+    candidates: Count
+    max_cards: Count
+    confidence_threshold: Share
+    looks: tuple[PositiveShare, ...]
+    max_side_ratio: Annotated[float, Range(least=1)]
+    direction_threshold: Share
 
 
 @dataclass(frozen=True)
@@ -154,14 +172,14 @@ class LossParams:
     """The most that a figure of metrics/measure/KEY.json may lose; `figure` is its path there."""
 
     figure: str
-    loss: float
+    loss: NonNegative
 
 
 @dataclass(frozen=True)
 class ShipParams:
     """The smallest variant is shipped that runs on `target` and loses no more of each network."""
 
-    target: str
+    target: Annotated[str, Like(r"iOS[0-9]+", "iOS and its number, such as iOS15")]
     ssd: tuple[LossParams, ...]
     unet: tuple[LossParams, ...]
     direction: tuple[LossParams, ...]
@@ -171,15 +189,15 @@ class ShipParams:
 class MeasureParams:
     """On how many scenes of the test split variants are measured."""
 
-    scenes: int
+    scenes: Count
 
 
 @dataclass(frozen=True)
 class EvaluateParams:
     """How many overlays are drawn, how often a model is timed."""
 
-    overlays: int
-    latency_runs: int
+    overlays: Natural
+    latency_runs: Count
 
 
 @dataclass(frozen=True)
@@ -188,7 +206,7 @@ class LimitParams:
 
     figure: str
     limit: float
-    loss: float
+    loss: NonNegative
 
 
 @dataclass(frozen=True)
@@ -202,7 +220,7 @@ class GateParams:
 class Params:
     """All of params.yaml; an instance holds the sections that were asked for, and no other."""
 
-    seed: int
+    seed: Natural
     fetch: FetchParams
     preprocess: PreprocessParams
     augment: AugmentParams

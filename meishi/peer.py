@@ -32,13 +32,13 @@ EXTRAS = ((512, 256), (256, 128), (256, 128), (128, 64))  # channels out, and sq
 RUNS_A_ROUND = 5
 
 
-def build_peer(side_px: int = PEER_PX) -> keras.Model:
+def build_peer() -> keras.Model:
     """Build MobileNetV2-SSDLite with random weights.
 
     Returns:
-        A model of (B, side, side, 3) that gives `boxes` (B, A, 4) and `classes` (B, A, 91).
+        A model of (B, PEER_PX, PEER_PX, 3) that gives `boxes` (B, A, 4) and `classes` (B, A, 91).
     """
-    image = keras.Input((side_px, side_px, 3), name="image")
+    image = keras.Input((PEER_PX, PEER_PX, 3), name="image")
     scaled = layers.Rescaling(1 / 127.5, -1.0)(image)
     backbone = keras.applications.MobileNetV2(
         input_tensor=scaled, alpha=1.0, include_top=False, weights=None

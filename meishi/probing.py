@@ -29,6 +29,25 @@ def installed_packages() -> dict[str, str]:
     return {_normal(each.metadata["Name"]): each.version for each in found if each.metadata["Name"]}
 
 
+def install_command(root: Path, which: str = "") -> str:
+    """Say how requirements come into the clone's .venv; `make repro` makes that, with the first."""
+    pip = f".venv/bin/pip install -r requirements{which}.txt"
+    if (root / ".venv" / "bin" / "pip").exists():
+        return pip
+    return f"make repro, then {pip}" if which else "make repro"
+
+
+def lacks_only(folder: str, status: dict[str, list]) -> bool:
+    """Tell whether all that `dvc status` finds is that paths below a folder are missing."""
+    reasons = [each for found in status.values() for each in found]
+    if not all(isinstance(reason, dict) for reason in reasons):
+        return False  # "changed command"
+    paths = [item for reason in reasons for what in reason.values() for item in what.items()]
+    # DVC calls an output "not in cache" where it lacks both it and its content.
+    gone = ("deleted", "not in cache")
+    return all(path.startswith(folder) and why in gone for path, why in paths)
+
+
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 

@@ -1,24 +1,136 @@
-"""Which values of params.yaml can be right, whatever their type: told by the names of the keys."""
+"""Which values of params.yaml can be right: marks that stand beside the type of a field.
 
-from dataclasses import fields, is_dataclass
-from typing import Any
+`epochs: Count` is an int of 1 at least, `Annotated[Share, NotBelow("low")]` a share that another
+key of the same section limits, too. A mark on a tuple's items holds for each; one on a section for
+its `low` and `high`.
+"""
+
+import re
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, Protocol
 
 from meishi import schema
 
-MAY_BE_ZERO = {
-    *("seed", "frozen_blocks", "warmup_steps", "overlays", "red", "green", "blue"),
-    *("draw", "crops_per_empty_scene", "lookalikes_per_scene"),
-}
+ENDS = ("low", "high")
+
+
+class Mark(Protocol):
+    """What a value must keep to."""
+
+    def unmet(self, value: Any, section: Any) -> str:
+        """Say what is expected of a value of a section; "" where it is that."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Bounds of a number; it may reach `least` and `most`, but not `above` and `below`."""
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    below: float | None = None
+
+    def unmet(self, value: float, section: Any) -> str:
+        """Say which bounds hold."""
+        fits = (
+            (self.least is None or value >= self.least)
+            and (self.above is None or value > self.above)
+            and (self.most is None or value <= self.most)
+            and (self.below is None or value < self.below)
+        )
+        if fits:
+            return ""
+        if self.least is not None and self.most is not None:
+            return f"{self.least:g} to {self.most:g}"
+        bounds = {
+            "{:g} at least": self.least,
+            "above {:g}": self.above,
+            "{:g} at most": self.most,
+            "below {:g}": self.below,
+        }
+        return ", ".join(form.format(bound) for form, bound in bounds.items() if bound is not None)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A choice of words or numbers."""
+
+    known: tuple
+
+    def unmet(self, value: Any, section: Any) -> str:
+        """Name what there is to choose from."""
+        return "" if value in self.known else f"one of {', '.join(map(str, self.known))}"
+
+
+@dataclass(frozen=True)
+class Like:
+    """A word of a form: a regular expression, and how people read it."""
+
+    form: str
+    shown: str
+
+    def unmet(self, value: str, section: Any) -> str:
+        """Show the form."""
+        return "" if re.fullmatch(self.form, value) else self.shown
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A list of one item at least."""
+
+    def unmet(self, value: tuple, section: Any) -> str:
+        """Ask for an item."""
+        return "" if value else "one item at least"
+
+
+@dataclass(frozen=True)
+class NotBelow:
+    """At least what another key of the section is."""
+
+    key: str
+
+    def unmet(self, value: float, section: Any) -> str:
+        """Name the other key with its value."""
+        least = getattr(section, self.key)
+        return "" if value >= least else f"{self.key} ({least:g}) at least"
+
+
+@dataclass(frozen=True)
+class LeavesRest:
+    """A share of what another key's share is of, too: something is left of the whole."""
+
+    key: str
+
+    def unmet(self, value: float, section: Any) -> str:
+        """Name the other key with its value."""
+        other = getattr(section, self.key)
+        return "" if value + other < 1 else f"below 1 together with {self.key} ({other:g})"
+
+
 # On which devices training runs: training/distribution.py
 STRATEGIES = ("auto", "mirrored", "multi_worker")
 # What a matched anchor's score is to be: ssd/loss.py
 SCORE_TARGETS = ("card", "iou")
-CHOICES = {"strategy": STRATEGIES, "score_target": SCORE_TARGETS}
-DIVISORS = {"offset_beta", "share_low", "aspect"}
+
+Natural = Annotated[int, Range(least=0)]
+Count = Annotated[int, Range(least=1)]
+Quality = Annotated[int, Range(least=1, most=100)]  # of a JPEG file
+Channel = Annotated[int, Range(least=0, most=255)]
+NonNegative = Annotated[float, Range(least=0)]
+Positive = Annotated[float, Range(above=0)]
+Share = Annotated[float, Range(least=0, most=1)]  # a probability, too
+PositiveShare = Annotated[float, Range(above=0, most=1)]
+ProperShare = Annotated[float, Range(above=0, below=1)]
+NotAll = Annotated[float, Range(least=0, below=1)]
+Turn = Annotated[float, Range(least=0, most=180)]  # degrees either way
+Strategy = Annotated[str, OneOf(STRATEGIES)]
 
 
 def range_faults(value: Any, where: str = "") -> list[schema.Fault]:
-    """Say which values are out of range: counts, probabilities, choices.
+    """Say which values do not keep to the marks of their fields.
 
     Args:
         value: a dataclass of params.yaml; sections within it are looked at, too.
@@ -27,26 +139,38 @@ def range_faults(value: Any, where: str = "") -> list[schema.Fault]:
     Returns:
         A fault for each.
     """
+    hints = typing.get_type_hints(type(value), include_extras=True)
     faults: list[schema.Fault] = []
     for field in fields(value):
-        name, inner = field.name, getattr(value, field.name)
-        if is_dataclass(inner):
-            faults += range_faults(inner, f"{where}.{name}" if where else name)
-        elif expected := _expected(name, inner):
-            faults.append(schema.Fault(where, f"{name}: expected {expected}, got {inner!r}"))
+        inner = getattr(value, field.name)
+        faults += _faults(hints[field.name], inner, value, (where, field.name))
     return faults
 
 
-def _expected(name: str, value: Any) -> str:
-    """Say what a value should be; nothing if it is that."""
-    least = 0 if name in MAY_BE_ZERO else 1
-    if type(value) is int and value < least:
-        return f"{least} at least"
-    if name in DIVISORS and value <= 0:
-        return "above 0"
-    if name == "trained_share" and not 0 < value <= 1:
-        return "above 0, 1 at most"
-    if name.endswith("probability") and not 0 <= value <= 1:
-        return "0 to 1"
-    known = CHOICES.get(name, (value,))
-    return "" if value in known else f"one of {', '.join(known)}"
+def _faults(hint: Any, value: Any, section: Any, place: tuple[str, str]) -> list[schema.Fault]:
+    """Check a value of a section, and what is in it, against the hint of its place."""
+    where, key = place
+    marks = getattr(hint, "__metadata__", ())
+    if is_dataclass(value):
+        within = f"{where}.{key}" if where else key
+        faults = range_faults(value, within)
+        for end in ENDS if marks else ():
+            faults += _first_unmet(marks, getattr(value, end), value, (within, end))
+        return faults
+    faults = _first_unmet(marks, value, section, place)
+    if isinstance(value, tuple):
+        kinds = typing.get_args(typing.get_args(hint)[0] if marks else hint)
+        for number, item in enumerate(value):
+            kind = kinds[0 if kinds[-1] is Ellipsis else number]
+            faults += _faults(kind, item, section, (where, f"{key}[{number}]"))
+    return faults
+
+
+def _first_unmet(
+    marks: Sequence[Mark], value: Any, section: Any, place: tuple[str, str]
+) -> list[schema.Fault]:
+    where, key = place
+    for mark in marks:
+        if expected := mark.unmet(value, section):
+            return [schema.Fault(where, f"{key}: expected {expected}, got {value!r}")]
+    return []

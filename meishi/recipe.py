@@ -1,47 +1,64 @@
 """The augmentation recipe as frozen dataclasses: every transform, its probability and ranges."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from meishi.ranges import (
+    Channel,
+    Count,
+    Natural,
+    NonNegative,
+    NotAll,
+    NotBelow,
+    Positive,
+    PositiveShare,
+    Quality,
+    Range,
+    Share,
+    Strategy,
+    Turn,
+)
 
 
 @dataclass(frozen=True)
 class RangeParams:
     """A transform with a strength drawn between two bounds; params.yaml states their unit."""
 
-    probability: float
+    probability: Share
     low: float
-    high: float
+    high: Annotated[float, NotBelow("low")]
 
 
 @dataclass(frozen=True)
 class AffineParams:
     """Random scale, shift (relative) and rotation."""
 
-    probability: float
-    scale_low: float
-    scale_high: float
-    shift: float
-    rotate_deg: float
+    probability: Share
+    scale_low: Positive
+    scale_high: Annotated[float, NotBelow("scale_low")]
+    shift: Share
+    rotate_deg: Turn
 
 
 @dataclass(frozen=True)
 class ColorParams:
     """Random jitter: largest relative change of each property."""
 
-    probability: float
-    brightness: float
-    contrast: float
-    saturation: float
-    hue: float
+    probability: Share
+    brightness: Share
+    contrast: Share
+    saturation: Share
+    hue: Annotated[float, Range(least=0, most=0.5)]
 
 
 @dataclass(frozen=True)
 class CastParams:
     """A colour cast: largest shift of each channel, of 255."""
 
-    probability: float
-    red: int
-    green: int
-    blue: int
+    probability: Share
+    red: Channel
+    green: Channel
+    blue: Channel
 
 
 @dataclass(frozen=True)
@@ -51,61 +68,64 @@ class GeometryParams:
     `flip` and `rotate90` are probabilities, `cut_low` and `cut_high` shares of a card's area.
     """
 
-    flip: float
-    rotate90: float
-    perspective: RangeParams
+    flip: Share
+    rotate90: Share
+    perspective: Annotated[RangeParams, Range(least=0, below=0.5)]
     affine: AffineParams
-    cut_low: float
-    cut_high: float
+    cut_low: Share
+    cut_high: Annotated[Share, NotBelow("cut_low")]
 
 
 @dataclass(frozen=True)
 class CropParams:
     """How a training crop strays from the card's true box, and how it is flipped and turned."""
 
-    box_jitter: float
-    rotate_deg: float
-    flip: float
-    rotate90: float
-    empty_low: float
-    empty_high: float
-    outlined: float
+    box_jitter: Annotated[float, Range(least=0, below=0.5)]
+    rotate_deg: Turn
+    flip: Share
+    rotate90: Share
+    empty_low: PositiveShare
+    empty_high: Annotated[PositiveShare, NotBelow("empty_low")]
+    outlined: Share
 
 
 @dataclass(frozen=True)
 class LightParams:
-    """Light, colour and sensor, of frames or of crops; bare numbers are probabilities."""
+    """Light, colour and sensor, of frames or of crops; bare numbers are probabilities.
+
+    Each range is that of what albumentations takes.
+    """
 
     color: ColorParams
     cast: CastParams
-    shadow: RangeParams
-    illumination: RangeParams
-    blur: RangeParams
-    noise: RangeParams
-    jpeg: RangeParams
-    grey: float
+    shadow: Annotated[RangeParams, Range(least=0, most=1)]
+    illumination: Annotated[RangeParams, Range(least=0.01, most=0.2)]
+    blur: Annotated[RangeParams, Range(least=3)]
+    noise: Annotated[RangeParams, Range(least=0, most=1)]
+    jpeg: Annotated[RangeParams, Range(least=1, most=100)]
+    grey: Share
 
 
 @dataclass(frozen=True)
 class DropShadowParams:
     """The soft shadow around a card that is laid onto a scene."""
 
-    low: float
-    high: float
-    reach_low: float
-    reach_high: float
+    low: Share
+    high: Annotated[Share, NotBelow("low")]
+    reach_low: NonNegative
+    reach_high: Annotated[float, NotBelow("reach_low")]
 
 
 @dataclass(frozen=True)
 class PasteParams:
     """How a card of another scene is laid onto this one; `probability` and `touch` are such."""
 
-    probability: float
-    touch: float
-    scale_low: float
-    scale_high: float
-    rotate_deg: float
-    tilt_deg: float
+    probability: Share
+    touch: Share
+    scale_low: PositiveShare
+    scale_high: Annotated[PositiveShare, NotBelow("scale_low")]
+    rotate_deg: Turn
+    tilt_deg: Annotated[float, Range(least=0, below=90)]
     shadow: DropShadowParams
 
 
@@ -113,7 +133,7 @@ class PasteParams:
 class SwapParams:
     """How often a scene's cards are laid onto another background."""
 
-    probability: float
+    probability: Share
     shadow: DropShadowParams
 
 
@@ -125,12 +145,12 @@ class ZoomParams:
     sides differ by the factor `aspect` at most, and leave out a rim of the card of `cut` at most.
     """
 
-    frame_probability: float
-    crop_probability: float
-    share_low: float
-    share_high: float
-    aspect: float
-    cut: float
+    frame_probability: Share
+    crop_probability: Share
+    share_low: Positive
+    share_high: Annotated[float, NotBelow("share_low")]
+    aspect: Positive
+    cut: Share
 
 
 @dataclass(frozen=True)
@@ -141,13 +161,13 @@ class OverprintParams:
     `picture` of the cards get parts of a photo, `ground` of the colours are those beside the card.
     """
 
-    frame_probability: float
-    crop_probability: float
-    layers: int
-    whole: float
-    picture: float
-    ground: float
-    opacity_low: float
+    frame_probability: Share
+    crop_probability: Share
+    layers: Count
+    whole: Share
+    picture: Share
+    ground: Share
+    opacity_low: Share
 
 
 @dataclass(frozen=True)
@@ -167,13 +187,13 @@ class AugmentParams:
     """How many augmented samples, and the recipes."""
 
     scenes: SceneParams
-    draw: int
-    frames_per_scene: int
-    crops_per_card: int
-    crops_per_empty_scene: int
-    lookalikes_per_scene: int
-    jpeg_quality: int
-    workers: int
+    draw: Natural
+    frames_per_scene: Count
+    crops_per_card: Count
+    crops_per_empty_scene: Natural
+    lookalikes_per_scene: Natural
+    jpeg_quality: Quality
+    workers: Count
     frame: GeometryParams
     crop: CropParams
     paste: PasteParams
@@ -189,12 +209,12 @@ class DirectionParams:
     """Shape of the direction classifier, and the flat views of cards it is trained on."""
 
     sources: tuple[str, ...]
-    view_px: int
-    dropout: float
-    views_per_card: int
-    corner_sigma: float
-    shuffled: float
-    jpeg_quality: int
+    view_px: Count
+    dropout: NotAll
+    views_per_card: Count
+    corner_sigma: Share
+    shuffled: Share
+    jpeg_quality: Quality
 
 
 @dataclass(frozen=True)
@@ -202,12 +222,12 @@ class TrainDirectionParams:
     """Training of the direction classifier: schedule."""
 
     pretrained: bool
-    frozen_blocks: int
-    epochs: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    label_smoothing: float
-    checkpoint_steps: int
-    strategy: str
+    frozen_blocks: Natural
+    epochs: Count
+    batch: Count
+    learning_rate: Positive
+    weight_decay: NonNegative
+    warmup_steps: Natural
+    label_smoothing: NotAll
+    checkpoint_steps: Count
+    strategy: Strategy

@@ -73,10 +73,7 @@ def read_table(exports: Mapping[str, Variant], original: Mapping[str, Any]) -> d
 
 
 def _row(name: str, variant: Variant, original: Mapping[str, Any]) -> Row:
-    converted, measured = (
-        read_metrics(CONVERTED / f"{name}.json"),
-        read_metrics(MEASURED / f"{name}.json"),
-    )
+    converted, measured = read_metrics(CONVERTED / f"{name}.json"), read_measured(name)
     taken = converted[PACKAGES[variant.model][-1]]
     differences = [
         value for package in converted.values() for value in package["max_difference"].values()
@@ -99,6 +96,11 @@ def _row(name: str, variant: Variant, original: Mapping[str, Any]) -> Row:
     return row
 
 
+def read_measured(name: str) -> Row:
+    """Read all that was measured of a variant; InputError if nothing was."""
+    return read_metrics(MEASURED / f"{name}.json")
+
+
 def _packages(name: str, variant: Variant) -> list[Path]:
     folder = variants.FOLDER / name
     return [folder / f"{package}{variant.suffix}" for package in PACKAGES[variant.model]]
@@ -115,6 +117,7 @@ def _refuse_leftovers(exports: Mapping[str, Variant]) -> None:
 def decide(
     exports: Mapping[str, Variant],
     table: Mapping[str, Row],
+    measured: Mapping[str, Row],
     original: Mapping[str, Any],
     rule: ShipParams,
 ) -> Decision:
@@ -123,6 +126,7 @@ def decide(
     Args:
         exports: the variants by name.
         table: of `read_table`.
+        measured: by variant, of `read_measured`: a rule may name what the table does not show.
         original: figures of the float32 networks.
         rule: section `ship`.
 
@@ -135,7 +139,7 @@ def decide(
     for model, allowed in rules.items():
         names = [name for name in exports if exports[name].model == model]
         reasons = {
-            name: _refusal(exports[name], table[name], original, rule.target, allowed)
+            name: _refusal(exports[name], measured[name], original, rule.target, allowed)
             for name in names
         }
         fit = [name for name in names if not reasons[name]]
@@ -150,7 +154,7 @@ def decide(
 
 def _refusal(
     variant: Variant,
-    row: Row,
+    measured: Row,
     original: Mapping[str, Any],
     target: str,
     allowed: Sequence[LossParams],
@@ -161,7 +165,7 @@ def _refusal(
     if variant.floor > int(target.removeprefix("iOS")):
         return f"needs {variant.target}, the apps run on {target}"
     for bound in allowed:
-        lost = loss(original, row, bound.figure)
+        lost = loss(original, measured, bound.figure)
         if lost is None:
             raise InputError(f"params.yaml [ship]: no figure {bound.figure!r} of {variant.model}")
         if lost > bound.loss:

@@ -6,9 +6,11 @@ An entry names a network and what its kernels are to lie on. `exports` uses the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from meishi import paths, schema
 from meishi.named_entries import find_entry, read_entries
+from meishi.ranges import Count, Natural, OneOf, Positive
 from meishi.variants import PALETTES, TUNED_SOURCE, Variant
 
 MODELS = {"ssd": "frames", "unet": "crops"}  # and the samples of their input's size
@@ -33,16 +35,16 @@ class Tuning:
 
     model: str
     samples: str
-    palette_bits: int
-    palette_values: int
+    palette_bits: Annotated[int, OneOf(PALETTE_BITS)]
+    palette_values: Natural
     kernel_bits: dict
-    group_channels: int
-    frozen_blocks: int
-    steps: int
-    batch: int
-    learning_rate: float
-    warmup_steps: int
-    checkpoint_steps: int
+    group_channels: Natural
+    frozen_blocks: Natural
+    steps: Count
+    batch: Count
+    learning_rate: Positive
+    warmup_steps: Natural
+    checkpoint_steps: Count
 
     epochs = 1  # the samples are drawn for all steps at once
 
@@ -111,19 +113,9 @@ def _faults(tuning: Tuning) -> list[str]:
         wanted = MODELS[tuning.model]
         faults.append(f"samples: {tuning.model} learns from {wanted}, got {tuning.samples!r}")
     known = ", ".join(map(str, PALETTE_BITS))
-    if tuning.palette_bits not in PALETTE_BITS:
-        faults.append(f"palette_bits: expected one of {known}, got {tuning.palette_bits}")
     for layer, bits in tuning.kernel_bits.items():
         if isinstance(bits, bool) or bits not in PALETTE_BITS:
             faults.append(f"kernel_bits.{layer}: expected one of {known}, got {bits!r}")
         elif bits and not tuning.palette_bits:
             faults.append(f"kernel_bits.{layer}: with palette_bits 0 every kernel is on a grid")
-    for key in ("palette_values", "group_channels", "frozen_blocks", "warmup_steps"):
-        if getattr(tuning, key) < 0:
-            faults.append(f"{key}: expected 0 at least, got {getattr(tuning, key)}")
-    for key in ("steps", "batch", "checkpoint_steps"):
-        if getattr(tuning, key) < 1:
-            faults.append(f"{key}: expected 1 at least, got {getattr(tuning, key)}")
-    if tuning.learning_rate <= 0:
-        faults.append(f"learning_rate: expected more than 0, got {tuning.learning_rate:g}")
     return faults

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from meishi import paths, schema
 from meishi.named_entries import find_entry, read_entries
+from meishi.ranges import Natural, NonNegative
 
 FOLDER = paths.MODELS / "variants"  # a folder in it for each entry
 
@@ -49,11 +50,11 @@ class Variant:
     format: str
     target: str
     weights: str
-    tolerance: float
-    loss: float
+    tolerance: NonNegative
+    loss: NonNegative
     precision: str = ""
     sparsity: float = 0.0
-    group: int = 0
+    group: Natural = 0
 
     @property
     def tuned(self) -> bool:
@@ -100,7 +101,6 @@ def _faults(variant: Variant) -> list[str]:
         *_target_faults(variant),
         *_precision_faults(variant),
         *_weight_faults(variant),
-        *_bound_faults(variant),
     ]
 
 
@@ -148,8 +148,6 @@ def _weight_faults(variant: Variant) -> list[str]:
         faults.append(f"sparsity: expected {wanted}, got {variant.sparsity:g}")
     if variant.group and variant.weights not in PALETTES:
         faults.append(f"group: only palettes have groups, the weights are {variant.weights}")
-    if variant.group < 0:
-        faults.append(f"group: expected 0 at least, got {variant.group}")
     if variant.tuned and variant.weights not in TUNED:
         faults.append(f"source: only {', '.join(TUNED)} are tuned, the weights: {variant.weights}")
     if not variant.tuned and variant.source != variant.model:
@@ -157,8 +155,3 @@ def _weight_faults(variant: Variant) -> list[str]:
             f"source: expected {variant.model} or {TUNED_SOURCE}NAME, got {variant.source!r}"
         )
     return faults
-
-
-def _bound_faults(variant: Variant) -> list[str]:
-    bounds = {"tolerance": variant.tolerance, "loss": variant.loss}
-    return [f"{key}: expected 0 at least, got {b:g}" for key, b in bounds.items() if b < 0]

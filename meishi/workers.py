@@ -68,6 +68,18 @@ def connect(
         yield Workers(client, timeout_s)
 
 
+@contextmanager
+def start(processes: int, timeout_s: float = TASK_TIMEOUT_S) -> Iterator["Workers"]:
+    """Start processes on this machine, whatever Dask is set to: for tasks that name files of it.
+
+    Args:
+        processes: how many.
+        timeout_s: see `connect`.
+    """
+    with _quiet(), _local(processes) as client:
+        yield Workers(client, timeout_s)
+
+
 class Workers:
     """Connected workers."""
 

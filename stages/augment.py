@@ -5,6 +5,7 @@ Writes  build/augmented, plots/augmented.jpg
 Takes   about 5 minutes on 2 cores
 """
 
+import sys
 from contextlib import ExitStack
 
 from tqdm import tqdm
@@ -19,6 +20,7 @@ from meishi.data.samples import CROPS, FRAMES, SampleWriter
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
 from meishi.params import load_params
+from meishi.steps.running import run_step_or
 
 
 def main() -> None:
@@ -48,4 +50,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with clean_exit():
-        main()
+        run_step_or(main, (), sys.argv[1:])

@@ -5,6 +5,7 @@ Writes  build/raw, build/direction_weights.npz, build/seen.txt
 Takes   seconds; refuses the data as a whole, listing every fault, if anything is wrong with it
 """
 
+import sys
 from pathlib import Path
 
 from meishi import paths
@@ -14,6 +15,7 @@ from meishi.data.shards import write_shards
 from meishi.data.splits import SEEN
 from meishi.errors import clean_exit
 from meishi.params import load_params
+from meishi.steps.running import run_step_or
 
 
 def main() -> None:
@@ -31,4 +33,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with clean_exit():
-        main()
+        run_step_or(main, (), sys.argv[1:])

@@ -5,6 +5,7 @@ Writes  build/prepared/train, build/prepared/val, build/prepared/test
 Takes   seconds; quads canonical and relative, no card design and no background on two sides
 """
 
+import sys
 from contextlib import ExitStack
 
 from meishi import paths
@@ -15,6 +16,7 @@ from meishi.data.shards import ShardReader, write_index, write_shards
 from meishi.data.splits import read_seen, split
 from meishi.errors import clean_exit
 from meishi.params import load_params
+from meishi.steps.running import run_step_or
 
 
 def main() -> None:
@@ -33,4 +35,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with clean_exit():
-        main()
+        run_step_or(main, (), sys.argv[1:])

@@ -5,20 +5,25 @@ Writes  models/ssd, metrics/train_ssd.json, plots/train_ssd.csv
 Takes   about 14 minutes on 2 cores
 """
 
+import sys
+
 from meishi import paths, reporting
 from meishi.data import samples, shards
 from meishi.errors import clean_exit
 from meishi.params import load_params
 from meishi.ssd.model import build_detector, save_detector
 from meishi.ssd.training import train_detector
+from meishi.steps.running import run_step_or
 from meishi.training import distribution, loop
 from meishi.training.determinism import seed_everything
 from meishi.validation.detector import validate_detector
+from meishi.validation.held_out import open_scenes
 
 
 def main() -> None:
     """Run the stage."""
     params = load_params("seed", "ssd", "train_ssd")
+    held_out = open_scenes(paths.VAL)
     seed_everything(params.seed)
     frames = samples.read(paths.AUGMENTED, samples.FRAMES)
     folder = paths.CHECKPOINTS / "ssd"
@@ -28,7 +33,7 @@ def main() -> None:
     if not distribution.is_chief():  # the others have trained along; one writes
         return
     detector = build_detector(params.ssd, trainer)
-    metrics = validate_detector(detector, shards.ShardReader(paths.VAL))
+    metrics = validate_detector(detector, held_out)
     save_detector(trainer, params.ssd, paths.SSD)
     reporting.write_csv(paths.PLOTS / "train_ssd.csv", history)
     reporting.write_metrics(paths.METRICS / "train_ssd.json", metrics)
@@ -37,4 +42,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with clean_exit():
-        main()
+        run_step_or(main, (), sys.argv[1:])

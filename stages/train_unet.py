@@ -18,6 +18,7 @@ from meishi.training import distribution, loop
 from meishi.training.determinism import seed_everything
 from meishi.unet.model import build_segmenter, save_segmenter
 from meishi.unet.training import train_segmenter
+from meishi.validation.held_out import open_scenes
 from meishi.validation.segmenter import validate_segmenter
 
 STEPS = ("train_direction",)
@@ -26,6 +27,7 @@ STEPS = ("train_direction",)
 def main() -> None:
     """Run the stage."""
     params = load_params("seed", "unet", "train_unet")
+    held_out = open_scenes(paths.VAL)
     seed_everything(params.seed)
     crops = samples.read(paths.AUGMENTED, samples.CROPS)
     folder = paths.CHECKPOINTS / "unet"
@@ -35,7 +37,7 @@ def main() -> None:
     if not distribution.is_chief():  # the others have trained along; one writes
         return
     segmenter = build_segmenter(trainer)
-    metrics = validate_segmenter(segmenter, shards.ShardReader(paths.VAL), params.unet)
+    metrics = validate_segmenter(segmenter, held_out, params.unet)
     save_segmenter(trainer, params.unet, paths.UNET)
     reporting.write_csv(paths.PLOTS / "train_unet.csv", history)
     reporting.write_metrics(paths.METRICS / "train_unet.json", metrics)

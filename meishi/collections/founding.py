@@ -6,21 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner, SSlibKey
-from tuf.api.metadata import (
-    DelegatedRole,
-    Delegations,
-    Key,
-    Metadata,
-    MetaFile,
-    Role,
-    Root,
-    Snapshot,
-    Targets,
-    Timestamp,
-)
+from tuf.api.metadata import Role
 
 from meishi.atomic import atomic_write_bytes
-from meishi.collections import layout
+from meishi.collections import beginning, layout
 from meishi.collections.keys import KeyringError, load_keys, make_key, signers
 from meishi.collections.repository import Repository, StateError
 from meishi.collections.signing import State, expiry
@@ -31,41 +20,43 @@ ROOT_FILE = "root.json"  # in the folder of keys: public, the one file that an a
 
 
 def found(store: Store, keys: Path, now: datetime) -> Repository:
-    """Make keys and publish empty collections.
+    """Make keys and publish empty collections, or go on where an earlier attempt ended.
 
     Args:
         store: where; nothing may be published there.
-        keys: folder for the private keys, outside any repository; made if missing.
+        keys: folder for the private keys, outside any repository; made if missing. If an attempt
+            ended after its root was written, the one with that attempt's keys.
         now: time of signing.
 
     Returns:
         The repository; its root lies in `keys` as root.json, too.
 
     Raises:
-        InputError: if something is published there, keys exist, or the store is unfit.
+        InputError: if something is published there, keys exist that are not of an earlier attempt,
+            or the store is unfit.
     """
-    if store.read(layout.TIMESTAMP) is not None or store.read(layout.metadata_path("root", 1)):
+    path = layout.metadata_path("root", 1)
+    begun = store.read(path)
+    if store.read(layout.TIMESTAMP) is not None:
         raise StateError(f"{store.address}: something is published here already")
-    if any(keys.glob("*.pem")):
+    if begun is None and any(keys.glob("*.pem")):
         raise KeyringError(f"{keys}: holds keys already; name an empty folder")
     store.check()
-    made = {
-        role: [make_key(keys, f"{role}-{i + 1}") for i in range(count)]
-        for role, (count, _) in layout.KEYS.items()
-    }
-    state = _empty_state(made)
-    keyring = load_keys([keys])
-    state.root.signed.expires = expiry("root", now)
-    for signer in signers(keyring, "root", state.root.signed.roles["root"]):
-        state.root.sign(signer, append=True)
-    root = state.root.to_bytes()
-    repository = Repository(store, root, keyring, now)
+    state = beginning.go_on(keys, begun) if begun else beginning.begin(keys, now)
+    if state is None:
+        raise StateError(
+            f"{store.address}: a publication was begun here, not with the keys in {keys}; name the "
+            "folder of those, or remove metadata/ here if nobody is at it any more"
+        )
+    root = begun or state.root.to_bytes()
+    repository = Repository(store, root, load_keys([keys]), now)
     try:
-        store.create(layout.metadata_path("root", 1), root)
+        if not begun:
+            store.create(path, root)
+        atomic_write_bytes(keys / ROOT_FILE, root)  # before a device can ask for it
         repository.publish_first(state)
     except ConflictError as error:
         raise StateError(f"{store.address}: someone else publishes here: {error}") from error
-    atomic_write_bytes(keys / ROOT_FILE, root)
     return repository
 
 
@@ -187,36 +178,3 @@ def _next_number(folder: Path, role: str) -> int:
     """Return one more than the highest number: keys may have been moved out of the folder."""
     found = (re.fullmatch(rf"{role}-(\d+)\.pem", file.name) for file in folder.glob("*.pem"))
     return max((int(match[1]) for match in found if match), default=0) + 1
-
-
-def _empty_state(made: dict[str, list[SSlibKey]]) -> State:
-    root = Root(version=1, consistent_snapshot=True)
-    collections = {name: Metadata(Targets()) for name in layout.COLLECTIONS}
-    targets = Targets(delegations=_delegations(made))
-    for role in ("root", "timestamp", "snapshot", "targets"):
-        root.roles[role].threshold = layout.KEYS[role][1]
-        for key in made[role]:
-            root.add_key(key, role)
-    return State(
-        Metadata(root),
-        Metadata(Timestamp(snapshot_meta=MetaFile(1))),
-        Metadata(Snapshot()),
-        Metadata(targets),
-        collections,
-        None,
-    )
-
-
-def _delegations(made: dict[str, list[SSlibKey]]) -> Delegations:
-    roles = {
-        name: DelegatedRole(
-            name,
-            [key.keyid for key in made[name]],
-            layout.KEYS[name][1],
-            terminating=True,
-            paths=[layout.pattern(name)],
-        )
-        for name in layout.COLLECTIONS
-    }
-    keys: dict[str, Key] = {key.keyid: key for name in layout.COLLECTIONS for key in made[name]}
-    return Delegations(keys, roles)

@@ -122,6 +122,7 @@ def from_tag(repo: Path, tag: registry.Tag, config: gate.Config, folder: Path) -
     """
     wanted = config.model(tag.model)
     files = {bound.metric.split(":")[0] for bound in wanted.bounds}
+    registry.require_tag(repo, tag)
     metrics = registry.metrics_at(repo, tag, files)
     digest = registry.hash_at(repo, tag, wanted.package)
     package = registry.package_at(repo, tag, wanted.package, folder)
@@ -135,7 +136,7 @@ def from_folder(package: Path, model: str, version: str, metrics: list[Path]) ->
         InputError: if a metrics file cannot be read, or the version is none.
     """
     if not layout.is_version(version):
-        raise InputError(f"version {version!r}: expected three numbers, as 1.4.0")
+        raise InputError(f"--version {version!r}: expected three numbers, as 1.4.0")
     try:
         contents = {file.stem: file.read_bytes() for file in metrics}
     except OSError as error:

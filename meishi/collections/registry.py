@@ -44,6 +44,15 @@ def parse_tag(text: str) -> Tag | None:
     return Tag(text, match[1], match[2])
 
 
+def require_tag(repo: Path, tag: Tag) -> None:
+    """Refuse a tag that git does not have; RegistryError."""
+    if not _git(repo, "tag", "--list", tag.name).strip():
+        raise RegistryError(
+            f"{tag.name}: no such tag; `git fetch --tags` brings those of others, "
+            f"`gto register {tag.model} --version v{tag.version}` makes it"
+        )
+
+
 def metrics_at(repo: Path, tag: Tag, names: set[str]) -> dict[str, bytes]:
     """Read metrics/NAME.json of a tag.
 

@@ -70,7 +70,10 @@ def spec_path(path: Path) -> Path:
     path = Path(path)
     if path.is_file():
         kind = "a zip archive: unpack it first" if zipfile.is_zipfile(path) else "a file"
-        raise InputError(f"{path}: not a Core ML package, which is a folder, but {kind}")
+        raise InputError(
+            f"{path}: neither a Core ML package, which is a folder, nor an .mlmodel file, "
+            f"but {kind}"
+        )
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     if (path / "coremldata.bin").exists():

@@ -1,5 +1,7 @@
 """Which scenes are taken: those that an experiment is about, or some that stand for all."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from meishi.data.records import Record
@@ -18,16 +20,33 @@ def keep_chosen(reader: ShardReader, params: SceneParams) -> None:
     Raises:
         InputError: for a source that no scene is of, or if no scene stays.
     """
-    known = sorted({str(record.attributes.get("source")) for record in reader.records})
-    if unknown := sorted(set(params.sources) - set(known)):
-        raise InputError(
-            f"augment.scenes.sources: no training scene is of {', '.join(unknown)}; there are "
-            f"scenes of {', '.join(known)}"
-        )
+    require_sources(reader.records, params.sources, "augment.scenes.sources", "training scene")
     reader.records = [record for record in reader.records if _is_chosen(record, params)]
     if not reader.records:
         raise InputError(
             "augment.scenes: no training scene stays; all of them hold things that look like cards"
+        )
+
+
+def require_sources(
+    records: Sequence[Record], sources: Sequence[str], where: str, what: str = "scene"
+) -> None:
+    """Refuse names that are of no source.
+
+    Args:
+        records: what there is.
+        sources: the names.
+        where: the param that has them, for the message.
+        what: the records are, for the message.
+
+    Raises:
+        InputError: for a source that no scene is of.
+    """
+    known = sorted({str(record.attributes.get("source")) for record in records})
+    if unknown := sorted(set(sources) - set(known)):
+        raise InputError(
+            f"params.yaml [{where}]: no {what} is of {', '.join(unknown)}; there are "
+            f"scenes of {', '.join(known)}"
         )
 
 

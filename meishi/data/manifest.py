@@ -5,6 +5,7 @@ source at least, the backbone's weights. `write_source` makes one, `meishi.data.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ from meishi.data.shards import sha256
 from meishi.errors import InputError
 
 MANIFEST_FILE = "manifest.json"
-SEEN_FILE = "weights/seen.txt"
+SEEN_FILE = "weights/seen.txt"  # with a part of its sha256 behind the stem
 SCHEMA = 1
+DIGITS = 12  # of the sha256, in a name
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,18 @@ def write_source(
         (partial / MANIFEST_FILE).write_text(_text(manifest), encoding="utf-8")
 
 
-def replace_weights(folder: Path, weights: tuple[WeightsEntry, bytes], seen: set[str]) -> None:
-    """Give a source other weights; the file that held its old ones goes.
+def replace_weights(folder: Path, weights: tuple[WeightsEntry, bytes], seen: set[str]) -> Path:
+    """Give a source other weights; the files that the manifest named before go.
+
+    Files are named by their content: until the manifest is replaced, all that it names is there.
 
     Args:
         folder: of the source.
-        weights: the new file, and its content; its sha256 is set here.
+        weights: the new file, and its content; its sha256 is set here, and put into its name.
         seen: sha256 of the image of each scene that networks in it were trained on.
+
+    Returns:
+        The file of weights.
 
     Raises:
         InputError: if the folder has no sound manifest.
@@ -157,14 +164,32 @@ def replace_weights(folder: Path, weights: tuple[WeightsEntry, bytes], seen: set
         raise InputError("\n".join(faults))
     entry, content = weights
     raw = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    raw["weights"] = vars(entry) | {"sha256": sha256(content)}
     listing = "".join(f"{line}\n" for line in sorted(seen)).encode()
-    raw["seen"] = {"file": SEEN_FILE, "sha256": sha256(listing)}
-    for name, written in ((entry.file, content), (SEEN_FILE, listing)):
+    file, seen_file = _named(entry.file, content), _named(SEEN_FILE, listing)
+    raw["weights"] = vars(entry) | {"file": file, "sha256": sha256(content)}
+    raw["seen"] = {"file": seen_file, "sha256": sha256(listing)}
+    for name, written in ((file, content), (seen_file, listing)):
         atomic_write_bytes(folder / name, written)
     atomic_write_text(folder / MANIFEST_FILE, _text(raw))
-    if manifest.weights and manifest.weights.file != entry.file:
-        (folder / manifest.weights.file).unlink(missing_ok=True)
+    before = [part.file for part in (manifest.weights, manifest.seen) if part]
+    for name in {*before, *_killed(folder, entry.file), *_killed(folder, SEEN_FILE)}:
+        if name not in (file, seen_file):
+            (folder / name).unlink(missing_ok=True)
+    return folder / file
+
+
+def _named(file: str, content: bytes) -> str:
+    stem, dot, suffix = file.rpartition(".")
+    return f"{stem}-{sha256(content)[:DIGITS]}{dot}{suffix}"
+
+
+def _killed(folder: Path, file: str) -> list[str]:
+    """List files that are named by their content: a run that was killed may have left some."""
+    stem, dot, suffix = file.rpartition(".")
+    form = re.compile(rf"{re.escape(stem)}-[0-9a-f]{{{DIGITS}}}{re.escape(dot + suffix)}")
+    near = (folder / file).parent
+    names = (path.relative_to(folder).as_posix() for path in near.iterdir())
+    return [name for name in names if form.fullmatch(name)]
 
 
 def read_seen(folder: Path, manifest: Manifest, faults: list[str]) -> set[str]:

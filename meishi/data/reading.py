@@ -20,6 +20,7 @@ from tqdm import tqdm
 from meishi import images, workers
 from meishi.data import records
 from meishi.data.augment import develop, photometric
+from meishi.data.choosing import require_sources
 from meishi.data.own_quads import reads
 from meishi.data.records import Record
 from meishi.data.samples import SampleSet
@@ -74,9 +75,13 @@ def scenes_of(
         side: folder of a prepared side.
         sources: names of fetch.sources whose quads begin at the card's own top left corner.
         others: see `Scenes`.
+
+    Raises:
+        InputError: for a name that is of no source.
     """
     names = {record.id for record in read_records(side / RECORDS_FILE, records.parse)}
     reader = ShardReader(raw, records.parse_source)
+    require_sources(reader.records, sources, "direction.sources")
     scenes = Scenes(reader, reader.records, sources, others)
     shown = [r for r in reader.records if r.id in names and any(scenes.quads_px(r))]
     return replace(scenes, records=shown)

@@ -7,6 +7,7 @@ to the picture). Training reads it whole: a set is some hundred megabytes.
 import hashlib
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from meishi.data.shards import zip_entry
 from meishi.errors import InputError
 
 FRAMES, CROPS = "frames", "crops"
+# What reading damaged files raises; a line that is no list of quads is a ValueError or TypeError.
+_DAMAGE = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error),
+    *(RuntimeError, ValueError, TypeError),
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ def read(folder: Path, name: str) -> SampleSet:
         lines = (folder / f"{name}.jsonl").read_text().splitlines()
         with zipfile.ZipFile(folder / f"{name}.zip") as archive:
             jpegs = [archive.read(member) for member in archive.namelist()]
-    except (OSError, zipfile.BadZipFile) as error:
+        quads = [np.array(json.loads(line), dtype=float).reshape(-1, 4, 2) for line in lines]
+    except _DAMAGE as error:
         raise InputError(f"{folder / name}: {error}; run the stage augment") from error
     if not jpegs or len(jpegs) != len(lines):
         raise InputError(
@@ -46,9 +53,7 @@ def read(folder: Path, name: str) -> SampleSet:
     digest = hashlib.sha256("\n".join(lines).encode())
     for jpeg in jpegs:
         digest.update(jpeg)
-    return SampleSet(
-        jpegs, [np.array(json.loads(line)).reshape(-1, 4, 2) for line in lines], digest.hexdigest()
-    )
+    return SampleSet(jpegs, quads, digest.hexdigest())
 
 
 class SampleWriter:

@@ -18,6 +18,7 @@ from meishi.errors import InputError
 RECORDS_FILE = "records.jsonl"
 INDEX_FILE = "index.json"
 SHARD_BYTES = 8 * 1024 * 1024
+MEND = "`dvc repro preprocess` makes it"  # by way of fetch
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -38,7 +39,7 @@ class ShardReader:
         self.records = read_records(folder / RECORDS_FILE, parse)
         for shard in dict.fromkeys(record.shard for record in self.records):
             if not (folder / shard).is_file():
-                raise InputError(f"{folder / shard}: missing shard; run the stage that writes it")
+                raise InputError(f"{folder / shard}: missing shard; {MEND}")
 
     def __len__(self) -> int:
         """Count the scenes."""
@@ -73,7 +74,7 @@ def read_records(file: Path, parse: Callable[[str], Record] = records.parse) -> 
     try:
         listed = lines(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{file}: {error.strerror}; run the stage that writes it") from error
+        raise InputError(f"{file}: {error.strerror}; {MEND}") from error
     found = []
     for number, line in enumerate(listed, start=1):
         try:

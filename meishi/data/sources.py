@@ -18,6 +18,7 @@ from meishi.data.importers.locating import is_remote, local_path
 from meishi.data.importers.registry import READERS
 from meishi.data.manifest import (
     MANIFEST_FILE,
+    Manifest,
     ShardEntry,
     read_checked,
     read_manifest,
@@ -74,7 +75,7 @@ def seen_scenes(params: FetchParams) -> set[str]:
     found: set[str] = set()
     for source in params.sources:
         if source.format == OWN_FORMAT and not is_remote(source.path):
-            manifest = read_manifest(Path(source.path), faults)
+            manifest = _manifest(source, faults)
             found |= read_seen(Path(source.path), manifest, faults) if manifest else set()
     if faults:
         raise SourceError("\n".join(faults))
@@ -143,10 +144,9 @@ def _weight_faults(params: FetchParams, name: str) -> list[str]:
 
 
 def _read(source: SourceParams, faults: list[str]) -> Iterator[Scene]:
-    if source.format == OWN_FORMAT and is_remote(source.path):
-        return  # that fault is told with the names
     if source.format == OWN_FORMAT:
-        yield from _read_source(Path(source.path), faults)
+        if not is_remote(source.path):  # that fault is told with the names
+            yield from _read_source(source, faults)
     elif source.format in READERS:
         try:
             path = local_path(source.path, source.sha256)
@@ -162,8 +162,15 @@ def _read(source: SourceParams, faults: list[str]) -> Iterator[Scene]:
         yield from import_scenes(path, source.format, source.labels, source.name, faults)
 
 
-def _read_source(folder: Path, faults: list[str]) -> Iterator[Scene]:
-    manifest = read_manifest(folder, faults)
+def _manifest(source: SourceParams, faults: list[str]) -> Manifest | None:
+    found: list[str] = []  # told with the source: the path may be misspelt
+    manifest = read_manifest(Path(source.path), found)
+    faults += [f"params.yaml [fetch.sources]: source {source.name!r}: {fault}" for fault in found]
+    return manifest
+
+
+def _read_source(source: SourceParams, faults: list[str]) -> Iterator[Scene]:
+    folder, manifest = Path(source.path), _manifest(source, faults)
     if manifest is None:
         return
     listing = folder / manifest.records.file

@@ -123,21 +123,33 @@ def capture_metrics(
         raise ValueError(
             f"capture metrics are undefined: none of the {len(gt_quads)} images has a true card"
         )
-    ious = np.array([result.iou for result in results])
-    errors = [result.corner_error_pct for result in results if result.corner_error_pct is not None]
     predicted = np.array([len(preds) for preds in pred_quads])
     present = np.array([len(gts) for gts in gt_quads])
     empty = present == 0
     found = sum(result.found for result in results)
     return {
-        "iou_mean": float(ious.mean()),
-        "iou_p05": float(np.percentile(ious, 5)),
-        "recall50": found / len(results),
-        "corner_error_mean_pct": float(np.mean(errors)) if errors else 100.0,
-        "corner_error_p95_pct": float(np.percentile(errors, 95)) if errors else 100.0,
+        **card_metrics(results),
         "exact_count": float((predicted == present).mean()),
         "false_cards_per_image": float((predicted.sum() - found) / len(present)),
         "empty_with_false_card": float((predicted[empty] > 0).mean()) if empty.any() else 0.0,
+    }
+
+
+def card_metrics(results: Sequence[CardResult]) -> dict[str, float]:
+    """Summarise what became of some true cards, one at least.
+
+    Returns:
+        iou_mean, iou_p05, recall50, corner_error_mean_pct and corner_error_p95_pct, as
+        `capture_metrics` defines them.
+    """
+    ious = [result.iou for result in results]
+    errors = [result.corner_error_pct for result in results if result.corner_error_pct is not None]
+    return {
+        "iou_mean": float(np.mean(ious)),
+        "iou_p05": float(np.percentile(ious, 5)),
+        "recall50": sum(result.found for result in results) / len(results),
+        "corner_error_mean_pct": float(np.mean(errors)) if errors else 100.0,
+        "corner_error_p95_pct": float(np.percentile(errors, 95)) if errors else 100.0,
     }
 
 

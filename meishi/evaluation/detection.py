@@ -5,7 +5,7 @@ detection took. Average precision is the mean over 101 recalls of the precision,
 first (pycocotools). Boxes are `boxes_xyxy`; their frame does not matter, as IoU has no scale.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,17 +63,11 @@ def precision_recall_curve(
         ValueError: if the two lists differ in length, or no image has a ground-truth box.
     """
     gt_count = _gt_count(detections, gt_boxes)
-    scores = np.concatenate([np.asarray(found.scores, dtype=np.float64) for found in detections])
-    right = np.concatenate(
-        [
-            _matched(found, gt, iou_threshold) >= 0
-            for found, gt in zip(detections, gt_boxes, strict=True)
-        ]
-    )
-    order = np.argsort(-scores, kind="stable")
-    found_so_far = np.cumsum(right[order])
-    ranks = np.arange(1, len(order) + 1)
-    return PrecisionRecall(found_so_far / ranks, found_so_far / gt_count, scores[order])
+    right = [
+        _matched(found, gt, iou_threshold) >= 0
+        for found, gt in zip(detections, gt_boxes, strict=True)
+    ]
+    return _curve([found.scores for found in detections], right, gt_count)
 
 
 def average_precision(
@@ -92,7 +86,72 @@ def average_precision(
     Raises:
         ValueError: if the two lists differ in length, or no image has a ground-truth box.
     """
-    curve = precision_recall_curve(detections, gt_boxes, iou_threshold)
+    return _average(precision_recall_curve(detections, gt_boxes, iou_threshold))
+
+
+def sliced_precision(
+    detections: Sequence[Detections],
+    gt_boxes: Sequence[np.ndarray],
+    slices: Mapping[str, Sequence[np.ndarray]],
+) -> dict[str, dict[str, float]]:
+    """Average the precision on subsets of the boxes, as COCO does on boxes of one size.
+
+    Only images with a box of the slice count. There a detection that takes a box of another slice
+    is neither right nor wrong; one that takes none is wrong, in each slice that its image is of.
+    Which box a detection takes does not hang on the slice.
+
+    Args:
+        detections: one entry an image.
+        gt_boxes: (M, 4) boxes an image, in the same order.
+        slices: by name, (M,) bool an image: which of its boxes belong to the slice.
+
+    Returns:
+        By slice, ap50 and ap50_95.
+
+    Raises:
+        ValueError: if the lists differ in length, or a slice has no box.
+    """
+    _gt_count(detections, gt_boxes)
+    pairs = list(zip(detections, gt_boxes, strict=True))
+    precisions = {name: np.zeros(len(COCO_THRESHOLDS)) for name in slices}
+    for column, threshold in enumerate(COCO_THRESHOLDS):
+        taken = [_matched(found, gt, threshold) for found, gt in pairs]
+        for name, members in slices.items():
+            precisions[name][column] = _average(_slice_curve(detections, taken, members))
+    return {
+        name: {"ap50": float(row[0]), "ap50_95": float(row.mean())}
+        for name, row in precisions.items()
+    }
+
+
+def _slice_curve(
+    detections: Sequence[Detections], taken: Sequence[np.ndarray], members: Sequence[np.ndarray]
+) -> PrecisionRecall:
+    scores, right = [], []
+    for found, boxes_taken, inside in zip(detections, taken, members, strict=True):
+        if not inside.any():
+            continue
+        member = (boxes_taken >= 0) & inside[boxes_taken]
+        counts = member | (boxes_taken < 0)
+        scores.append(np.asarray(found.scores)[counts])
+        right.append(member[counts])
+    return _curve(scores, right, sum(int(inside.sum()) for inside in members))
+
+
+def _curve(
+    scores: Sequence[np.ndarray], right: Sequence[np.ndarray], gt_count: int
+) -> PrecisionRecall:
+    """Rank the detections of all images, given by image."""
+    if gt_count == 0:
+        raise ValueError("average precision is undefined: the slice has no ground-truth box")
+    ranked = np.concatenate([np.asarray(values, dtype=np.float64) for values in scores])
+    order = np.argsort(-ranked, kind="stable")
+    found_so_far = np.cumsum(np.concatenate(right)[order])
+    ranks = np.arange(1, len(order) + 1)
+    return PrecisionRecall(found_so_far / ranks, found_so_far / gt_count, ranked[order])
+
+
+def _average(curve: PrecisionRecall) -> float:
     envelope = np.maximum.accumulate(curve.precision[::-1])[::-1]
     reached = np.searchsorted(curve.recall, RECALL_LEVELS, side="left")
     return float(np.append(envelope, 0.0)[reached].mean())

@@ -46,7 +46,7 @@ def aspect(quad_px: np.ndarray, size_px: tuple[int, int]) -> float:
     otherwise. Seen from the front it has no influence: the result is the ratio of the sides.
 
     Args:
-        quad_px: (4, 2) corners in pixels, canonical order, convex and clockwise.
+        quad_px: (4, 2) corners in pixels, convex and clockwise; the first is the card's TL.
         size_px: width and height of the photo, whose centre is taken for the principal point.
 
     Returns:
@@ -74,8 +74,8 @@ def rectify(image: np.ndarray, quad_px: np.ndarray, long_side_px: int | None = N
 
     Args:
         image: (H, W, 3) or (H, W) uint8 photo.
-        quad_px: (4, 2) corners in pixels, canonical order; may leave the photo, whose border is
-            then repeated.
+        quad_px: (4, 2) corners in pixels, clockwise; the first is the card's TL. May leave the
+            photo, whose border is then repeated.
         long_side_px: longer side of the result; the quad's longest side when None.
 
     Returns:

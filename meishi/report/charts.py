@@ -17,6 +17,10 @@ from meishi.report.revisions import Snapshot
 
 CURVE_POINTS = 400
 SLICE_PX = 17
+SLICE_FIGURES = (
+    *("iou_mean", "iou_p05", "recall50", "corner_error_mean_pct", "corner_error_p95_pct"),
+    *("exact_count", "empty_with_false_card", "ap50", "ap50_95"),
+)
 
 
 @dataclass(frozen=True)
@@ -126,10 +130,11 @@ def slices(snapshots: Sequence[Snapshot]) -> Drawing | None:
         return None
     frame = pd.DataFrame(rows)
     order = _by_topic(frame)
+    told = [name for name in SLICE_FIGURES if name in frame]  # an older revision has fewer
     base = alt.Chart(frame, height=SLICE_PX * len(order)).encode(
         y=alt.Y("slice:N", sort=order, title=None, axis=alt.Axis(labelLimit=150)),
         color=_colour(snapshots),
-        tooltip=["revision:N", "slice:N", "cards:Q", *_rounded("iou_mean", "iou_p05", "recall50")],
+        tooltip=["revision:N", "slice:N", "cards:Q", *_rounded(*told)],
     )
     span = alt.Scale(domain=[0, 1])
     dots = base.mark_circle(size=60, opacity=1).encode(alt.X("iou_mean:Q", scale=span, title="IoU"))

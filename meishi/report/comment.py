@@ -27,13 +27,26 @@ def put_comment(body: Path, api: str, repository: str, number: int, token: str) 
         What was done, or why not, as a sentence.
 
     Raises:
-        InputError: if `body` is no report, or the API answers with another fault.
+        InputError: if `body` cannot be read or is no report, or the API cannot be reached or
+            answers with another fault.
     """
-    text = body.read_text(encoding="utf-8")
+    try:
+        text = body.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{body}: cannot be read: {error}; `meishi pr-report` writes it"
+        ) from error
     if not text.startswith(MARK):
         raise InputError(f"{body}: expected a report that begins with {MARK}")
     if not token:
         return "no comment: there is no token; the report is in the job's summary"
+    try:
+        return _put(text, api, repository, number, token)
+    except requests.RequestException as error:
+        raise InputError(f"{api}: does not answer as GitHub's API does: {error}") from error
+
+
+def _put(text: str, api: str, repository: str, number: int, token: str) -> str:
     session = requests.Session()
     session.headers.update(
         {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
@@ -63,7 +76,8 @@ def _find(session: requests.Session, comments: str) -> int | None:
         found = done.json()
         for comment in found:
             # Whoever may comment may copy the mark: only a bot's is ours to edit.
-            if comment["user"]["type"] == "Bot" and comment["body"].startswith(MARK):
+            author, text = comment["user"] or {}, comment["body"] or ""  # GitHub may state null
+            if author.get("type") == "Bot" and text.startswith(MARK):
                 return int(comment["id"])
         if len(found) < A_PAGE:
             return None

@@ -94,11 +94,6 @@ def _figures(limits: Sequence[LimitParams]) -> list[Figure]:
         for name in sorted(set(names))
         if names.count(name) > 1
     ]
-    faults += [
-        f"params.yaml [gate]: loss of {limit.figure!r}: expected 0 or more, got {limit.loss}"
-        for limit in limits
-        if limit.loss < 0
-    ]
     if faults:
         raise InputError("\n".join(faults))
     return [known[name] for name in names]

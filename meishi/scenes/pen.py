@@ -153,7 +153,6 @@ class Pen:
         size: float,
         bold: bool = False,
         colour=None,
-        right=False,
     ):
         """Write one line; x, y, size are shares of the shorter side; returns the height used."""
         face = font(self.face, max(8, int(size * self.unit)))
@@ -165,7 +164,7 @@ class Pen:
             font=face,
             fill=colour or self.ink,
             stroke_width=stroke,
-            anchor="ra" if right else "la",
+            anchor="la",
         )
         return size * 1.45
 

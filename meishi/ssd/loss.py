@@ -10,16 +10,17 @@ from collections.abc import Callable
 
 from meishi.keras import tf
 from meishi.params import TrainSsdParams
+from meishi.ssd.targets import CARD, IGNORED
 
 TINY_AREA = 1e-7  # of the frame: keeps a ratio of areas defined
 
 
-def focal_loss(logits, match, quality, alpha: float, gamma: float):
+def focal_loss(logits, roles, quality, alpha: float, gamma: float):
     """Sum the focal loss over the anchors of a batch.
 
     Args:
         logits: (B, A, 1).
-        match: (B, A) int32: 1 card, 0 background, -1 ignored.
+        roles: (B, A) int32 of each anchor, see `ssd.targets`.
         quality: (B, A) in [0, 1], the target of matched anchors; None if that is 1 for all.
         alpha: weight of cards against background.
         gamma: focus on hard anchors.
@@ -28,8 +29,8 @@ def focal_loss(logits, match, quality, alpha: float, gamma: float):
         Scalar sum; divide by the number of matched anchors.
     """
     logits = logits[..., 0]
-    card = tf.cast(match == 1, tf.float32)
-    counted = tf.cast(match >= 0, tf.float32)
+    card = tf.cast(roles == CARD, tf.float32)
+    counted = tf.cast(roles != IGNORED, tf.float32)
     target = card if quality is None else card * quality
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
     score = tf.sigmoid(logits)
@@ -39,28 +40,28 @@ def focal_loss(logits, match, quality, alpha: float, gamma: float):
     return tf.reduce_sum(counted * weight * miss**gamma * entropy)
 
 
-def offset_loss(offsets, gt_offsets, match, beta: float):
+def offset_loss(offsets, gt_offsets, roles, beta: float):
     """Sum the smooth L1 loss over the matched anchors of a batch: scalar.
 
     Args:
         offsets: (B, A, 4).
         gt_offsets: (B, A, 4).
-        match: (B, A) int32.
+        roles: (B, A) int32.
         beta: above 0; the error at which it turns from a square to a line (Girshick 2015, eq. 3,
             has 1). The smaller it is, the harder small errors pull beside large ones.
     """
     difference = tf.abs(offsets - gt_offsets)
     smooth = tf.where(difference < beta, 0.5 * difference**2 / beta, difference - 0.5 * beta)
-    return tf.reduce_sum(tf.cast(match == 1, tf.float32) * tf.reduce_sum(smooth, axis=-1))
+    return tf.reduce_sum(tf.cast(roles == CARD, tf.float32) * tf.reduce_sum(smooth, axis=-1))
 
 
-def overlap_loss(boxes_cxcywh, gt_boxes_cxcywh, match):
+def overlap_loss(boxes_cxcywh, gt_boxes_cxcywh, roles):
     """Sum 1 - GIoU (Rezatofighi et al. 2019, algorithm 2) over the matched anchors of a batch.
 
     Args:
         boxes_cxcywh: (B, A, 4) relative, with area.
         gt_boxes_cxcywh: (B, A, 4).
-        match: (B, A) int32.
+        roles: (B, A) int32.
 
     Returns:
         Scalar.
@@ -70,7 +71,7 @@ def overlap_loss(boxes_cxcywh, gt_boxes_cxcywh, match):
     shared, union = _shared_and_union(boxes_cxcywh, gt_boxes_cxcywh)
     hull = _area(tf.maximum(high, gt_high) - tf.minimum(low, gt_low))
     giou = shared / (union + TINY_AREA) - (hull - union) / (hull + TINY_AREA)
-    return tf.reduce_sum(tf.cast(match == 1, tf.float32) * (1 - giou))
+    return tf.reduce_sum(tf.cast(roles == CARD, tf.float32) * (1 - giou))
 
 
 def box_iou(boxes_cxcywh, gt_boxes_cxcywh):
@@ -102,7 +103,7 @@ def detector_loss(outputs, targets, decode: Callable, train: TrainSsdParams):
 
     Args:
         outputs: offsets (B, A, 4), logits (B, A, 1).
-        targets: match (B, A) int32, ground-truth offsets (B, A, 4), zero where there is no card.
+        targets: roles (B, A) int32, ground-truth offsets (B, A, 4), zero where there is no card.
         decode: offsets to boxes, cxcywh relative: that of the box coder, with the anchors.
         train: focal parameters and weights.
 
@@ -110,15 +111,15 @@ def detector_loss(outputs, targets, decode: Callable, train: TrainSsdParams):
         total, score part, box part: scalars.
     """
     offsets, logits = outputs
-    match, gt_offsets = targets
-    matched = tf.maximum(tf.reduce_sum(tf.cast(match == 1, tf.float32)), 1.0)
+    roles, gt_offsets = targets
+    matched = tf.maximum(tf.reduce_sum(tf.cast(roles == CARD, tf.float32)), 1.0)
     quality = None
     if train.score_target == "iou":  # no gradient: a box is not to fit worse for a surer score
         quality = tf.stop_gradient(box_iou(decode(offsets), decode(gt_offsets)))
-    scores = focal_loss(logits, match, quality, train.focal_alpha, train.focal_gamma) / matched
-    boxes = offset_loss(offsets, gt_offsets, match, train.offset_beta) / matched
+    scores = focal_loss(logits, roles, quality, train.focal_alpha, train.focal_gamma) / matched
+    boxes = offset_loss(offsets, gt_offsets, roles, train.offset_beta) / matched
     boxes *= train.offset_weight
     if train.overlap_weight:
-        overlap = overlap_loss(decode(offsets), decode(gt_offsets), match) / matched
+        overlap = overlap_loss(decode(offsets), decode(gt_offsets), roles) / matched
         boxes += train.overlap_weight * overlap
     return scores + boxes, scores, boxes

@@ -1,6 +1,7 @@
 """From the detector's rows to boxes: threshold, then greedy non-maximum suppression.
 
-This is the NMS that an app applies to the raw head; the shipped pipeline holds the same settings.
+This is the NMS that an app applies to the raw head. The shipped pipeline holds the same settings,
+but does not end boxes at the frame before it compares them.
 """
 
 import numpy as np

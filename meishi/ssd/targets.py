@@ -1,4 +1,4 @@
-"""Training targets of the detector: which anchor sees which card, and its offsets."""
+"""Training targets of the detector: the role of each anchor, and its offsets to its card."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,9 @@ import numpy as np
 
 from meishi.geometry import boxes
 from meishi.ssd.box_coder import BoxCoder
-from meishi.ssd.matcher import Matcher
+from meishi.ssd.matcher import NO_MATCH, Matcher
+
+CARD, BACKGROUND, IGNORED = 1, 0, -1  # the roles of an anchor
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class TargetEncoder:
 
     Attributes:
         anchors_cxcywh: (A, 4) relative.
-        matcher, box_coder: the objects that evaluation and export share.
+        matcher: says which box each anchor matches.
+        box_coder: the object that evaluation and export share.
     """
 
     anchors_cxcywh: np.ndarray
@@ -29,7 +32,7 @@ class TargetEncoder:
             gt_boxes_xyxy: (N, 4) relative.
 
         Returns:
-            match: (A,) int32, 1 for a card, 0 for background, -1 for ignored.
+            roles: (A,) int32, CARD, BACKGROUND or IGNORED.
             offsets: (A, 4) float32, zero where there is no card.
         """
         anchors_xyxy = boxes.xyxy_from_cxcywh(self.anchors_cxcywh)
@@ -39,4 +42,5 @@ class TargetEncoder:
         if card.any():
             gt = boxes.cxcywh_from_xyxy(gt_boxes_xyxy)[match[card]]
             offsets[card] = self.box_coder.encode(gt, self.anchors_cxcywh[card])
-        return np.where(match >= 0, 1, match + 1).astype(np.int32), offsets
+        roles = np.select([card, match == NO_MATCH], [CARD, BACKGROUND], IGNORED)
+        return roles.astype(np.int32), offsets

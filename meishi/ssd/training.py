@@ -15,7 +15,7 @@ from meishi.ssd.box_coder import BoxCoder
 from meishi.ssd.loss import detector_loss
 from meishi.ssd.matcher import Matcher
 from meishi.ssd.model import build_trainer, detector_anchors
-from meishi.ssd.targets import TargetEncoder
+from meishi.ssd.targets import CARD, TargetEncoder
 from meishi.training import distribution, loop
 from meishi.training.averaging import average_runs
 from meishi.training.starting import begin_with, blended, start
@@ -67,5 +67,5 @@ def _losses(outputs, targets, decode: Callable, train: TrainSsdParams) -> dict:
 
 
 def _matched(targets) -> tf.Tensor:
-    match, _ = targets
-    return tf.reduce_sum(tf.cast(match == 1, tf.float32))
+    roles, _ = targets
+    return tf.reduce_sum(tf.cast(roles == CARD, tf.float32))

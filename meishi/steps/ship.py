@@ -16,7 +16,8 @@ def run() -> None:
     params = load_params("exports", "ship")
     original = reporting.read_metrics(paths.METRICS / "float32.json")
     table = shipping.read_table(params.exports, original)
-    decision = shipping.decide(params.exports, table, original, params.ship)
+    measured = {name: shipping.read_measured(name) for name in params.exports}
+    decision = shipping.decide(params.exports, table, measured, original, params.ship)
     with replace_folder(paths.COREML) as folder:
         shipped = shipping.write_packages(decision, table, folder)
     reporting.write_metrics(paths.METRICS / "variants.json", table)

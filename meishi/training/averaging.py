@@ -4,6 +4,7 @@ Networks that went on from one beginning mostly lie in one basin of the loss, wh
 near an ensemble of them at the price of one (Wortsman et al. 2022, sec. 2, the uniform soup).
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,14 +22,18 @@ def average_runs(
     Args:
         run: trains once: the network on one device, and its history.
         build: the same network, new.
-        train: section of params.yaml with `pretrained`, `continued` and `runs`. What begins with
-            random weights is trained once: there is no mean of two networks that began apart.
+        train: section of params.yaml with `pretrained`, `continued`, `runs` and `trained_share`.
+            What begins with random weights is trained once: there is no mean of two networks that
+            began apart. stderr gets a line for each of the two that is then of no use.
         plan: of the first run; each has its own order and checkpoints.
 
     Returns:
         The network and the histories, one after the other: `step` goes on from run to run.
     """
-    runs = train.runs if train.pretrained and train.continued else 1
+    continued = train.pretrained and train.continued
+    if not continued:
+        _say_what_is_idle(train)
+    runs = train.runs if continued else 1
     network, history = run(plan.of_run(0))
     mean = network.get_weights()
     for number in range(1, runs):
@@ -41,3 +46,15 @@ def average_runs(
         network = build()
         network.set_weights(mean)
     return network, history
+
+
+def _say_what_is_idle(train: Any) -> None:
+    # No fault: who sets `continued: false` alone, as CONTRIBUTING says, means just that.
+    missing = "`continued`" if train.pretrained else "`pretrained`"
+    idle = {
+        f"runs {train.runs}": train.runs > 1 and "trained once",
+        f"trained_share {train.trained_share:g}": train.trained_share < 1 and "all is trained",
+    }
+    for what, instead in idle.items():
+        if instead:
+            print(f"training: {what} is of no use without {missing}: {instead}", file=sys.stderr)

@@ -80,3 +80,19 @@ def test_what_did_not_begin_alike_is_trained_once(trainings, change):
     network, history = average_runs(trainings, build, train, PLAN)
     assert network is trainings.networks[0] and len(trainings.networks) == 1
     assert [row["step"] for row in history] == [3, 6]
+
+
+@pytest.mark.parametrize("missing", ["continued", "pretrained"])
+def test_params_that_are_of_no_use_are_named(trainings, capsys, missing):
+    train = dataclasses.replace(TRAIN, trained_share=0.5, **{missing: False})
+    average_runs(trainings, build, train, PLAN)
+    assert capsys.readouterr().err.splitlines() == [
+        f"training: runs 3 is of no use without `{missing}`: trained once",
+        f"training: trained_share 0.5 is of no use without `{missing}`: all is trained",
+    ]
+
+
+@pytest.mark.parametrize("change", [{"trained_share": 0.5}, {"continued": False, "runs": 1}])
+def test_nothing_is_said_of_params_that_are_used_or_ask_for_nothing(trainings, capsys, change):
+    average_runs(trainings, build, dataclasses.replace(TRAIN, **change), PLAN)
+    assert capsys.readouterr().err == ""

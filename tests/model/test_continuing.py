@@ -7,11 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from meishi import paths
+from meishi.atomic import atomic_write_bytes
 from meishi.backbone import efficientnet as backbone
 from meishi.cli import app
 from meishi.continued import continue_from
 from meishi.data import records
-from meishi.data.manifest import MANIFEST_FILE, SEEN_FILE, read_manifest, read_seen
+from meishi.data.manifest import MANIFEST_FILE, read_manifest, read_seen
 from meishi.data.shards import write_index, write_shards
 from meishi.data.sources import seen_scenes, verified_scenes
 from meishi.errors import InputError
@@ -250,9 +251,10 @@ def test_a_segmenter_goes_on_with_a_narrower_bottom(source, tmp_path):
     done = CliRunner().invoke(app, [*arguments, "--bottom-channels", str(fewer.bottom_channels)])
     assert done.exit_code == 0, done.output
     loaded = unet_model.build_trainer(fewer)
-    load_trained(loaded, source / "weights/networks.npz")
+    file = source / read_manifest(source, []).weights.file
+    load_trained(loaded, file)
     with pytest.raises(InputError, match="not this 'unet'"):
-        load_trained(unet(), source / "weights/networks.npz")
+        load_trained(unet(), file)
 
 
 @pytest.mark.parametrize("channels", [0, UNET.bottom_channels, UNET.bottom_channels + 1])
@@ -298,9 +300,45 @@ def test_what_was_seen_before_stays_seen(source, tmp_path):
     continue_from(source, tmp_path / "models")
     manifest = read_manifest(source, [])
     assert len(read_seen(source, manifest, [])) == 12
-    (source / SEEN_FILE).write_text("0\n")
-    with pytest.raises(InputError, match="seen.txt: wrong sha256"):
+    (source / manifest.seen.file).write_text("0\n")
+    with pytest.raises(InputError, match=r"seen-[0-9a-f]{12}\.txt: wrong sha256"):
         continue_from(source, tmp_path / "models")
+
+
+@pytest.mark.parametrize("written", [1, 2])
+def test_a_source_that_was_to_continue_stays_sound_when_that_is_killed(
+    source, tmp_path, monkeypatch, written
+):
+    def kill_after(written):
+        left = iter(range(written))
+
+        def write(target, content):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            atomic_write_bytes(target, content)
+
+        return write
+
+    def sound(file):
+        params = FetchParams((SourceParams("tiny", str(source)),), str(file), str(file))
+        return len(list(verified_scenes(params))), len(seen_scenes(params))
+
+    file = continue_from(source, tmp_path / "models")
+    unet_model.save_segmenter(unet(seed=9), UNET, tmp_path / "models" / "unet")
+    write_index(paths.TRAIN, "train", write_shards(paths.TRAIN, list(scenes())[12:]))
+    with monkeypatch.context() as patch:
+        patch.setattr("meishi.data.manifest.atomic_write_bytes", kill_after(written))
+        patch.setattr("meishi.data.manifest.atomic_write_text", kill_after(0))
+        with pytest.raises(KeyboardInterrupt):
+            continue_from(source, tmp_path / "models")
+    assert sound(file) == (18, 6)
+    # Another network still: what the killed one left is nobody's then.
+    unet_model.save_segmenter(unet(seed=10), UNET, tmp_path / "models" / "unet")
+    other = continue_from(source, tmp_path / "models")
+    assert other != file and sound(other) == (18, 12)
+    named = read_manifest(source, [])
+    left = {path.relative_to(source).as_posix() for path in (source / "weights").iterdir()}
+    assert left == {named.weights.file, named.seen.file}
 
 
 @pytest.mark.parametrize("damage", ["source", "ssd", "unet"])

@@ -283,6 +283,14 @@ def test_a_zip_is_refused(spoiled, tmp_path):
         Package.load(packed)
 
 
+def test_a_file_of_another_kind_is_told_what_is_read(tmp_path):
+    (tmp_path / "ssd.pb").write_bytes(b"a graph")
+    with pytest.raises(
+        InputError, match=r"ssd\.pb: neither a .* nor an \.mlmodel file, but a file"
+    ):
+        Package.load(tmp_path / "ssd.pb")
+
+
 @pytest.mark.parametrize("item", ["../../elsewhere.mlmodel", "/etc/passwd"])
 def test_a_manifest_that_leaves_the_package_is_refused(spoiled, item):
     manifest = json.loads((spoiled / "Manifest.json").read_text())

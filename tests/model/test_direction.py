@@ -73,8 +73,13 @@ def test_scenes_are_the_sides_own_with_cards_of_the_named_sources(scenes):
 
 
 def test_without_a_source_that_reads_the_parameter_is_named(folders):
-    with pytest.raises(InputError, match=r"direction\.sources \(typed\)"):
-        reading.require_cards(reading.scenes_of(*folders, ("typed",), OTHERS), folders[1])
+    with pytest.raises(InputError, match=r"direction\.sources \(none\)"):
+        reading.require_cards(reading.scenes_of(*folders, (), OTHERS), folders[1])
+
+
+def test_a_source_that_there_is_not_is_named(folders):
+    with pytest.raises(InputError, match=r"\[direction\.sources\]: no scene is of desc; there are"):
+        reading.scenes_of(*folders, (*SHAPE.sources, "desc"), OTHERS)
 
 
 def test_views_depend_on_the_seed_and_not_on_the_workers(scenes, views):

@@ -107,7 +107,8 @@ def test_the_command_fails_without_models_and_writes_nothing(tmp_path):
     Image.new("RGB", (120, 80)).save(tmp_path / "desk.jpg")
     result = run("capture", tmp_path / "desk.jpg", "--out", tmp_path / "out", "--models", tmp_path)
     assert isinstance(result.exception, InputError)
-    assert "no such model" in str(result.exception)
+    assert "no such model; `dvc pull freeze` in the clone restores it" in str(result.exception)
+    assert "elsewhere: --models CLONE/models" in str(result.exception)
     assert not (tmp_path / "out").exists()
 
 

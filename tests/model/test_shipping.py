@@ -32,8 +32,13 @@ def table(**changes):
     return rows | {"reads": row(30)} | changes
 
 
+def decide(exports, rows, rule, original=FLOAT32):
+    """Decide by rows that hold all that was measured."""
+    return shipping.decide(exports, rows, rows, original, rule)
+
+
 def test_the_smallest_that_keeps_to_the_rule_is_chosen():
-    decision = shipping.decide(EXPORTS, table(), FLOAT32, RULE)
+    decision = decide(EXPORTS, table(), RULE)
     assert decision.chosen == {"ssd": "half", "unet": "masks", "direction": "reads"}
     assert decision.refused == {
         "big": "larger than half",
@@ -42,38 +47,38 @@ def test_the_smallest_that_keeps_to_the_rule_is_chosen():
 
 
 def test_apps_of_a_newer_system_get_the_smaller_one():
-    decision = shipping.decide(EXPORTS, table(), FLOAT32, replace(RULE, target="iOS16"))
+    decision = decide(EXPORTS, table(), replace(RULE, target="iOS16"))
     assert decision.chosen["ssd"] == "small"
     assert decision.refused == {"big": "larger than small", "half": "larger than small"}
 
 
 def test_what_loses_too_much_is_not_chosen_however_small():
     found = table(half=row(200, 0.885))
-    decision = shipping.decide(EXPORTS, found, FLOAT32, RULE)
+    decision = decide(EXPORTS, found, RULE)
     assert decision.chosen["ssd"] == "big"
     assert decision.refused["half"] == "loses 0.0150 of detection.ap50, allowed 0.01"
 
 
 def test_a_loss_as_large_as_allowed_is_taken():
-    decision = shipping.decide(EXPORTS, table(half=row(200, 0.89)), FLOAT32, RULE)
+    decision = decide(EXPORTS, table(half=row(200, 0.89)), RULE)
     assert decision.chosen["ssd"] == "half"
 
 
 def test_a_neural_network_is_no_package():
     exports = EXPORTS | {"half": replace(HALF, format="neuralnetwork", precision="")}
-    decision = shipping.decide(exports, table(), FLOAT32, RULE)
+    decision = decide(exports, table(), RULE)
     assert decision.chosen["ssd"] == "big" and "an .mlmodel" in decision.refused["half"]
 
 
 def test_of_two_of_one_size_the_first_by_name_is_chosen():
-    decision = shipping.decide(EXPORTS, table(big=row(200)), FLOAT32, RULE)
+    decision = decide(EXPORTS, table(big=row(200)), RULE)
     assert decision.chosen["ssd"] == "big"
 
 
 def test_without_one_that_fits_every_reason_is_given():
     found = table(big=row(400, 0.5), half=row(200, 0.6))
     with pytest.raises(InputError) as caught:
-        shipping.decide(EXPORTS, found, FLOAT32, RULE)
+        decide(EXPORTS, found, RULE)
     lines = str(caught.value).splitlines()
     assert lines[0] == "no variant of ssd can be shipped (params: ship)"
     assert [line.split(":")[0] for line in lines[1:]] == ["big", "half", "small"]
@@ -82,13 +87,25 @@ def test_without_one_that_fits_every_reason_is_given():
 def test_a_network_without_a_variant_cannot_be_shipped():
     exports = {name: v for name, v in EXPORTS.items() if v.model == "ssd"}
     with pytest.raises(InputError, match="no variant of unet can be shipped"):
-        shipping.decide(exports, table(), FLOAT32, RULE)
+        decide(exports, table(), RULE)
+
+
+def test_a_rule_may_name_a_figure_that_the_table_does_not_show():
+    path = "capture.empty_with_false_card"
+    assert path not in shipping.SHOWN
+    original = {"capture": {"empty_with_false_card": 0.01}}
+    measured = {name: original for name in EXPORTS}
+    measured["half"] = {"capture": {"empty_with_false_card": 0.04}}
+    rule = replace(RULE, ssd=(LossParams(path, 0.02),))
+    decision = shipping.decide(EXPORTS, table(), measured, original, rule)
+    assert decision.chosen["ssd"] == "big"
+    assert decision.refused["half"] == f"loses 0.0300 of {path}, allowed 0.02"
 
 
 def test_a_figure_that_nobody_measures_is_named():
     rule = replace(RULE, ssd=(LossParams("detection.ap5", 0.1),))
     with pytest.raises(InputError, match=r"\[ship\]: no figure 'detection.ap5' of ssd"):
-        shipping.decide(EXPORTS, table(), FLOAT32, rule)
+        decide(EXPORTS, table(), rule)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The training loop: order, resumption after a kill, determinism."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -159,9 +160,13 @@ def test_every_epoch_shows_each_sample_once():
     assert order[0].tolist() != order[1].tolist()
 
 
-def test_the_order_depends_on_the_seed_alone():
+def test_the_order_depends_on_the_seed_and_the_run_alone():
     np.testing.assert_array_equal(plan().order(), plan().order())
-    assert plan().order().tolist() != plan(seed=2).order().tolist()
+    others = [plan(seed=2), plan().of_run(1), plan().of_run(2)]
+    orders = [other.order().tolist() for other in (plan(), *others)]
+    assert len({tuple(order) for order in orders}) == len(orders)
+    elsewhere = dataclasses.replace(plan(), checkpoint_steps=7, folder=Path("elsewhere"))
+    np.testing.assert_array_equal(plan().of_run(1).order(), elsewhere.of_run(1).order())
 
 
 @pytest.mark.parametrize(

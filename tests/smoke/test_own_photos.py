@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.smoke, pytest.mark.tf]
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = 6
+# They need figures that networks which have seen a few pictures may lack: test_commands says where.
+ELSEWHERE = ("meishi pr-report", "meishi model-card", "python docs/results.py")
 
 
 def section():
@@ -117,7 +119,8 @@ def transcript(clone):
     for command in commands():
         if command == "dvc add data":
             add_source(clone / "params.yaml")
-        printed[command] = run(command, clone)
+        if not command.startswith(ELSEWHERE):
+            printed[command] = run(command, clone)
     return printed
 
 
@@ -139,7 +142,7 @@ def test_what_add_photos_tells_to_do_next_is_what_the_section_says(transcript):
     [said] = [out for command, out in transcript.items() if "add-photos" in command]
     told = {line.strip() for line in said.split("to train on these photos:")[1].splitlines()}
     written = set(commands())
-    assert {"dvc add data", "dvc repro", "make push"} <= told & written
+    assert {"dvc add data", "dvc repro", "meishi model-card", "make push"} <= told & written
     assert {line for line in told if line.startswith("git add")} <= written
 
 

@@ -7,6 +7,7 @@ import pytest
 from meishi import images
 from meishi.adding import AddError, _next_steps, add_photos
 from meishi.data.sources import SourceError, verified_scenes
+from meishi.errors import InputError
 from meishi.geometry import quads
 from meishi.params import FetchParams, ParamsError, SourceParams, load_params
 from tests.exports import EDGES_PX, QUAD_PX, picture, write
@@ -57,9 +58,18 @@ def test_a_source_in_data_needs_neither_a_dep_nor_a_dvc_file_of_its_own():
     assert "dvc.yaml" not in steps and "desk.dvc" not in steps
 
 
+@pytest.mark.parametrize("into", ["data/desk", "photos"])
+def test_the_documents_are_brought_in_step_before_the_commit(into):
+    steps = [line.strip() for line in _next_steps(Path(into))]
+    card, tables = steps.index("meishi model-card"), steps.index("python docs/results.py --write")
+    [added] = [number for number, step in enumerate(steps) if step.startswith("git add")]
+    assert max(card, tables) < added and steps[added].endswith("README.md MODEL_CARD.md docs")
+
+
 def test_a_source_elsewhere_is_named_in_dvc_yaml():
     steps = "\n".join(_next_steps(Path("photos")))
     assert "dvc add photos" in steps and "photos.dvc .gitignore dvc.yaml" in steps
+    assert "make push" in steps and "dvc push" not in steps
 
 
 def test_the_pictures_stay_as_they_are(data):
@@ -90,6 +100,24 @@ def test_a_folder_that_exists_is_not_replaced(tmp_path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(AddError, match="is there already"):
         add(tmp_path)
+
+
+def test_a_sheet_that_cannot_be_written_writes_nothing(tmp_path):
+    export(tmp_path / "export")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"sheet\.jpg: cannot be written"):
+        add(tmp_path, sheet=tmp_path / "file" / "sheet.jpg")
+    assert not (tmp_path / "photos").exists()
+
+
+def test_a_sheet_may_lie_in_the_source(tmp_path):
+    export(tmp_path / "export", [{"label": "card", "points": [[1, 2]]}])
+    sheet = tmp_path / "photos" / "sheet.jpg"
+    with pytest.raises(AddError, match="refused"):
+        add(tmp_path, sheet=sheet)
+    export(tmp_path / "export")
+    add(tmp_path, sheet=sheet)
+    assert sheet.is_file()
 
 
 def test_an_unknown_format_is_refused(tmp_path):

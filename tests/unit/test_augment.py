@@ -46,11 +46,10 @@ def drawn(quad, side):
 def test_a_frame_shows_the_card_where_its_quad_says(geometry_only, image, seed):
     sample = geometry_only.frame(image, QUAD[None], [seed])
     if len(sample.quads):
-        inside = drawn(sample.quads[0], 128) > 250
-        assert (
-            sample.image[..., 0][cv2.erode(inside.astype(np.uint8), np.ones((5, 5))) > 0].min()
-            > 200
-        )
+        shown = np.ptp(sample.image, axis=2) == 0  # not the coloured border beyond the scene
+        assert shown.mean() > 0.3
+        difference = np.abs(sample.image[..., 0] - drawn(sample.quads[0], 128))[shown]
+        assert difference.mean() < 4  # edges only
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -280,3 +280,49 @@ def test_what_the_others_refuse_is_not_judged():
     taken, views = reading()
     strict = replace(taken, params=replace(PARAMS, confidence_threshold=0.99))
     assert strict(photo(FIVE[0])) == [] and views == []
+
+
+def sided(right):
+    """Capture with a detector that sees the frame's brighter half, the right one as `right`."""
+
+    def detect(frame):
+        left_is_brighter = frame[:, :32].mean() > frame[:, 32:].mean()
+        centre_x, score = (0.25, 0.9) if left_is_brighter else (0.75, right)
+        return {
+            "coordinates": np.array([[centre_x, 0.5, 0.3, 0.5]]),
+            "confidence": np.array([[score]]),
+        }
+
+    return replace(capture([(0.9, CARD)]), detector=detect)
+
+
+ON_THE_RIGHT = (290, 90, 430, 270)
+
+
+def test_a_card_that_is_seen_in_the_mirror_alone_is_found_where_it_is():
+    seen = sided(right=0.1)
+    assert seen(photo(ON_THE_RIGHT)) == []
+    [card] = replace(seen, mirrored=True)(photo(ON_THE_RIGHT))
+    assert quads.iou(card.quad_px, card_quad_px(*ON_THE_RIGHT)) > 0.98
+    assert card.score == 0.9
+
+
+def test_a_second_look_joins_the_scores_of_a_view_and_its_mirror_image():
+    def detect(view):  # sees the quad, 140 by 180 px, wherever it looks; surer of bright corners
+        score = 0.9 if view[0, 0, 0] > 100 else 0.5
+        return {
+            "coordinates": np.array([[0.5, 0.5, 0.5 * 140 / 180, 0.5]]),
+            "confidence": np.array([[score]]),
+        }
+
+    picture = photo(ON_THE_RIGHT)
+    picture[:, 400:] = 255  # the top right corner of a view around the quad
+    once = replace(capture([(0.9, CARD)]), detector=detect)
+    quad_px = card_quad_px(*ON_THE_RIGHT)
+    assert once.look(picture, quad_px, 0.5) == pytest.approx(0.5)
+    both = replace(once, mirrored=True)
+    assert both.look(picture, quad_px, 0.5) == pytest.approx(0.75, abs=0.01)  # odds of 9 and 1
+
+
+def test_a_preview_does_not_look_into_the_mirror():
+    assert not replace(sided(0.1), mirrored=True).live().mirrored

@@ -74,10 +74,13 @@ def run(capture, out, *given):
     return json.loads((out / "cards.json").read_text())
 
 
-def test_the_command_captures(capture, photo, out, monkeypatch):
-    monkeypatch.setattr(litert, "load_capture", lambda models, threads: capture)
-    result = CliRunner().invoke(cli.app, ["capture", str(photo), "--out", str(out)])
+@pytest.mark.parametrize(("option", "mirrored"), [([], True), (["--no-mirror"], False)])
+def test_the_command_captures(capture, photo, out, monkeypatch, option, mirrored):
+    asked = []
+    monkeypatch.setattr(litert, "load_capture", lambda *given: asked.append(given) or capture)
+    result = CliRunner().invoke(cli.app, ["capture", str(photo), "--out", str(out), *option])
     assert result.exit_code == 0, result.output
+    assert asked == [(Path("models"), 1, mirrored)]
     (row,) = json.loads((out / "cards.json").read_text())
     assert (out / row["cards"][0]["crop"]).is_file() and (out / "card-overlay.jpg").is_file()
     assert result.output == f"{out}: 1 photo, 1 card\n"
@@ -127,9 +130,15 @@ def test_a_photo_without_cards_has_an_empty_list(capture, photo, out):
 def test_bad_photos_are_told_and_the_good_ones_done(capture, photo, out):
     bad = photo.parent / "broken.jpg"
     bad.write_bytes(b"no picture at all")
-    with pytest.raises(CaptureError, match=r"broken\.jpg: not a picture"):
+    with pytest.raises(CaptureError, match=r"broken\.jpg: not a picture") as told:
         run(capture, out, photo.parent)
+    assert str(told.value).endswith(f"\n{out}: 1 of 2 photos done")
     assert [r["file"] for r in json.loads((out / "cards.json").read_text())] == [str(photo)]
+
+
+def test_a_photo_that_there_is_not_counts_as_not_done(capture, photo, out):
+    with pytest.raises(CaptureError, match=r"(?s)no such file.*: 1 of 2 photos done$"):
+        run(capture, out, photo, photo.parent / "missing.jpg")
 
 
 @pytest.mark.parametrize("name", ["名刺 2026.png", "a b.png", "x.y.z.png", "名" * 82 + ".png"])
@@ -217,8 +226,9 @@ def test_an_empty_folder_and_a_missing_file_are_named(tmp_path, out):
 
 def test_an_output_that_is_a_file_is_refused(capture, photo, out):
     out.write_text("in the way")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match=r"^--out .* is a file; expected a folder$"):
         run(capture, out, photo)
+    assert out.read_text() == "in the way"
 
 
 def test_an_output_below_a_file_is_refused(capture, photo, tmp_path):
@@ -259,6 +269,72 @@ def test_an_output_folder_that_holds_the_photos_hides_none(capture, photo, out, 
         rows = run(capture, Path(out), photo.parent)
         found = {Path(row["file"]).name: len(row["cards"]) for row in rows}
         assert found == {"card.png": 1, "desk.png": 0}
+
+
+def test_outputs_are_no_photos_after_a_run_of_one_photo(capture, photo):
+    here = photo.parent
+    other = draw_card(here / "other.png")
+    for given in (here, other, here):
+        rows = run(capture, here, given)
+    assert [Path(row["file"]).name for row in rows] == ["card.png", "other.png"]
+    (here / "cards.json").unlink()
+    assert names(here, here) == ["card.png", "other.png"]
+
+
+def test_outputs_are_no_photos_when_stems_change(capture, photo):
+    here = photo.parent
+    bad = here / "a" / "card.png"
+    bad.parent.mkdir()
+    bad.write_bytes(b"no picture at all")
+    draw_card(here / "b" / "card.png")
+    photo.unlink()
+    with pytest.raises(CaptureError):
+        run(capture, here, here)
+    assert (here / "card~2-overlay.jpg").is_file()
+    bad.unlink()
+    (row,) = run(capture, here, here)
+    assert Path(row["file"]) == here / "b" / "card.png"
+    assert sorted(path.name for path in here.glob("card*.*")) == [
+        "card-1.png",
+        "card-overlay.jpg",
+        "cards.json",
+    ]
+
+
+def test_a_photo_that_takes_the_name_of_an_output_is_a_photo_and_stays(capture, photo):
+    here = photo.parent
+    run(capture, here, here)
+    mine = draw_card(here / "card-1.png")
+    before = mine.read_bytes()
+    assert names(here, here) == ["card-1.png", "card.png"]
+    Image.new("RGB", (400, 300)).save(photo)  # the card is gone, its crop would go
+    run(capture, here, photo)
+    assert mine.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[1]"])
+def test_outputs_of_a_folder_without_a_sound_list_are_known_by_cards_json(capture, photo, damage):
+    here = photo.parent
+    run(capture, here, here)
+    (here / ".meishi.json").write_text(damage)
+    assert names(here, here) == ["card.png"]
+    other = draw_card(here / "other.png")
+    run(capture, here, other)
+    assert names(here, here) == ["card.png", "other.png"]  # the new list took over the old one
+
+
+def test_a_run_that_is_killed_leaves_no_output_that_is_taken_for_a_photo(
+    capture, photo, monkeypatch
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    draw_card(photo.parent / "other.png")
+    monkeypatch.setattr("meishi.capture_outputs.OutputFolder.tidy", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(capture, photo.parent, photo.parent)
+    (photo.parent / "cards.json").unlink()
+    assert names(photo.parent, photo.parent) == ["card.png", "other.png"]
 
 
 def test_names_that_only_some_disks_tell_apart_get_different_outputs(photo, out):

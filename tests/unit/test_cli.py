@@ -106,3 +106,9 @@ def test_a_shell_completes_commands_and_options(typed, offered):
         },
     )
     assert set(done.stdout.split()) == offered, done.stderr
+
+
+@pytest.mark.parametrize("name", ["capture", "preview"])
+def test_the_models_folder_is_said_to_come_from_the_stage_that_writes_it(name):
+    [models] = [param for param in COMMANDS[(name,)].params if param.name == "models"]
+    assert "tflite/" in models.help and "`freeze`" in models.help

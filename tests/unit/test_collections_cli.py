@@ -121,8 +121,8 @@ FAULTS = {
     "init --at public --keys keys": "published here already",
     "promote card-detector 9.9.9 --at public --keys keys": "there is none",
     "promote card-detector 1.0.0 --to beta --at public --keys keys": "one of staging, release",
-    "publish nowhere.mlpackage --at public --keys keys": "expected three numbers",
-    "publish card-detector@v1.0.0 --at public --keys keys": "git show",
+    "publish nowhere.mlpackage --at public --keys keys": "--version '': expected three numbers",
+    "publish card-detector@v1.0.0 --at public --keys keys": "not a git repository",
     "publish x --to beta --at public --keys keys": "one of staging, release",
     "publish x --config none.yaml --at public --keys keys": "none.yaml: cannot be read",
     "status --at nowhere --root keys/root.json": "nothing is published here",
@@ -233,5 +233,7 @@ def test_a_tag_is_published_as_it_was(desk):
     assert json.loads(found.metrics["evaluate"]) == {"detection": {"ap50": 0.95}}
     assert found.source.startswith("card-detector@v1.0.0 dvc:") and found.source.endswith(".dir")
     unknown = registry.parse_tag("card-detector@v2.0.0")
-    with pytest.raises(InputError, match="git show"):
+    with pytest.raises(
+        InputError, match=r"v2\.0\.0: no such tag; `git fetch --tags`.* `gto register"
+    ):
         publishing.from_tag(repo, unknown, wanted, desk / "scratch")

@@ -206,17 +206,58 @@ def test_a_publisher_that_dies_at_any_write_harms_no_device(template, tmp_path, 
     assert cuts >= 3 - late
 
 
-def test_a_founder_that_dies_leaves_nothing_that_is_offered(tmp_path):
+@pytest.mark.parametrize("late", [False, True])
+def test_a_founder_that_dies_leaves_nothing_that_is_offered_and_can_go_on(tmp_path, late):
     for at in range(1, 20):
-        folder = tmp_path / str(at)
-        fuse = Fuse(at)
-        store = CuttingStore(str(folder / "public"), fuse, False)
+        folder, fuse = tmp_path / str(at), Fuse(at)
+        public, keys = Store(str(folder / "public")), folder / "keys"
         try:
-            founding.found(store, folder / "keys", NOW)
-            break
+            founding.found(CuttingStore(public.address, fuse, late), keys, NOW)
+            if not fuse.burnt:
+                break
         except PowerCutError:
-            assert not (folder / "public" / "metadata" / "timestamp.json").exists()
+            if public.read("metadata/timestamp.json") is None:
+                if public.read("metadata/1.root.json") is None:
+                    keys = folder / "other"  # nothing was published with the first ones
+                founding.found(public, keys, NOW)
+        root = keys / founding.ROOT_FILE
+        assert root.read_bytes() == public.read("metadata/1.root.json")
+        assert founding.open_repository(public, [keys], root, NOW).check(NOW) == []
+        with pytest.raises(edits.StateError, match="published here already"):
+            founding.found(public, keys, NOW)
     assert at > 5
+
+
+def cut_founding(folder):
+    """Found until the root is written, and no more."""
+    store = Store(str(folder / "public"))
+    with pytest.raises(PowerCutError):
+        # The check takes three writes, of which two are refused.
+        founding.found(CuttingStore(store.address, Fuse(4), True), folder / "keys", NOW)
+    assert [p.name for p in (folder / "public/metadata").glob("*.json")] == ["1.root.json"]
+    return store
+
+
+@pytest.mark.parametrize("change", ["no folder", "other keys", "a key is missing", "forged root"])
+def test_a_begun_publication_is_not_taken_up_with_other_keys(tmp_path, change):
+    store, keys = cut_founding(tmp_path), tmp_path / "keys"
+    root = tmp_path / "public/metadata/1.root.json"
+    if change == "no folder":
+        keys = tmp_path / "none"
+    elif change == "other keys":
+        founding.found(Store(str(tmp_path / "else")), tmp_path / "b", NOW)
+        keys = tmp_path / "b"
+    elif change == "a key is missing":
+        (keys / "release-3.pem").unlink()
+    else:
+        content = root.read_bytes()
+        root.write_bytes(content.replace(b'"version":1', b'"version":1,"x-by":"a thief"'))
+        assert root.read_bytes() != content
+    before = root.read_bytes()
+    with pytest.raises(edits.StateError, match="was begun here, not with the keys in"):
+        founding.found(store, keys, NOW)
+    assert root.read_bytes() == before and not (tmp_path / "none").exists()
+    assert store.read("metadata/timestamp.json") is None
 
 
 @pytest.fixture

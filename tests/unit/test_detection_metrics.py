@@ -8,6 +8,7 @@ from meishi.evaluation.detection import (
     average_precision,
     detection_metrics,
     precision_recall_curve,
+    sliced_precision,
 )
 from meishi.geometry import boxes
 
@@ -139,3 +140,38 @@ def test_ap75_asks_for_more_overlap_than_ap50():
 def test_false_positives_are_zero_when_every_image_has_a_card():
     metrics = detection_metrics([found((A, 0.9))], [np.array([A])], 0.5)
     assert metrics["false_positive_empty"] == 0
+
+
+def test_in_a_slice_boxes_of_others_count_for_nothing_and_false_ones_as_ever():
+    detections = [
+        found((B, 0.9), (FAR, 0.8), (A, 0.7)),  # another slice's, none's, the slice's
+        found((FAR, 0.95)),  # in an image without a box of the slice
+    ]
+    gt_boxes = [np.array([A, B]), np.array([B])]
+    small = [np.array([True, False]), np.array([False])]
+    figures = sliced_precision(detections, gt_boxes, {"small": small})["small"]
+    # Ranked: wrong, right.
+    assert figures == {"ap50": pytest.approx(0.5), "ap50_95": pytest.approx(0.5)}
+
+
+def test_a_second_detection_of_another_slices_box_is_false_in_every_slice():
+    gt_boxes = [np.array([A, B])]
+    detections = [found((B, 0.9), (B, 0.8), (A, 0.7))]
+    masks = {"a": [np.array([True, False])], "b": [np.array([False, True])]}
+    figures = sliced_precision(detections, gt_boxes, masks)
+    assert (figures["a"]["ap50"], figures["b"]["ap50"]) == (pytest.approx(0.5), 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_slice_of_all_boxes_is_measured_as_the_images_that_have_any(seed):
+    detections, gt_boxes = random_images(seed)
+    shown = [index for index, gt in enumerate(gt_boxes) if len(gt)]
+    whole = detection_metrics([detections[i] for i in shown], [gt_boxes[i] for i in shown], 0.5)
+    masks = [np.ones(len(gt), bool) for gt in gt_boxes]
+    figures = sliced_precision(detections, gt_boxes, {"all": masks})["all"]
+    assert figures == {key: pytest.approx(whole[key]) for key in ("ap50", "ap50_95")}
+
+
+def test_a_slice_without_a_box_is_an_error():
+    with pytest.raises(ValueError, match="slice has no ground-truth box"):
+        sliced_precision([found((A, 0.9))], [np.array([A])], {"none": [np.array([False])]})

@@ -33,6 +33,8 @@ def clone(tmp_path, monkeypatch):
     folder = tmp_path / "clone"
     write(folder, "requirements.txt", "-c constraints.txt\ndvc==3.67.1\nnumpy==2.4.6\n-e .\n")
     write(folder, "constraints.txt", "dvc==3.67.1\nnumpy==2.4.6\nscipy==1.17.1\n")
+    write(folder, ".venv/bin/pip", "")
+    write(folder, "dvc.yaml", "stages: {}\n")
     write(folder, "data.dvc", "outs:\n- md5: 0\n  size: 1000\n  path: data\n")
     write(folder, "data/records.jsonl", "")
     write(folder, "storage/files/md5/00/11", "object")
@@ -333,6 +335,41 @@ def test_stages_out_of_date_are_told(clone, monkeypatch):
     only(clone, "data", LOOK, "convert, train_ssd", "make repro", "dvc add data")
 
 
+MADE_AGAIN = {
+    "fetch": [{"changed outs": {"build/raw": "deleted", "build/seen.txt": "not in cache"}}],
+    "train_ssd": [{"changed deps": {"build/raw": "deleted"}}],
+}
+
+
+def test_build_alone_missing_is_not_told_as_stale_models(clone, monkeypatch):
+    answer(monkeypatch, {"config": CONFIG, "status": json.dumps(MADE_AGAIN)})
+    only(clone, "data", LOOK, "build/ is not made; models and metrics are as committed")
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["changed command", {"changed deps": {"build/raw": "modified"}},
+     {"changed outs": {"models/ssd": "deleted"}}, {"changed deps": {"params.yaml": {"a": "new"}}}],
+)  # fmt: skip
+def test_whatever_else_is_changed_is_out_of_date(clone, monkeypatch, more):
+    status = json.dumps(MADE_AGAIN | {"train_unet": [more]})
+    answer(monkeypatch, {"config": CONFIG, "status": status})
+    only(clone, "data", LOOK, "out of date, or not here: fetch, train_ssd, train_unet")
+
+
+def test_without_an_environment_the_command_that_makes_it_is_told(clone, monkeypatch):
+    (clone / ".venv" / "bin" / "pip").unlink()
+    monkeypatch.setattr(doctor, "installed_packages", dict)
+    assert {f.mend for f in found(clone, "packages")} == {"make repro"}
+    assert {f.mend for f in found(clone, "data")} == {"make repro"}
+
+
+def test_outside_a_clone_the_clone_is_all_it_asks_for(tmp_path):
+    [finding] = doctor.examine(tmp_path)
+    assert (finding.check, finding.state) == ("clone", BLOCKS)
+    assert finding.mend == "run it in the clone"
+
+
 def test_a_failing_status_blocks(clone, monkeypatch):
     answer(monkeypatch, {"config": CONFIG})
     only(clone, "data", BLOCKS, "dvc status")
@@ -360,6 +397,7 @@ def test_it_runs_without_any_package(tmp_path):
     command = [sys.executable, "-I", "-S", "-c",
                f"import sys; sys.path.insert(0, {str(ROOT)!r}); from meishi import doctor; "
                "doctor.main()"]  # fmt: skip
+    (tmp_path / "dvc.yaml").touch()
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "packages" in done.stdout and "Traceback" not in done.stderr

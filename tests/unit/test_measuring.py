@@ -42,6 +42,12 @@ def test_a_missed_card_counts_in_the_lowest_bin(outcome):
     assert (counts[0], counts[-1], sum(counts)) == (1, 1, 2)
 
 
+def test_captures_are_measured_as_boxes_too(outcome):
+    figures = outcome.captured_boxes()
+    assert set(figures) == {"ap50", "ap75", "ap50_95"}
+    assert list(figures.values()) == [pytest.approx(51 / 101)] * 3  # one of two cards, exactly
+
+
 def test_corner_errors_are_those_of_found_cards(outcome):
     _, errors = outcome.histograms()
     assert [row["cards"] for row in errors][0] == 1 == sum(row["cards"] for row in errors)

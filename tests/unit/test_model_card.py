@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from meishi import cli
+from meishi import cli, rendering
+from meishi.card_data import RENDERED
 from meishi.errors import InputError
 from meishi.model_card import LABELS, ModelCardError, card, check_card, write_card
 from meishi.params import load_params
@@ -92,11 +93,9 @@ def test_a_label_without_a_metric_makes_no_row(place):
 
 
 def test_the_worst_slices_are_those_with_enough_cards_and_the_least_iou(place):
-    slices = {
-        f"frame {n}": {"cards": 40, "iou_mean": n / 100, "iou_p05": 0.5, "recall50": 0.5}
-        for n in range(50, 60)
-    }
-    slices["frame few"] = {"cards": 3, "iou_mean": 0.1, "iou_p05": 0.1, "recall50": 0.1}
+    kept = json.loads((place / "metrics" / "slices.json").read_text())["frame holds it"]
+    slices = {f"frame {n}": kept | {"cards": 40, "iou_mean": n / 100} for n in range(50, 60)}
+    slices["frame few"] = kept | {"cards": 3, "iou_mean": 0.1}
     (place / "metrics" / "slices.json").write_text(json.dumps(slices))
     failures = card(place).split("## Known failures")[1].split("## What")[0]
     named = [row.split(" | ")[0] for row in failures.splitlines() if row.startswith("| frame")]
@@ -214,3 +213,32 @@ def test_a_source_of_another_tool_has_no_counts(place):
     assert own in file.read_text()
     file.write_text(file.read_text().replace(own, "- {name: desk, path: x.zip, format: coco}"))
     assert "| desk | coco export |" in card(place)
+
+
+def described(place, name):
+    """The card's words on a repository of rendered sources, one manifest of another name."""
+    for number, source in enumerate(load_params("fetch").fetch.sources):
+        file = place / source.path / "manifest.json"
+        manifest = json.loads(file.read_text())
+        manifest["name"] = RENDERED[0] if number else name
+        file.write_text(json.dumps(manifest))
+    return " ".join(card(place).split())
+
+
+def test_of_rendered_scenes_alone_it_says_that_no_figure_is_of_photos(place):
+    words = described(place, RENDERED[1])
+    assert "measured by the pipeline on **rendered scenes, not on photos**;" in words
+    assert "Photos: no figure on this card is of one." in words
+    assert "The scenes show no real person's card" in words
+
+
+def test_of_photos_that_were_added_it_claims_neither(place):
+    words = described(place, "desk")
+    assert "on scenes of the sources below, **photos among them**;" in words
+    assert "not on photos" not in words and "no figure on this card is of one" not in words
+    assert "The scenes show no real" not in words
+    assert "Other sources (composited) may show real ones" in words
+
+
+def test_what_each_engine_renders_is_known_as_rendered():
+    assert {f"meishi-{engine}" for engine in rendering.ENGINES} == set(RENDERED)

@@ -127,7 +127,7 @@ def test_a_kernel_has_the_bits_of_its_size_unless_its_layer_is_named():
         ({"palette_values": -1}, "palette_values: expected 0 at least, got -1"),
         ({"steps": 0}, "steps: expected 1 at least, got 0"),
         ({"batch": 0}, "batch: expected 1 at least, got 0"),
-        ({"learning_rate": 0.0}, "learning_rate: expected more than 0, got 0"),
+        ({"learning_rate": 0.0}, "learning_rate: expected above 0, got 0.0"),
         ({"stepz": 3}, "unknown key 'stepz' (did you mean 'steps'?)"),
         ({"batch": "8"}, "batch: expected int, got str '8'"),
     ],

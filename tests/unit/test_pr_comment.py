@@ -1,4 +1,5 @@
 import pytest
+import requests
 
 from meishi.errors import InputError
 from meishi.report.comment import put_comment
@@ -81,3 +82,35 @@ def test_a_file_that_is_no_report_is_refused(body, github):
     body.write_text("figures")
     with pytest.raises(InputError, match="expected a report that begins with"):
         put(body, github)
+
+
+def test_a_file_that_is_missing_or_no_text_is_refused(body, github):
+    body.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"report\.md: cannot be read: 'utf-8'"):
+        put(body, github)
+    body.unlink()
+    with pytest.raises(InputError, match=r"report\.md: cannot be read: .*No such file"):
+        put(body, github)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
+@pytest.mark.parametrize("fault", [requests.Timeout, requests.ConnectionError])
+def test_a_server_that_does_not_answer_is_named(body, github, monkeypatch, method, fault):
+    if method == "PATCH":
+        put(body, github)
+    whole = requests.Session.request
+
+    def request(self, called, *given, **options):
+        if called.upper() == method:
+            raise fault("no answer")
+        return whole(self, called, *given, **options)
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    with pytest.raises(InputError, match=f"{github.url}: does not answer .*: no answer"):
+        put(body, github)
+
+
+def test_a_comment_without_author_or_text_is_left_alone(body, github):
+    github.there[1] = {"id": 1, "body": None, "user": {"type": "Bot"}}
+    github.there[2] = {"id": 2, "body": f"{MARK}\nold", "user": None}
+    assert put(body, github) == "comment written"

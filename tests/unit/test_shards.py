@@ -63,12 +63,12 @@ def test_the_index_counts_what_is_there(folder):
 
 def test_a_missing_shard_is_named(folder):
     (folder / "scenes-001.zip").unlink()
-    with pytest.raises(InputError, match=r"scenes-001\.zip: missing shard"):
+    with pytest.raises(InputError, match=r"scenes-001\.zip: missing shard; `dvc repro preprocess`"):
         ShardReader(folder)
 
 
 def test_missing_records_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"records\.jsonl: No such file"):
+    with pytest.raises(InputError, match=r"records\.jsonl: No such file.*; `dvc repro preprocess`"):
         ShardReader(tmp_path)
 
 

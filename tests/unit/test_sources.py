@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +69,10 @@ def test_no_source_is_refused(data):
 
 def test_a_missing_folder_is_named(data):
     nowhere = (*PARAMS.sources, SourceParams("far", "far"))
-    assert "far/manifest.json: No such file" in refusal(replace(PARAMS, sources=nowhere))
+    named = "params.yaml [fetch.sources]: source 'far': far/manifest.json: No such file"
+    assert named in refusal(replace(PARAMS, sources=nowhere))
+    with pytest.raises(SourceError, match=re.escape(named)):
+        sources.seen_scenes(replace(PARAMS, sources=nowhere))
 
 
 def test_an_empty_source_is_refused(workspace):

@@ -29,13 +29,13 @@ class Metrics:
 )
 def test_a_row_names_the_highest_level_that_every_number_keeps_to(reached, level):
     row = Target("both", LEVELS, lambda _: reached, ".2f").row(Metrics())
-    assert row.endswith(f"| {level} |")
+    assert row.endswith(f"| {level} |  |")
     assert row.startswith("| both | 0.80 / 0.50 | 0.90 / 0.60 | 0.95 / 0.70 | ")
 
 
 def test_levels_that_are_not_asked_for_stay_open():
     row = Target("x", ((0.97,),), lambda _: (0.98,), ".2f").row(Metrics())
-    assert row == "| x | 0.97 |  |  | 0.98 | floor |"
+    assert row == "| x | 0.97 |  |  | 0.98 | floor |  |"
 
 
 def test_of_errors_and_sizes_less_is_better():
@@ -43,7 +43,7 @@ def test_of_errors_and_sizes_less_is_better():
     rows = [
         Target("x", levels, lambda _, v=v: (v,), ".1f", True).row(None) for v in (2.1, 1.5, 0.1)
     ]
-    assert [row.split("| ")[-1] for row in rows] == ["not the floor |", "floor |", "beyond |"]
+    assert [row.split(" | ")[-2] for row in rows] == ["not the floor", "floor", "beyond"]
 
 
 def test_figures_are_read_by_their_paths():
@@ -58,3 +58,29 @@ def test_small_slices_are_not_the_worst():
         "c": {"cards": 29, "iou_mean": 0.1},
     }
     assert worst_slice(Metrics(slices=slices)) == (0.8,)
+
+
+SLICES = {
+    "a": {"cards": 400, "empty_scenes": 2, "iou_mean": 0.9, "corner": 1.0, "empty_false": 1.0},
+    "b": {"cards": 30, "empty_scenes": 40, "iou_mean": 0.8, "corner": 3.0, "empty_false": 0.1},
+    "c": {"cards": 29, "empty_scenes": 30, "iou_mean": 0.1, "corner": 9.0, "empty_false": 0.2},
+}
+
+
+@pytest.mark.parametrize(
+    ("figure", "lower", "told"),
+    [
+        ("iou_mean", False, "0.80 (b)"),  # c has too few cards
+        ("corner", True, "3.00 (b)"),
+        ("empty_false", True, "0.20 (c)"),  # a has too few empty scenes
+    ],
+)
+def test_a_row_names_its_worst_slice(figure, lower, told):
+    target = Target("x", ((0.5,),), lambda _: (0.7,), ".2f", lower, (figure,))
+    assert target.row(Metrics(slices=SLICES)).endswith(f" | {told} |")
+
+
+def test_without_a_large_slice_none_is_the_worst():
+    target = Target("x", ((0.5,),), lambda _: (0.7,), ".2f", sliced=("iou_mean",))
+    small = {"c": SLICES["c"]}
+    assert target.row(Metrics(slices=small)).endswith("| floor |  |")

@@ -298,3 +298,11 @@ def test_dasks_own_setting_names_the_scheduler_too(monkeypatch):
         with pytest.raises(WorkersError, match=f"scheduler {address}: not reached"):
             with connect(None, 1):
                 pass
+
+
+def test_workers_that_are_started_are_of_this_machine_whatever_dask_is_set_to():
+    import dask
+
+    address = f"tcp://127.0.0.1:{free_port()}"
+    with dask.config.set({"scheduler-address": address}), workers.start(1) as run:
+        assert list(run.map(crew.sleep, [0.0])) == [0.0]

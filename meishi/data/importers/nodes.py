@@ -43,11 +43,9 @@ class Node:
         value = self.value.get(key) if isinstance(self.value, dict) else None
         return Node(value, f"{self.where}: {key}", self.faults)
 
-    def items(self, key: str, needed: bool = True) -> Iterator["Node"]:
+    def items(self, key: str) -> Iterator["Node"]:
         """Step through the mappings in a list field."""
         node = self.at(key)
-        if node.value is None and not needed:
-            return
         if not isinstance(node.value, list):
             node.complain(f"expected a list, got {described(node.value)}")
             return

@@ -1,0 +1,100 @@
+"""The folder that `meishi capture` writes to, and which of its files were written by it.
+
+cards.json lists the photos of one run. What all runs wrote stands in a hidden list beside it, with
+the sha256 of each file: photos may lie in the same folder, and even take the name of an output.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from meishi import atomic
+
+LEDGER = ".meishi.json"
+
+Entry = tuple[str, str, str]  # photo, name of an output, its sha256
+
+
+class OutputFolder:
+    """A folder of outputs, with the list of those that it has been given so far."""
+
+    def __init__(self, folder: Path, otherwise: Iterable[tuple[str, str]]) -> None:
+        """Open a folder, which need not exist yet.
+
+        Args:
+            folder: that is written to.
+            otherwise: photos and names of outputs, believed where there is no sound list.
+        """
+        self.folder = folder
+        self._written: set[Entry] = set()
+        listed = _read(folder / LEDGER)
+        if listed is None:
+            found = ((photo, name, _sha256(folder / name)) for photo, name in otherwise)
+            listed = {(photo, name, digest) for photo, name, digest in found if digest}
+        self._entries = listed
+
+    def files(self) -> set[Path]:
+        """Return the outputs that are there as they were written; paths without links."""
+        place = self.folder.resolve()
+        return {
+            place / name for _, name, digest in self._entries if _sha256(place / name) == digest
+        }
+
+    def write(self, photo: str, files: dict[str, bytes]) -> None:
+        """Write the outputs of a photo.
+
+        Args:
+            photo: its path.
+            files: contents by name.
+
+        Raises:
+            OSError: if one cannot be written.
+        """
+        entries = {
+            (photo, name, hashlib.sha256(content).hexdigest()) for name, content in files.items()
+        }
+        self._written |= entries
+        self._entries |= entries
+        self._save()  # first: a run that is killed below leaves no file that is not listed
+        for name, content in files.items():
+            atomic.atomic_write_bytes(self.folder / name, content)
+
+    def tidy(self, photos: Iterable[str]) -> None:
+        """Remove what earlier runs wrote of photos and this one did not; forget what is gone.
+
+        A file that somebody changed meanwhile is not ours to remove.
+
+        Args:
+            photos: paths of those whose outputs are all written.
+        """
+        done, names = set(photos), {name for _, name, _ in self._written}
+        for photo, name, digest in self._entries:
+            stale = photo in done and name not in names
+            if stale and _sha256(self.folder / name) == digest:
+                (self.folder / name).unlink(missing_ok=True)
+        kept = {entry for entry in self._entries if entry[1] not in names} | self._written
+        self._entries = {entry for entry in kept if (self.folder / entry[1]).is_file()}
+        self._save()
+
+    def _save(self) -> None:
+        text = json.dumps(sorted(self._entries), indent=0, ensure_ascii=False)
+        atomic.atomic_write_text(self.folder / LEDGER, text + "\n")
+
+
+def _read(file: Path) -> set[Entry] | None:
+    """Read the list; None if there is no sound one."""
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        entries = {(str(photo), str(name), str(digest)) for photo, name, digest in rows}
+    except (OSError, ValueError, TypeError):
+        return None
+    return {entry for entry in entries if entry[1] == Path(entry[1]).name}
+
+
+def _sha256(file: Path) -> str:
+    """Return the sha256 of a file; "" if it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
