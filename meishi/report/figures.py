@@ -36,6 +36,11 @@ class Figure:
         """Print a value as people read it."""
         return self.form.format(value)
 
+    def amount(self, difference: float) -> str:
+        """Print how much a value moved, without a sign: of shares, in percentage points."""
+        shares = self.form.endswith("%}")
+        return f"{100 * difference:.1f} points" if shares else self.form.format(difference)
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -61,7 +66,8 @@ class Compared:
         form = self.figure.form
         if form.format(self.value) == form.format(self.base):
             return "="
-        return form.replace("{:", "{:+").format(self.value - self.base)
+        sign = "+" if self.value > self.base else "-"
+        return sign + self.figure.amount(abs(self.value - self.base))
 
     @property
     def verdict(self) -> str:

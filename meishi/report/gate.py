@@ -57,9 +57,12 @@ def judge(params: GateParams, head: Snapshot, base: Snapshot | None) -> Verdict:
         except RevisionError as error:
             open_.append(f"loss of {figure.path}: {error}")
             continue
-        too_much = _short_of(figure, before, value) > limit.loss
-        worse = f"{figure.text(limit.loss)} worse than {figure.text(before)} of {base.name}"
-        (failed if too_much else passed).append(f"{shown}, at most {worse}")
+        lost = _short_of(figure, before, value)
+        found, told = passed, "lost nothing"
+        if lost > 0:
+            found, told = (failed if lost > limit.loss else passed), f"lost {figure.amount(lost)}"
+        allowed = f"{figure.text(before)} of {base.name}, allowed {figure.amount(limit.loss)}"
+        found.append(f"{shown}, {told} against {allowed}")
     return Verdict(tuple(passed), tuple(failed), tuple(open_))
 
 

@@ -14,6 +14,7 @@ from meishi.params import GateParams
 from meishi.report.figures import Compared, compare
 from meishi.report.gate import Verdict, judge
 from meishi.report.revisions import Snapshot, same_test_data
+from meishi.report.targets import SLICE_CARDS
 
 # The first line, by which the comment of an earlier run is found again.
 MARK = "<!-- meishi-report -->"
@@ -21,6 +22,8 @@ MARK = "<!-- meishi-report -->"
 MOST_CHARACTERS_OF_A_DIFF = 24_000
 FEW = 20  # rows that are shown without unfolding
 CELL = 60  # characters
+MOVED = 10  # slices that are shown
+TOLD = 0.0005  # of quad IoU: less does not show in three digits
 POINTS = 60
 CURVES = (("train_ssd", "SSD"), ("train_unet", "U-Net"))
 
@@ -49,6 +52,7 @@ def pull_request_report(
         _data_note(head, base),
         _gate(judge(gate, head, base)),
         _headline(rows, head, base),
+        _slices(head, base),
         f"Curves, slices and pictures side by side: [report]({link})" if link else "",
         *(_curve(head, base, name, title) for name, title in CURVES),
         _difference("params", base, head),
@@ -83,6 +87,32 @@ def _headline(rows: Sequence[Compared], head: Snapshot, base: Snapshot) -> str:
         change = f"{row.change} **{row.verdict}**" if row.verdict else row.change
         lines.append(f"| {row.figure.label} | {before} | {row.figure.text(row.value)} | {change} |")
     return "\n".join(lines)
+
+
+def _slices(head: Snapshot, base: Snapshot) -> str:
+    """Lay out the slices in which captures moved most; "" where none did, or none can be compared.
+
+    Of a slice of few cards one card is much.
+    """
+    file = paths.METRICS / "slices.json"
+    if not same_test_data(head, base) or not (head.text(file) and base.text(file)):
+        return ""
+    new, old = head.metrics("slices"), base.metrics("slices")
+    large = (name for name in new if name in old and new[name]["cards"] >= SLICE_CARDS)
+    moves = {name: new[name]["iou_mean"] - old[name]["iou_mean"] for name in large}
+    told = sorted(
+        (name for name in moves if abs(moves[name]) >= TOLD), key=lambda n: -abs(moves[n])
+    )
+    if not told:
+        return ""
+    lines = [
+        f"| {name} | {new[name]['cards']} | {old[name]['iou_mean']:.3f} "
+        f"| {new[name]['iou_mean']:.3f} | {moves[name]:+.3f} |"
+        for name in told[:MOVED]
+    ]
+    title = f"Slices of {SLICE_CARDS} cards or more whose quad IoU moved most, of {len(told)}"
+    table = f"| slice | cards | {base.name} | {head.name} | change |\n|---|---:|---:|---:|---:|"
+    return "\n".join([f"<details open><summary>{title}</summary>\n", table, *lines, "\n</details>"])
 
 
 def _curve(head: Snapshot, base: Snapshot, name: str, title: str) -> str:

@@ -59,6 +59,20 @@ def test_a_loss_is_measured_against_the_base(repo, name, value, loss, holds):
     assert bool(verdict.failed) is not holds
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.88, "0.880, lost 0.020 against 0.900 of HEAD, allowed 0.010"),
+        (0.895, "0.895, lost 0.005 against 0.900 of HEAD, allowed 0.010"),
+        (0.91, "0.910, lost nothing against 0.900 of HEAD, allowed 0.010"),
+    ],
+)
+def test_a_loss_is_told_beside_what_is_allowed(repo, value, told):
+    repository.change(repo, "evaluate", HIGHER, value)
+    verdict = judge(gate(HIGHER, 0.0, 0.01), Snapshot(), snapshot("HEAD"))
+    assert (*verdict.passed, *verdict.failed)[-1] == f"{HIGHER}: {told}"
+
+
 def test_a_loss_on_other_scenes_is_said_to_be_not_judged(repo):
     repository.change(repo, "evaluate", HIGHER, 0.1)
     repository.lock(repo, "scenes of the second day")

@@ -55,6 +55,11 @@ def test_a_change_has_its_sign_and_its_verdict(value, base, better, change, verd
     assert (compared.change, compared.verdict) == (change, verdict)
 
 
+def test_shares_move_by_points():
+    share = Compared(figure(form="{:.1%}"), 0.962, 0.971, comparable=True)
+    assert (share.change, share.verdict) == ("-0.9 points", "worse")
+
+
 def test_figures_on_other_scenes_get_no_verdict(repo):
     repository.lock(repo, "scenes of the second day")
     repository.change(repo, "evaluate", "capture.iou_mean", 0.1)
