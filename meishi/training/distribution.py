@@ -11,6 +11,7 @@ workers see the same folder, in which worker 0 writes checkpoints and outputs.
 import json
 import os
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def choose(name: str, batch: int) -> tf.distribute.Strategy:
     if name == MULTI_WORKER and workers() == 1:
         raise InputError(f"strategy: multi_worker, but {CLUSTER} names no second worker")
     if name == MULTI_WORKER or (name == AUTO and workers() > 1):
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        strategy = _of_cluster()
     elif name == MIRRORED or len(tf.config.list_physical_devices("GPU")) > 1:
         kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
         strategy = tf.distribute.MirroredStrategy(tf.config.list_logical_devices(kind))
@@ -72,6 +73,13 @@ def choose(name: str, batch: int) -> tf.distribute.Strategy:
     if batch % replicas:
         raise InputError(f"batch: expected a multiple of the {replicas} replicas, got {batch}")
     return strategy
+
+
+@cache
+def _of_cluster() -> tf.distribute.Strategy:
+    # One for all runs of a process: each numbers its collective ops from the start, so that those of
+    # a second run would be taken for those of a worker that is still in its first.
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def synchronised(model: keras.Model) -> keras.Model:

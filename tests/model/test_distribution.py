@@ -134,6 +134,20 @@ def test_a_cluster_that_is_none_is_refused(monkeypatch, cluster, strategy, words
         distribution.choose(strategy, 4)
 
 
+def test_all_runs_of_a_worker_share_one_cluster(monkeypatch):
+    class Cluster:
+        num_replicas_in_sync = 2
+
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv(distribution.CLUSTER, json.dumps(cluster))
+    monkeypatch.setattr(distribution.tf.distribute, "MultiWorkerMirroredStrategy", Cluster)
+    distribution._of_cluster.cache_clear()
+    try:
+        assert distribution.choose("auto", 4) is distribution.choose("multi_worker", 4)
+    finally:
+        distribution._of_cluster.cache_clear()
+
+
 def test_a_batch_that_two_replicas_cannot_share_is_refused(tmp_path):
     body = UNET.replace("20, 4, 0.01", "2, 3, 0.001")
     process = start(tmp_path / "odd", body, 32, "mirrored", before=TWO_CPUS)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from meishi.data.own_quads import own_quads_of
 from meishi.data.records import to_source_line
-from meishi.errors import InputError
 from meishi.evaluation.directions import direction_metrics
 from meishi.geometry import directions, quads
 from tests import tiny_data
@@ -94,5 +93,3 @@ def test_quads_are_believed_of_the_named_sources_alone(tmp_path):
     own = own_quads_of(tmp_path, ("drawn",))
     assert list(own) == ["s00000"] and own["s00000"].shape == (2, 4, 2)
     assert quads.fault(own["s00000"][0]) is None
-    with pytest.raises(InputError, match=r"direction\.sources.* of desk; .*of drawn, photos"):
-        own_quads_of(tmp_path, ("drawn", "desk"))
