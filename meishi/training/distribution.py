@@ -77,8 +77,8 @@ def choose(name: str, batch: int) -> tf.distribute.Strategy:
 
 @cache
 def _of_cluster() -> tf.distribute.Strategy:
-    # One for all runs of a process: each numbers its collective ops from the start, so that those of
-    # a second run would be taken for those of a worker that is still in its first.
+    # One for all runs of a process: each numbers its collective ops from the start, so that those
+    # of a second run would be taken for those of a worker that is still in its first.
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
