@@ -139,7 +139,7 @@ class CardCapture:
         crop, crop_from_image = self._crop(image, box_xyxy)
         mask = self.segmenter(crop)["mask"][..., 0]
         if self.thorough:
-            turned = self.segmenter(np.ascontiguousarray(crop[:, ::-1]))["mask"][:, ::-1, 0]
+            turned = self.segmenter(looking.mirror_image(crop))["mask"][:, ::-1, 0]
             mask = (mask + turned) / 2
         return mask, np.linalg.inv(crop_from_image)
 

@@ -22,9 +22,10 @@ from meishi.card_data import describe
 from meishi.errors import InputError, summary
 from meishi.params import Params, load_params
 from meishi.report.figures import FIGURES
+from meishi.report.targets import SLICE_CARDS
 
 TEMPLATE = Path(__file__).with_suffix(".md")
-MIN_CARDS, WORST = 30, 8  # a slice of fewer cards says little; how many of the worst are listed
+WORST = 8  # slices that are listed
 COMMAND = "meishi model-card"
 FILES = ("evaluate", "slices", "freeze", "ship", "latency")
 
@@ -154,13 +155,13 @@ def _data(root: Path, params: Params) -> dict[str, str]:
 def _measured(figures: Mapping[str, Any]) -> dict[str, str]:
     slices, capture = figures["slices"], figures["evaluate"]["capture"]
     try:
-        large = [name for name in slices if slices[name]["cards"] >= MIN_CARDS]
+        large = [name for name in slices if slices[name]["cards"] >= SLICE_CARDS]
         worst = sorted(large, key=lambda name: (slices[name]["iou_mean"], name))[:WORST]
         # Each card is either cut by the frame or held by it.
         cards = sum(slices[name]["cards"] for name in slices if name.startswith("frame "))
         return {
             "test_cards": f"{cards:,}",
-            "min_cards": str(MIN_CARDS),
+            "min_cards": str(SLICE_CARDS),
             "false_empty": f"{capture['empty_with_false_card']:.1%}",
             "missed": f"{1 - capture['recall50']:.1%}",
             "iou_p05": f"{capture['iou_p05']:.3f}",

@@ -5,7 +5,7 @@ By itself, so that qualities are measured on any host and times stay those of on
 Reads   build/prepared/test, models/tflite, models/frozen
 Params  evaluate.latency_runs, capture
 Writes  metrics/latency.json, metrics/devices.json
-Takes   about three minutes on 2 cores, of which nothing else may take any
+Takes   some minutes, in which nothing else may use the cores
 """
 
 from meishi import capture_speed, paths, reporting
