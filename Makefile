@@ -26,7 +26,7 @@ PIP := .venv/bin/pip -qq --disable-pip-version-check
 .DELETE_ON_ERROR:
 
 repro: restore
-	@python -m meishi.reproduce
+	@python -m meishi.clone.reproduce
 	@python -m meishi.reporting
 
 test: restore .venv/tests-installed lint types
@@ -56,7 +56,7 @@ report: .venv/report-installed
 
 smoke: .venv/installed
 	@test -d data || dvc pull data.dvc >/dev/null
-	@python -m meishi.smoke
+	@python -m meishi.clone.smoke
 
 push: .venv/installed
 	@dvc push $(STORED)

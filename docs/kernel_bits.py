@@ -10,10 +10,11 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from meishi import images, paths
+from meishi import paths
 from meishi.compression import grids, networks, palettes
 from meishi.compression.folding import fold_batch_norms
 from meishi.keras import keras, tf
+from meishi.pictures import images
 
 SMALLEST = 16000  # values of a kernel that is worth the question
 BITS = (2, 4, 6, 0)  # as in `kernel_bits`: 0 for the int8 grid

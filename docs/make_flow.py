@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from meishi import images
-from meishi.capture import CardCapture
+from meishi.capture.flow import CardCapture
 from meishi.geometry import crops, quads
 from meishi.geometry.homography import rectify
-from meishi.litert import load_capture
-from meishi.overlay import BOX, capture_overlay
+from meishi.litert.running import load_capture
+from meishi.pictures import images
+from meishi.pictures.overlay import BOX, capture_overlay
 
 HEIGHT_PX, GAP_PX = 240, 8
 

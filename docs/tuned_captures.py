@@ -13,8 +13,8 @@ from meishi import paths
 from meishi.coreml.freeze import OUTPUTS, write_tflite
 from meishi.coreml.sources import load_source
 from meishi.data.shards import ShardReader
-from meishi.litert import load_capture
-from meishi.measuring import measure
+from meishi.litert.running import load_capture
+from meishi.measuring.outcome import measure
 from meishi.params import Params, load_params
 
 # Columns: the variants exchanged for the networks in float32.

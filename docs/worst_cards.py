@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import atomic, images, paths
-from meishi.contact_sheet import grid
+from meishi import paths
 from meishi.data.shards import ShardReader
 from meishi.evaluation.captures import CardResult, card_results
+from meishi.files import atomic
 from meishi.geometry import crops, quads
-from meishi.litert import load_capture
-from meishi.measuring import Outcome, measure
-from meishi.overlay import FOUND, TRUTH, draw_quad, draw_text
-from meishi.slices import slices_of
+from meishi.litert.running import load_capture
+from meishi.measuring.outcome import Outcome, measure
+from meishi.measuring.slices import slices_of
+from meishi.pictures import images
+from meishi.pictures.contact_sheet import grid
+from meishi.pictures.overlay import FOUND, TRUTH, draw_quad, draw_text
 
 OUT = Path("docs") / "worst_cards.jpg"
 WORST, TILE_PX, COLUMNS, MARGIN = 3, 200, 8, 0.35

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import contact_sheet, images
-from meishi.atomic import atomic_write_bytes
 from meishi.data import records
 from meishi.data.importers.downloading import file_sha256, shown
 from meishi.data.importers.importing import import_scenes, storable
@@ -22,7 +20,9 @@ from meishi.data.importers.registry import READERS
 from meishi.data.manifest import write_source
 from meishi.data.records import Record
 from meishi.errors import InputError
-from meishi.writable import check_writable
+from meishi.files.atomic import atomic_write_bytes
+from meishi.files.writable import check_writable
+from meishi.pictures import contact_sheet, images
 
 THUMBNAIL_PX = 240
 COLUMNS, MAX_THUMBNAILS = 6, 60

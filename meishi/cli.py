@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from meishi.cli_clone import app as clone
+from meishi.clone.cli import app as clone
 from meishi.collections.cli import app as collections
 from meishi.errors import clean_exit
 from meishi.report.cli import app as reports
@@ -35,8 +35,8 @@ def capture(
     mirror: Annotated[bool, typer.Option(help="See mirror images, too: surer, slower.")] = True,
 ) -> None:
     """Find the cards in photos; write each card flat and upright, its corners into cards.json."""
-    from meishi.capture_files import CaptureError, capture_photos, find_photos
-    from meishi.litert import load_capture
+    from meishi.capture.files import CaptureError, capture_photos, find_photos
+    from meishi.litert.running import load_capture
 
     found, faults = find_photos(photos, out)
     if not found:
@@ -61,7 +61,7 @@ def preview(
     threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
 ) -> None:
     """Follow the cards through a video; draw their boxes, quads and track ids into another."""
-    from meishi.litert import load_capture
+    from meishi.litert.running import load_capture
     from meishi.preview.previewing import Outputs, preview
     from meishi.preview.truth import read_truth, track_metrics
 
@@ -211,7 +211,7 @@ def benchmark_peer(
     """Time our detector against MobileNetV2-SSDLite 300 on this host, in one run."""
     import json
 
-    from meishi.peer import benchmark
+    from meishi.benchmark.peer import benchmark
 
     print(json.dumps(benchmark(models, scenes, rounds), indent=2))
 
@@ -223,9 +223,9 @@ def bench_coreml(
     runs: Annotated[int, typer.Option(help="Timed predictions of each.", min=1)] = 100,
 ) -> None:
     """Time Core ML packages by Core ML itself, on a Mac and on iPhones plugged into it."""
+    from meishi.files.writable import check_writable
     from meishi.packages.device_benchmark import benchmark
     from meishi.reporting import write_metrics
-    from meishi.writable import check_writable
 
     check_writable(out)
     write_metrics(out, {str(package): benchmark(package, runs) for package in packages})

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from meishi.findings import BLOCKS, LOOK, OK, Finding, table
-from meishi.probing import (
+from meishi.clone.findings import BLOCKS, LOOK, OK, Finding, table
+from meishi.clone.probing import (
     alive,
     ask,
     ask_dvc,

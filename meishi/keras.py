@@ -10,7 +10,7 @@ already in the environment win: `TF_CPP_MIN_LOG_LEVEL=0` brings every note back.
 import os
 from contextlib import nullcontext
 
-from meishi.quiet import without_startup_notes
+from meishi.processes.quiet import without_startup_notes
 
 _notes_wanted = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") != "3"
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")

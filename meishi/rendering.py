@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from meishi import atomic, videos
 from meishi.data import records
 from meishi.data.manifest import WeightsEntry, write_source
 from meishi.data.records import Record
 from meishi.errors import InputError
+from meishi.files import atomic
+from meishi.files.writable import check_writable
+from meishi.pictures import videos
 from meishi.scenes import chunks, render
 from meishi.scenes.placement import SIZE_PX
 from meishi.scenes.video import Clip, shots
 from meishi.tracing import render as tracing
 from meishi.tracing.light import panoramas
-from meishi.writable import check_writable
 
 LICENCE = "CC-BY-4.0 for the compositions; the pictures in them as listed in sources"
 WEIGHTS = {  # by engine, those that its data set ships

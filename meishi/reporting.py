@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from meishi import paths
-from meishi.atomic import atomic_write_text
 from meishi.errors import InputError
+from meishi.files.atomic import atomic_write_text
 
 DECIMALS = 5
 

@@ -11,15 +11,15 @@ from contextlib import ExitStack
 from tqdm import tqdm
 
 from meishi import paths
-from meishi.atomic import atomic_write_bytes, replace_folder
-from meishi.contact_sheet import AugmentedSheet
 from meishi.data.augment import Augmenter
 from meishi.data.augment_scenes import augment_scenes
 from meishi.data.choosing import keep_chosen
 from meishi.data.samples import CROPS, FRAMES, SampleWriter
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
+from meishi.files.atomic import atomic_write_bytes, replace_folder
 from meishi.params import load_params
+from meishi.pictures.contact_sheet import AugmentedSheet
 from meishi.steps.running import run_step_or
 
 

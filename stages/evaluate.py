@@ -13,12 +13,12 @@ import sys
 from typing import Any
 
 from meishi import paths, reporting
-from meishi.atomic import replace_folder
 from meishi.data.own_quads import own_quads_of
 from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
-from meishi.litert import load_capture
-from meishi.measuring import measure, write_overlays
+from meishi.files.atomic import replace_folder
+from meishi.litert.running import load_capture
+from meishi.measuring.outcome import measure, write_overlays
 from meishi.params import load_params
 from meishi.steps.running import run_step_or
 

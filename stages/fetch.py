@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from meishi import paths
-from meishi.atomic import atomic_write_bytes, atomic_write_text, replace_folder
 from meishi.data import records, sources
 from meishi.data.shards import write_shards
 from meishi.data.splits import SEEN
 from meishi.errors import clean_exit
+from meishi.files.atomic import atomic_write_bytes, atomic_write_text, replace_folder
 from meishi.params import load_params
 from meishi.steps.running import run_step_or
 

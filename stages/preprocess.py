@@ -9,12 +9,12 @@ import sys
 from contextlib import ExitStack
 
 from meishi import paths
-from meishi.atomic import replace_folder
 from meishi.data import records
 from meishi.data.prepare import prepare
 from meishi.data.shards import ShardReader, write_index, write_shards
 from meishi.data.splits import read_seen, split
 from meishi.errors import clean_exit
+from meishi.files.atomic import replace_folder
 from meishi.params import load_params
 from meishi.steps.running import run_step_or
 

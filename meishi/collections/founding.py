@@ -8,13 +8,13 @@ from pathlib import Path
 from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import Role
 
-from meishi.atomic import atomic_write_bytes
 from meishi.collections import beginning, layout
 from meishi.collections.keys import KeyringError, load_keys, make_key, signers
 from meishi.collections.repository import Repository, StateError
 from meishi.collections.signing import State, expiry
 from meishi.collections.store import ConflictError, Store
 from meishi.errors import InputError
+from meishi.files.atomic import atomic_write_bytes
 
 ROOT_FILE = "root.json"  # in the folder of keys: public, the one file that an app embeds
 

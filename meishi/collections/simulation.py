@@ -23,7 +23,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from meishi.atomic import atomic_write_text
 from meishi.collections import edits, founding, gate, publishing
 from meishi.collections.archive import tree_sha256
 from meishi.collections.faulty_server import Twist, serving
@@ -40,6 +39,7 @@ from meishi.collections.simulated import (
     write_package,
 )
 from meishi.collections.store import Store
+from meishi.files.atomic import atomic_write_text
 
 PACKAGE_BYTES = 8_000
 MAX_TURNS = 40  # of a step; who is not where it should be by then is stuck

@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from meishi import atomic
 from meishi.compression.folding import fold_batch_norms
 from meishi.errors import InputError
+from meishi.files import atomic
 from meishi.keras import keras
 
 WEIGHTS, SETTINGS = "weights.h5", "settings.json"

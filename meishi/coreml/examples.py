@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import images
 from meishi.data.choosing import spread
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.geometry import boxes, crops, directions, quads
+from meishi.pictures import images
 
 Scene = tuple[Record, np.ndarray]
 

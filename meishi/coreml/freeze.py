@@ -9,10 +9,10 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from meishi.atomic import atomic_write_bytes
 from meishi.errors import InputError
+from meishi.files.atomic import atomic_write_bytes
 from meishi.keras import convert_variables_to_constants_v2, keras, tf
-from meishi.quiet import without_startup_notes
+from meishi.processes.quiet import without_startup_notes
 
 IMAGE = "image"
 DETECTOR_OUTPUTS = ["coordinates", "confidence"]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from meishi.atomic import atomic_write_bytes, replace_folder
 from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
+from meishi.files.atomic import atomic_write_bytes, replace_folder
 
 NEWEST = 10  # specification version of iOS 26, the last that coremltools 9 writes
 _DATE = "com.github.apple.coremltools.conversion_date"

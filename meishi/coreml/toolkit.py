@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
 import meishi.keras  # noqa: F401  TensorFlow has to be set up before coremltools imports it
-from meishi.quiet import without_startup_notes
+from meishi.processes.quiet import without_startup_notes
 
 
 @contextmanager

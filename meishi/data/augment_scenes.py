@@ -7,16 +7,17 @@ from itertools import islice
 import cv2
 import numpy as np
 
-from meishi import images, workers
 from meishi.data import pool
 from meishi.data.augment import Augmenter, Sample
 from meishi.data.mixing import Mixer
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
+from meishi.pictures import images
+from meishi.processes import workers
 from meishi.recipe import AugmentParams
 
 SCENES_PER_TASK = 16  # a second of work: handing it out costs little beside it
-CODE = ("meishi.data", "meishi.geometry", "meishi.images")  # what decides a sample
+CODE = ("meishi.data", "meishi.geometry", "meishi.pictures")  # what decides a sample
 
 Job = tuple[int, Record, bytes]  # a scene with its number
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from meishi import schema
-from meishi.atomic import atomic_write_bytes, atomic_write_text, replace_folder
 from meishi.data import records, shards
 from meishi.data.records import Record
 from meishi.data.shards import sha256
 from meishi.errors import InputError
+from meishi.files.atomic import atomic_write_bytes, atomic_write_text, replace_folder
 
 MANIFEST_FILE = "manifest.json"
 SEEN_FILE = "weights/seen.txt"  # with a part of its sha256 behind the stem

@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 
-from meishi import images
 from meishi.data import cutout, pool
 from meishi.data.overprint import overprint
 from meishi.data.paste import paste
@@ -12,6 +11,7 @@ from meishi.data.pool import Pool
 from meishi.data.records import Record
 from meishi.data.swap import can_swap, swap
 from meishi.data.zoom import Zoom
+from meishi.pictures import images
 from meishi.recipe import AugmentParams
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from meishi import images
 from meishi.data import cutout
 from meishi.data.pool import Donor
 from meishi.data.records import MAX_CARDS
 from meishi.geometry import quads
+from meishi.pictures import images
 from meishi.recipe import PasteParams
 
 TRIES = 10

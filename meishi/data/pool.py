@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meishi import images
 from meishi.data import cutout
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.geometry import quads
+from meishi.pictures import images
 
 MAX_DONORS, MAX_BACKGROUNDS = 300, 150
 DONOR_PX = 320  # longer side of a donor at most

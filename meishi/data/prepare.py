@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from meishi import images
 from meishi.data.records import Card, Record
 from meishi.geometry import quads
 from meishi.params import PreprocessParams
+from meishi.pictures import images
 
 JPEG_QUALITY = 95
 

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from meishi import images, workers
 from meishi.data import records
 from meishi.data.augment import develop, photometric
 from meishi.data.choosing import require_sources
@@ -28,11 +27,13 @@ from meishi.data.shards import RECORDS_FILE, ShardReader, read_records
 from meishi.errors import InputError
 from meishi.geometry import directions, quads
 from meishi.params import DirectionParams
+from meishi.pictures import images
+from meishi.processes import workers
 from meishi.recipe import LightParams
 
 SCENES_PER_TASK = 16
 GRIDS = ((1, 2), (2, 1), (2, 2), (2, 4), (4, 2), (4, 4))  # rows, columns of a view in pieces
-CODE = ("meishi.data", "meishi.geometry", "meishi.images")  # what decides a view
+CODE = ("meishi.data", "meishi.geometry", "meishi.pictures")  # what decides a view
 Job = tuple[int, Record, bytes, list[np.ndarray], list[np.ndarray]]
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from meishi import images
 from meishi.data import records, shards
 from meishi.data.importers.downloading import DownloadError, file_sha256, shown
 from meishi.data.importers.importing import import_scenes
@@ -28,6 +27,7 @@ from meishi.data.records import Record
 from meishi.data.shards import sha256
 from meishi.errors import InputError, summary
 from meishi.params import FetchParams, SourceParams
+from meishi.pictures import images
 
 Scene = tuple[Record, bytes]
 OWN_FORMAT = "meishi"

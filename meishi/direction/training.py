@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import images
 from meishi.data import input_pipeline
 from meishi.data.choosing import spread
 from meishi.data.samples import SampleSet
@@ -15,6 +14,7 @@ from meishi.geometry import quads
 from meishi.geometry.directions import ANSWERS, NO_CARD, start_of
 from meishi.keras import keras, tf
 from meishi.params import DirectionParams, TrainDirectionParams
+from meishi.pictures import images
 from meishi.training import distribution, loop
 from meishi.training.starting import start
 

@@ -107,7 +107,7 @@ def _opened(path: Path, threads: int) -> tuple:
 
 
 def _load_tflite(path: str, threads: int) -> Callable[[], object]:
-    from meishi.quiet import without_startup_notes
+    from meishi.processes.quiet import without_startup_notes
 
     with without_startup_notes():
         from ai_edge_litert.interpreter import Interpreter

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from meishi.spawning import without_script
+from meishi.processes.spawning import without_script
 
 ROUNDS = 5
 WARM_UP_RUNS = 5

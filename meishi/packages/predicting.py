@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from meishi import images
-from meishi.atomic import replace_file
 from meishi.coreml.features import Feature
 from meishi.coreml.runtime import Package
 from meishi.errors import InputError
+from meishi.files.atomic import replace_file
+from meishi.pictures import images
 
 _GREY_MODES = ("1", "L", "LA", "I", "F")
 

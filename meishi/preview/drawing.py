@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from meishi.capture import CapturedCard
+from meishi.capture.flow import CapturedCard
 from meishi.geometry import quads
-from meishi.overlay import BOX, FOUND, draw_quad, draw_text
+from meishi.pictures.overlay import BOX, FOUND, draw_quad, draw_text
 from meishi.preview.tracking import TrackedCard
 
 GUESS = (150, 150, 150)  # colour of a card that is missed for the moment

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from meishi import atomic, videos
-from meishi.capture import CardCapture
+from meishi.capture.flow import CardCapture
 from meishi.errors import InputError, summary
+from meishi.files import atomic
+from meishi.files.writable import check_writable
+from meishi.pictures import videos
 from meishi.preview.drawing import drawn
 from meishi.preview.tracking import TrackedCard, Tracker
-from meishi.writable import check_writable
 
 RECENT = 30  # frames whose time the drawn speed is of
 DECIMALS = 3  # of a pixel and of a second, in the JSON

@@ -50,7 +50,7 @@ def pr_report(
     ),
 ) -> None:
     """Compare two revisions in Markdown, for a pull request."""
-    from meishi.atomic import atomic_write_text
+    from meishi.files.atomic import atomic_write_text
     from meishi.params import load_params
     from meishi.report.markdown import pull_request_report
     from meishi.report.revisions import snapshot

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from meishi import paths
-from meishi.atomic import replace_folder
+from meishi.files.atomic import replace_folder
 from meishi.report import charts, cost_charts, pictures
 from meishi.report.charts import Drawing
 from meishi.report.figures import compare

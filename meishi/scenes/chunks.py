@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from meishi import workers
-from meishi.atomic import atomic_write_bytes
 from meishi.errors import InputError
+from meishi.files.atomic import atomic_write_bytes
+from meishi.processes import workers
 from meishi.scenes.render import Drawn, World
 
 SCENES_PER_CHUNK = 10

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from meishi.errors import InputError
+from meishi.pictures.videos import MAX_FPS
 from meishi.scenes import artwork, light, surfaces
 from meishi.scenes.camera import Camera, look_at
 from meishi.scenes.canvas import Canvas
 from meishi.scenes.compose import lay
 from meishi.scenes.placement import SIZE_PX, Placed, arrange, fit_distance, readable, visible
-from meishi.videos import MAX_FPS
 
 MAX_CARDS = 4
 ATTEMPTS = 200

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import atomic
 from meishi.backbone.efficientnet import convolution, features, normalise
 from meishi.errors import InputError
+from meishi.files import atomic
 from meishi.keras import keras, tf
 from meishi.params import SsdParams
 from meishi.ssd.anchors import anchors_per_cell, make_anchors

@@ -7,7 +7,7 @@ Takes   some seconds; the packages name the commit that is checked out while it 
 """
 
 from meishi import paths, reporting, shipping
-from meishi.atomic import replace_folder
+from meishi.files.atomic import replace_folder
 from meishi.params import load_params
 
 

@@ -8,7 +8,8 @@ Writes  metrics/latency.json, metrics/devices.json
 Takes   some minutes, in which nothing else may use the cores
 """
 
-from meishi import capture_speed, paths, reporting
+from meishi import paths, reporting
+from meishi.benchmark import capture_speed
 from meishi.coreml.freeze import read_frozen_pb
 from meishi.data.shards import ShardReader
 from meishi.evaluation import cost, device_model, latency

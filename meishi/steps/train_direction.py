@@ -7,10 +7,12 @@ Writes  models/direction, metrics/train_direction.json, plots/train_direction.cs
 Takes   about 8 minutes on 2 cores
 """
 
-from meishi import litert_export, mining, paths, reporting
+from meishi import paths, reporting
 from meishi.data import reading, shards
+from meishi.direction import mining
 from meishi.direction.model import build_classifier, save_classifier
 from meishi.direction.training import train_classifier
+from meishi.litert import export as litert_export
 from meishi.params import load_params
 from meishi.training import distribution, loop
 from meishi.training.determinism import seed_everything

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import atomic
 from meishi.backbone.narrowing import fitted
 from meishi.errors import InputError
+from meishi.files import atomic
 from meishi.keras import keras
 
 

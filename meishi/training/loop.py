@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from meishi import atomic
 from meishi.errors import InputError
+from meishi.files import atomic
 from meishi.keras import keras, tf
 from meishi.training import distribution
 

@@ -12,9 +12,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from meishi import atomic
 from meishi.backbone.efficientnet import convolution, features, normalise
 from meishi.errors import InputError
+from meishi.files import atomic
 from meishi.keras import keras
 from meishi.params import UnetParams
 

@@ -1,10 +1,10 @@
 """Validation figures of a detector just trained, on prepared scenes."""
 
-from meishi import images
 from meishi.data.shards import ShardReader
 from meishi.evaluation.detection import CURVE_BOXES, CURVE_SCORE, Detections, detection_metrics
 from meishi.geometry import boxes, crops
 from meishi.keras import keras
+from meishi.pictures import images
 from meishi.ssd.postprocess import select
 from meishi.validation.prediction import predict
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from meishi import images
 from meishi.data.shards import ShardReader
 from meishi.evaluation.captures import mask_iou
 from meishi.geometry import boxes, crops
 from meishi.keras import keras
 from meishi.params import UnetParams
+from meishi.pictures import images
 from meishi.validation.prediction import predict
 
 

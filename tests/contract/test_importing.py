@@ -24,7 +24,7 @@ QUIET = {
     # works out a constant from others
     **dict.fromkeys(("frozenset", "tuple", "float", "len", "sorted", "partial"), "a builtin value"),
     **dict.fromkeys(("split", "join", "items", "values"), "text and mappings taken apart"),
-    **dict.fromkeys(("as_posix", "with_name", "with_suffix"), "names of files, which stay closed"),
+    **dict.fromkeys(("as_posix", "with_name"), "names of files, which stay closed"),
     **dict.fromkeys(("linspace", "arange", "array", "stack", "zeros", "where"), "small arrays"),
     **dict.fromkeys(("reshape", "mean", "round", "tolist", "dtype", "finfo"), "small arrays"),
     "compile": "a regular expression",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from meishi.model_card import check_card
+from meishi.model_card.writing import check_card
 
 ROOT = Path(__file__).resolve().parents[2]
 

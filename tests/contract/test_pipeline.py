@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from meishi.clone.reproduce import out_of_date, read_documents, read_stages
 from meishi.params import load_params
-from meishi.reproduce import out_of_date, read_documents, read_stages
 from stages import convert, evaluate, train_unet
 from tests.contract.imports import ROOT, closure, code_deps, declared_params, entry, is_code
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from meishi.registry import RegistryError, check_refs
+from meishi.clone.registry import RegistryError, check_refs
 from tests.contract.imports import ROOT
 
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meishi import capture_speed
+from meishi.benchmark import capture_speed
 from meishi.evaluation.latency import frozen_session
-from meishi.litert import load_capture
+from meishi.litert.running import load_capture
 
 pytestmark = pytest.mark.tf
 MODELS = Path(__file__).resolve().parents[2] / "models"

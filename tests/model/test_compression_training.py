@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pytest
 
-from meishi import images
 from meishi.compression import distillation, folding, student, tuned, tuning
 from meishi.compression.folding import CONVOLUTIONS
 from meishi.coreml import convert, exact_storage, freeze, parity
@@ -16,6 +15,7 @@ from meishi.coreml.toolkit import ct
 from meishi.data.samples import SampleSet
 from meishi.errors import InputError
 from meishi.keras import keras, tf
+from meishi.pictures import images
 from meishi.ssd import model as ssd
 from meishi.tunings import Tuning
 from meishi.unet import model as unet

@@ -7,15 +7,15 @@ import pytest
 from typer.testing import CliRunner
 
 from meishi import paths
-from meishi.atomic import atomic_write_bytes
 from meishi.backbone import efficientnet as backbone
 from meishi.cli import app
-from meishi.continued import continue_from
+from meishi.clone.continued import continue_from
 from meishi.data import records
 from meishi.data.manifest import MANIFEST_FILE, read_manifest, read_seen
 from meishi.data.shards import write_index, write_shards
 from meishi.data.sources import seen_scenes, verified_scenes
 from meishi.errors import InputError
+from meishi.files.atomic import atomic_write_bytes
 from meishi.keras import keras
 from meishi.params import FetchParams, SourceParams, TrainUnetParams
 from meishi.ssd import model as ssd_model

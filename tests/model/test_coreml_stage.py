@@ -10,18 +10,18 @@ from ruamel.yaml import YAML
 
 from meishi import params as parameters
 from meishi import paths, variants
-from meishi.atomic import replace_folder
 from meishi.coreml.parity import ParityError, max_difference, require
 from meishi.coreml.runtime import Package
 from meishi.data import records
 from meishi.data.shards import write_shards
 from meishi.direction import model as direction
 from meishi.errors import InputError
+from meishi.files.atomic import replace_folder
 from meishi.keras import keras
+from meishi.measuring.variant_capture import LossError
 from meishi.ssd import model as ssd
 from meishi.steps import freeze
 from meishi.unet import model as unet
-from meishi.variant_capture import LossError
 from stages import convert
 from tests.conftest import ROOT
 from tests.tiny_data import scenes

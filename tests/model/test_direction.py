@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from meishi import cli
-from meishi.atomic import replace_folder
 from meishi.data import reading, records
 from meishi.data.shards import write_shards
 from meishi.direction import model, onnx_weights, pp_lcnet
 from meishi.direction.training import train_classifier
 from meishi.errors import InputError
+from meishi.files.atomic import replace_folder
 from meishi.geometry import quads
 from meishi.geometry.directions import NO_CARD, STARTS, start_of
 from meishi.keras import keras

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from meishi import cli, litert
+from meishi import cli
 from meishi.errors import InputError
+from meishi.litert import running as litert
 from meishi.params import CaptureParams
 from tests.small_models import small_networks, write_small_models
 

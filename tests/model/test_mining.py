@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from meishi import litert_export, mining
-from meishi.atomic import replace_folder
-from meishi.capture import CapturedCard
+from meishi.capture.flow import CapturedCard
 from meishi.data.shards import ShardReader, write_shards
+from meishi.direction import mining
 from meishi.errors import InputError
+from meishi.files.atomic import replace_folder
 from meishi.geometry import quads
+from meishi.litert import export as litert_export
 from meishi.ssd import model as ssd_model
 from meishi.unet import model as unet_model
 from tests import small_models, tiny_data
@@ -57,7 +58,7 @@ def test_what_is_mined_does_not_depend_on_the_workers(folders, reader):
 SETTINGS_AFTERWARDS = """
 import sys
 from pathlib import Path
-from meishi import litert_export
+from meishi.litert import export as litert_export
 from meishi.training.determinism import seed_everything
 
 if __name__ == "__main__":

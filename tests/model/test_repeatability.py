@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meishi import litert
 from meishi.coreml.runtime import Package
 from meishi.geometry.fitting.lines import quad_from_mask
+from meishi.litert import running as litert
 from meishi.params import load_params
 from meishi.preview.tracking import Tracker
 from tests.small_models import small_networks, write_small_models

@@ -22,7 +22,7 @@ COMMON = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np
-from meishi import images
+from meishi.pictures import images
 from meishi.data.samples import SampleSet
 from meishi.training import loop
 from meishi.training.determinism import seed_everything

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from meishi.reproduce import read_documents, read_stages
+from meishi.clone.reproduce import read_documents, read_stages
 from meishi.steps import running
 from tests import tiny_data
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from ruamel.yaml import YAML
 
-from meishi.reproduce import read_documents
+from meishi.clone.reproduce import read_documents
 from tests import toy_repository
 from tests.conftest import ROOT
 

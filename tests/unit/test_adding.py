@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meishi import images
 from meishi.adding import AddError, _next_steps, add_photos
 from meishi.data.sources import SourceError, verified_scenes
 from meishi.errors import InputError
 from meishi.geometry import quads
 from meishi.params import FetchParams, ParamsError, SourceParams, load_params
+from meishi.pictures import images
 from tests.exports import EDGES_PX, QUAD_PX, picture, write
 
 LABELS = {"imagePath": "a.jpg", "imageWidth": 160, "imageHeight": 120}

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from meishi import atomic
-from meishi.atomic import atomic_write_text, replace_file, replace_folder
+from meishi.files import atomic
+from meishi.files.atomic import atomic_write_text, replace_file, replace_folder
 
 
 def test_a_file_is_replaced_and_parents_are_made(tmp_path):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from meishi.capture import CardCapture
+from meishi.capture.flow import CardCapture
 from meishi.geometry import boxes, crops, quads
 from meishi.params import CaptureParams
 

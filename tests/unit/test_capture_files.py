@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from meishi import cli, litert
-from meishi.capture import CardCapture
-from meishi.capture_files import CaptureError, capture_photos, find_photos
+from meishi import cli
+from meishi.capture.files import CaptureError, capture_photos, find_photos
+from meishi.capture.flow import CardCapture
 from meishi.errors import InputError
+from meishi.litert import running as litert
 from meishi.params import CaptureParams
 
 PARAMS = CaptureParams(
@@ -330,7 +331,7 @@ def test_a_run_that_is_killed_leaves_no_output_that_is_taken_for_a_photo(
         raise KeyboardInterrupt
 
     draw_card(photo.parent / "other.png")
-    monkeypatch.setattr("meishi.capture_outputs.OutputFolder.tidy", killed)
+    monkeypatch.setattr("meishi.capture.outputs.OutputFolder.tidy", killed)
     with pytest.raises(KeyboardInterrupt):
         run(capture, photo.parent, photo.parent)
     (photo.parent / "cards.json").unlink()

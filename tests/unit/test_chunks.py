@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from meishi import workers
 from meishi.errors import InputError
+from meishi.processes import workers
 from meishi.scenes import chunks
 from meishi.scenes.chunks import chunks_of, draw_chunk, finished_scenes, render_worlds, work_folder
 from meishi.scenes.render import World, composed

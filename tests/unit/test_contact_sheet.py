@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from meishi import images
-from meishi.contact_sheet import AUGMENTED_PX, AugmentedSheet
 from meishi.data.shards import ShardReader, write_shards
+from meishi.pictures import images
+from meishi.pictures.contact_sheet import AUGMENTED_PX, AugmentedSheet
 from tests.tiny_data import draw_scene
 
 SHAPE = (AUGMENTED_PX, AUGMENTED_PX, 3)

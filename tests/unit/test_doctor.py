@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from meishi import doctor, probing
-from meishi.findings import BLOCKS, LOOK, OK, Finding, table
+from meishi import doctor
+from meishi.clone import probing
+from meishi.clone.findings import BLOCKS, LOOK, OK, Finding, table
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"dvc": "3.67.1", "numpy": "2.4.6"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from meishi import images
+from meishi.pictures import images
 
 # Left half red, right half blue, the top row of quarters bright: every flip and turn shows.
 PICTURE = np.zeros((32, 48, 3), np.uint8)

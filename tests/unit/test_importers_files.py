@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from meishi import images
 from meishi.data.importers.finding import Finder, NotFoundError
 from meishi.data.importers.opening import OpenError, open_source
 from meishi.data.importers.orientation import to_upright
+from meishi.pictures import images
 from tests.exports import picture, refusal, write, write_zip
 
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meishi.atomic import replace_folder
-from meishi.capture import CapturedCard, CardCapture
+from meishi.capture.flow import CapturedCard, CardCapture
 from meishi.coreml.examples import spread
 from meishi.data.records import Card, Record
 from meishi.data.shards import ShardReader, write_shards
 from meishi.evaluation.detection import Detections
-from meishi.measuring import Outcome, choose_pictures, measure, scene_score
+from meishi.files.atomic import replace_folder
+from meishi.measuring.outcome import Outcome, choose_pictures, measure, scene_score
 from meishi.params import CaptureParams
 from tests import tiny_data
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meishi import images
 from meishi.data import cutout
 from meishi.data.paste import find_place, paste
 from meishi.data.pool import Donor
 from meishi.data.swap import can_swap, swap
 from meishi.geometry import crops, quads
+from meishi.pictures import images
 from meishi.recipe import DropShadowParams, PasteParams
 from tests.unit.test_scenes import edge_offset_px
 

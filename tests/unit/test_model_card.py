@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from meishi import cli, rendering
-from meishi.card_data import RENDERED
 from meishi.errors import InputError
-from meishi.model_card import LABELS, ModelCardError, card, check_card, write_card
+from meishi.model_card.data import RENDERED
+from meishi.model_card.writing import LABELS, ModelCardError, card, check_card, write_card
 from meishi.params import load_params
 from tests import tiny_data
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meishi import images
 from meishi.data.mixing import Mixer
 from meishi.data.overprint import overprint
 from meishi.data.pool import Background, Pool
 from meishi.data.records import Card, Record
 from meishi.geometry import crops, quads
 from meishi.params import load_params
+from meishi.pictures import images
 from meishi.recipe import OverprintParams
 
 SIZE_PX = (160, 120)

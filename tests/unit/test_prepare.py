@@ -4,10 +4,10 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from meishi import images
 from meishi.data.prepare import prepare
 from meishi.data.records import Card
 from meishi.params import PreprocessParams
+from meishi.pictures import images
 from tests import tiny_data
 
 LARGE = PreprocessParams(max_side_px=640, val_fraction=0.1, test_fraction=0.1)

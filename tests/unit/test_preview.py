@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from meishi import cli, litert, videos
-from meishi.capture import CapturedCard
+from meishi import cli
+from meishi.capture.flow import CapturedCard
 from meishi.errors import InputError
 from meishi.geometry import quads
+from meishi.litert import running as litert
+from meishi.pictures import videos
 from meishi.preview.drawing import drawn
 from meishi.preview.previewing import Outputs, PreviewError, preview
 from meishi.preview.tracking import TrackedCard

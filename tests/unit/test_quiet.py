@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from meishi.quiet import without_startup_notes
+from meishi.processes.quiet import without_startup_notes
 
 NOTE = b"I0000 00:00:1795505665.074099    4331 port.cc:153] oneDNN custom operations are on.\n"
 HEADER = b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"

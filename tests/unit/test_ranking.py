@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meishi import ranking
+from meishi.capture import ranking
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=6)
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from meishi import reproduce
+from meishi.clone import reproduce
+from meishi.clone.reproduce import Stage, downstream, missing_producers, out_of_date, read_stages
 from meishi.errors import InputError
-from meishi.reproduce import Stage, downstream, missing_producers, out_of_date, read_stages
 
 STAGES = {
     "fetch": Stage(("data",), ("build/raw",)),

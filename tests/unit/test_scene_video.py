@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from meishi import cli, videos
+from meishi import cli
 from meishi.errors import InputError
 from meishi.geometry import quads
+from meishi.pictures import videos
 from meishi.rendering import render_video
 from meishi.scenes import video
 from meishi.scenes.placement import SIZE_PX, visible

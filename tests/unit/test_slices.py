@@ -5,7 +5,7 @@ import pytest
 
 from meishi.data.records import Card, Record
 from meishi.evaluation.detection import Detections
-from meishi.slices import sliced_metrics
+from meishi.measuring.slices import sliced_metrics
 
 QUAD = np.array([[0.1, 0.1], [0.5, 0.1], [0.5, 0.5], [0.1, 0.5]])  # 16 % of the frame
 

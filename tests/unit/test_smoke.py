@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from meishi import smoke
+from meishi.clone import smoke
 from meishi.data.sources import verified_scenes
 from meishi.errors import InputError
 from meishi.params import FetchParams, SourceParams, load_params

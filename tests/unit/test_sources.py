@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from meishi import images
 from meishi.data import sources
 from meishi.data.records import Card
 from meishi.data.sources import SourceError, verified_scenes
 from meishi.params import FetchParams, SourceParams
+from meishi.pictures import images
 from tests import tiny_data
 
 WEIGHTS = "data/weights/efficientnet_lite0.npz"

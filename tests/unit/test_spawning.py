@@ -16,9 +16,9 @@ from pathlib import Path
 with open(sys.argv[1], "a") as imported:
     print(__name__, file=imported)
 
-from meishi import workers
+from meishi.processes import workers
 from meishi.evaluation import timing
-from meishi.spawning import without_script
+from meishi.processes.spawning import without_script
 from tests.unit import crew
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from meishi import videos
 from meishi.errors import InputError
+from meishi.pictures import videos
 
 
 def picture(number, size=(64, 48)):

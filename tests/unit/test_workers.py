@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from meishi import workers
-from meishi.workers import WorkersError, connect
+from meishi.processes import workers
+from meishi.processes.workers import WorkersError, connect
 from tests.unit import crew
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +107,7 @@ def test_other_code_of_a_worker_is_refused(run, monkeypatch):
 
 
 def test_the_digest_of_code_covers_packages_and_modules():
-    digests = {workers.code_digest((name,)) for name in ("meishi", "meishi.data", "meishi.images")}
+    digests = {workers.code_digest((name,)) for name in ("meishi", "meishi.data", "meishi.paths")}
     assert len(digests) == 3
 
 
@@ -152,7 +152,7 @@ def test_a_scheduler_out_of_reach_is_named(address, monkeypatch):
 SCRIPT = """
 import sys
 from pathlib import Path
-from meishi.workers import connect
+from meishi.processes.workers import connect
 from tests.unit import crew
 if __name__ == "__main__":
     with connect(None, 2) as run:

@@ -7,7 +7,7 @@ lengths), then runs, each of one value repeated or of values one after the other
 import numpy as np
 
 from meishi.data.importers.rle import RleError
-from meishi.images import MAX_PIXELS
+from meishi.pictures.images import MAX_PIXELS
 
 CHANNELS = 4
 HALF_OPAQUE = 128

@@ -18,8 +18,8 @@ import requests
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
-from meishi.atomic import atomic_write_text
 from meishi.errors import InputError
+from meishi.files.atomic import atomic_write_text
 
 DOWNLOADS = Path("build/downloads")
 ATTEMPTS = 5  # in a row that bring nothing new

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import parse_qs, unquote, unquote_plus
 
 from meishi.errors import InputError
-from meishi.images import SUFFIXES
+from meishi.pictures.images import SUFFIXES
 
 SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")

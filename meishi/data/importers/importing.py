@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import images
 from meishi.data import records
 from meishi.data.importers.finding import AmbiguousError, Finder, NotFoundError, composed, same_path
 from meishi.data.importers.label_files import pictures
@@ -31,6 +30,7 @@ from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS, READERS
 from meishi.data.records import Card, Record
 from meishi.data.shards import sha256
 from meishi.geometry import quads
+from meishi.pictures import images
 
 Scene = tuple[Record, bytes]
 ID_LETTERS = 40

@@ -14,7 +14,7 @@ from meishi.data.importers.finding import folded
 from meishi.data.importers.labelled import Tally
 from meishi.data.importers.nodes import MalformedError, load_json, load_xml
 from meishi.data.importers.opening import OpenError, Source
-from meishi.images import SUFFIXES
+from meishi.pictures.images import SUFFIXES
 
 MAX_OTHERS_TOLD = 3
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from meishi.data.importers.finding import own_name, spellings
 from meishi.data.importers.nodes import Node, shortened
-from meishi.images import SUFFIXES
+from meishi.pictures.images import SUFFIXES
 
 PICTURE_KEYS = ("image", "img", "photo", "picture", "url")
 

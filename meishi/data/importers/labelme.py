@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from meishi import images
 from meishi.data.importers.finding import Finder, folded
 from meishi.data.importers.label_files import json_files, picture_beside, pictures
 from meishi.data.importers.labelled import (
@@ -37,6 +36,7 @@ from meishi.data.importers.masks import pack
 from meishi.data.importers.nodes import MalformedError, Node, described
 from meishi.data.importers.opening import OpenError, Source
 from meishi.data.importers.orientation import orientation
+from meishi.pictures import images
 
 # "rotation" and "quadrilateral" are X-AnyLabeling's.
 OUTLINES = ("polygon", "oriented_rectangle", "rectangle", "rotation", "quadrilateral")

@@ -9,9 +9,9 @@ import io
 import numpy as np
 from PIL import ExifTags, Image
 
-from meishi import images
 from meishi.errors import InputError
 from meishi.geometry import quads
+from meishi.pictures import images
 
 REMEDY = "turn the picture itself upright (exiftran -a, or jpegtran) and check its labels"
 

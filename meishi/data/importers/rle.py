@@ -6,7 +6,7 @@ the length two before (from the third on).
 
 import numpy as np
 
-from meishi.images import MAX_PIXELS
+from meishi.pictures.images import MAX_PIXELS
 
 
 class RleError(ValueError):

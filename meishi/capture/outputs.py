@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from meishi import atomic
+from meishi.files import atomic
 
 LEDGER = ".meishi.json"
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from meishi import images
 from meishi.data.choosing import spread
 from meishi.data.shards import ShardReader
 from meishi.geometry import quads
-from meishi.overlay import TRUTH, draw_quad, draw_text
+from meishi.pictures import images
+from meishi.pictures.overlay import TRUTH, draw_quad, draw_text
 
 ROWS, SHOWN = 8, 3  # scenes on the sheet of the augmentation, frames and crops of each
 AUGMENTED_PX = 180

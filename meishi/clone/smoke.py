@@ -18,6 +18,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from meishi import schema
+from meishi.clone.reproduce import read_stages
 from meishi.data import records
 from meishi.data.choosing import spread
 from meishi.data.manifest import read_manifest, write_source
@@ -25,7 +26,6 @@ from meishi.data.shards import ShardReader
 from meishi.data.sources import OWN_FORMAT
 from meishi.errors import InputError, clean_exit, summary
 from meishi.params import Params, SourceParams, load_params
-from meishi.reproduce import read_stages
 from meishi.variants import TUNED_SOURCE, find
 
 OVERRIDES = Path("experiments/smoke.yaml")

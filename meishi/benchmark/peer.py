@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from meishi.capture_speed import full_frames, load_litert_capture
+from meishi.benchmark.capture_speed import full_frames, load_litert_capture
 from meishi.coreml.freeze import write_tflite
 from meishi.data.shards import ShardReader
 from meishi.evaluation.latency import LOADERS, TFLITE

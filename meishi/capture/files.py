@@ -9,13 +9,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from meishi import atomic, images
-from meishi.capture import CapturedCard, CardCapture
-from meishi.capture_outputs import OutputFolder
+from meishi.capture.flow import CapturedCard, CardCapture
+from meishi.capture.outputs import OutputFolder
 from meishi.errors import InputError, summary
+from meishi.files import atomic
+from meishi.files.writable import check_writable
 from meishi.geometry.homography import rectify
-from meishi.overlay import capture_overlay
-from meishi.writable import check_writable
+from meishi.pictures import images
+from meishi.pictures.overlay import capture_overlay
 
 RESULT = "cards.json"
 UNREADABLE = {".heic", ".heif", ".avif", ".dng", ".raw"}  # photos, but none that we can decode

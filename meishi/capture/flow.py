@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from meishi import looking
+from meishi.capture import looking
+from meishi.capture.judging import judge
+from meishi.capture.ranking import distinct, joint_score
 from meishi.geometry import crops, cutting, directions, quads
 from meishi.geometry.fitting import proportions, refinement
 from meishi.geometry.fitting.lines import quad_from_mask
-from meishi.judging import judge
 from meishi.params import CaptureParams
-from meishi.ranking import distinct, joint_score
 from meishi.ssd.postprocess import select
 
 Network = Callable[[np.ndarray], dict[str, np.ndarray]]

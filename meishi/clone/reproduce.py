@@ -19,8 +19,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from meishi.atomic import atomic_write_bytes
 from meishi.errors import InputError, clean_exit
+from meishi.files.atomic import atomic_write_bytes
 
 PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")

@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from meishi import atomic
 from meishi.errors import InputError
-from meishi.quiet import without_startup_notes
-from meishi.writable import check_writable
+from meishi.files import atomic
+from meishi.files.writable import check_writable
+from meishi.processes.quiet import without_startup_notes
 
 SUFFIX, CODEC = ".mp4", "mp4v"
 MIN_SIDE_PX = 16

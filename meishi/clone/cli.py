@@ -27,7 +27,7 @@ def check_ref(
     ],
 ) -> None:
     """Refuse tags that name no artifact of dvc.yaml or no stage of .gto."""
-    from meishi.registry import check_refs
+    from meishi.clone.registry import check_refs
 
     print("\n".join(check_refs(refs)))
 
@@ -42,7 +42,7 @@ def model_card(
     ] = False,
 ) -> None:
     """Write the model card from the metrics, the data's manifests and params.yaml."""
-    from meishi.model_card import check_card, write_card
+    from meishi.model_card.writing import check_card, write_card
 
     (check_card if check else write_card)(out)
     print(f"{out}: {'in step' if check else 'written'}")
@@ -60,7 +60,7 @@ def continue_training(
     ] = None,
 ) -> None:
     """Let the next training begin with the networks of this one: they go into a data source."""
-    from meishi.continued import continue_from
+    from meishi.clone.continued import continue_from
 
     file = continue_from(source, models, bottom_channels)
     print(f"{file}: written; next: fetch.weights: {file} in params.yaml, dvc add data")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from meishi import images, paths
-from meishi.capture import CapturedCard, CardCapture, Network
+from meishi import paths
+from meishi.capture.flow import CapturedCard, CardCapture, Network
 from meishi.data.choosing import spread
 from meishi.data.own_quads import own_quads_of
 from meishi.data.records import Record
@@ -23,9 +23,10 @@ from meishi.evaluation.detection import (
 )
 from meishi.evaluation.directions import direction_metrics
 from meishi.geometry import boxes, crops, quads
-from meishi.overlay import capture_overlay
+from meishi.measuring.slices import sliced_metrics
 from meishi.params import CaptureParams, Params
-from meishi.slices import sliced_metrics
+from meishi.pictures import images
+from meishi.pictures.overlay import capture_overlay
 
 PRECISIONS = ("ap50", "ap75", "ap50_95")
 DETECTION_FIGURES = (*PRECISIONS, "recall")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from meishi.capture.ranking import joint_score
 from meishi.geometry import boxes, crops, quads
-from meishi.ranking import joint_score
 from meishi.ssd.postprocess import select
 
 # A box counts from the first IoU with the quad's on, and whole from the second. With one limit for

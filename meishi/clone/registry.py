@@ -13,8 +13,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from meishi.clone.probing import ask
 from meishi.errors import InputError, summary
-from meishi.probing import ask
 
 TAGS = "refs/tags/"
 FORMS = "NAME@v1.2.3, NAME#STAGE#1, either with ! to take it back, or NAME@deprecated#1"

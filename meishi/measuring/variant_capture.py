@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from meishi.capture import CardCapture
+from meishi.capture.flow import CardCapture
 from meishi.coreml.export import PACKAGES
 from meishi.coreml.runtime import Package
 from meishi.errors import InputError

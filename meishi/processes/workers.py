@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from meishi.errors import InputError
-from meishi.spawning import without_script
+from meishi.processes.spawning import without_script
 
 if TYPE_CHECKING:
     from distributed import Client, Future

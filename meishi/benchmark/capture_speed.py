@@ -13,13 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from meishi import images
-from meishi.capture import CardCapture
+from meishi.capture.flow import CardCapture
 from meishi.data.shards import ShardReader
 from meishi.evaluation.latency import FROZEN, TFLITE, frozen_session
 from meishi.evaluation.timing import Job, by_runtime, measure_jobs, thread_counts
-from meishi.litert import load_capture
+from meishi.litert.running import load_capture
 from meishi.params import CaptureParams
+from meishi.pictures import images
 
 FRAMES = 4
 FRAME_PX = 1920  # longer side of a phone's preview frame

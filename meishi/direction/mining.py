@@ -14,13 +14,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from meishi import images, workers
-from meishi.capture import CardCapture
+from meishi.capture.flow import CardCapture
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.geometry import quads
-from meishi.litert import DETECTOR, SEGMENTER, LiteRtModel
+from meishi.litert.running import DETECTOR, SEGMENTER, LiteRtModel
 from meishi.params import CaptureParams
+from meishi.pictures import images
+from meishi.processes import workers
 
 LAX = CaptureParams(
     score_threshold=0.1,
@@ -34,10 +35,7 @@ LAX = CaptureParams(
 )
 NO_CARD_IOU = 0.3  # a quad that overlaps each card less shows none; of a piece of one nobody says
 SCENES_PER_TASK = 16
-CODE = (
-    *("meishi.capture", "meishi.geometry", "meishi.images", "meishi.looking", "meishi.ranking"),
-    "meishi.ssd",
-)
+CODE = ("meishi.capture", "meishi.geometry", "meishi.pictures", "meishi.ssd")
 
 
 def mine(
@@ -46,7 +44,7 @@ def mine(
     """Find what is taken for a card and is none, in worker processes.
 
     Args:
-        networks: see `litert_export.exported`.
+        networks: see `litert.export.exported`.
         reader: prepared scenes.
         processes: how many workers; the result does not depend on it.
 

@@ -1,6 +1,6 @@
 """`meishi model-card`: MODEL_CARD.md from what the pipeline measured.
 
-The words are in model_card.md beside this file; the figures come from metrics/, the manifests of
+The words are in words.md beside this file; the figures come from metrics/, the manifests of
 the data and params.yaml, never from the words. The models themselves are not needed.
 """
 
@@ -17,14 +17,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meishi import paths
-from meishi.atomic import atomic_write_text
-from meishi.card_data import describe
 from meishi.errors import InputError, summary
+from meishi.files.atomic import atomic_write_text
+from meishi.model_card.data import describe
 from meishi.params import Params, load_params
 from meishi.report.figures import FIGURES
 from meishi.report.targets import SLICE_CARDS
 
-TEMPLATE = Path(__file__).with_suffix(".md")
+TEMPLATE = Path(__file__).with_name("words.md")
 WORST = 8  # slices that are listed
 COMMAND = "meishi model-card"
 FILES = ("evaluate", "slices", "freeze", "ship", "latency")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi import atomic
-from meishi.capture import CardCapture
+from meishi.capture.flow import CardCapture
 from meishi.errors import InputError
+from meishi.files import atomic
 from meishi.params import CaptureParams
-from meishi.quiet import without_startup_notes
+from meishi.processes.quiet import without_startup_notes
 
 DETECTOR, SEGMENTER, CLASSIFIER = "ssd.tflite", "unet.tflite", "direction.tflite"
 SETTINGS = "capture.json"
