@@ -6,7 +6,8 @@ leads to it, or else when it alone shares the longest end with the path. When se
 equally, the one is taken that alone lies in the label file's own folder, or in the nearest folder
 around it that holds any of them, or else none. Where no file has the name, spaces that are wider,
 doubled or at an end do not count, nor, where that leads to none, does its suffix: a.jpeg for a.jpg,
-frame_000001 for frame_000001.PNG, a photo that was converted.
+frame_000001 for frame_000001.PNG, a photo that was converted. A file in a folder of masks or labels
+is none: masks/a.png was drawn for a.jpg.
 """
 
 import posixpath
@@ -29,6 +30,10 @@ UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 FETCHED = re.compile(r"^[0-9a-f]{6}(?:[0-9a-f]{2})?__(?=.)")
 
 
+# Folders of what was drawn or written for photos, and not of photos.
+MASKS = ("mask", "masks", "segmentationclass", "segmentationobject", "labels", "annotations")
+
+
 class NotFoundError(InputError):
     """No file, or no single file, is meant; the message completes "FILE: ..."."""
 
@@ -45,13 +50,18 @@ class Finder:
         self._folded: dict[str, list[str]] = {}
         self._by_base: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] = {}
+        self._masks: dict[str, str] = {}
         self._by_stored: dict[str, list[str]] = {}
         self._by_spaced: dict[str, list[str]] = {}
         self._names = set(names)
         for name in sorted(self._names):
             self._folded.setdefault(folded(name), []).append(name)
             self._by_base.setdefault(posixpath.basename(folded(name)), []).append(name)
-            self._by_stem.setdefault(posixpath.basename(_stem(name)), []).append(name)
+            stem = posixpath.basename(_stem(name))
+            if holds_masks(name):
+                self._masks.setdefault(stem, name)
+            else:
+                self._by_stem.setdefault(stem, []).append(name)
             self._by_stored.setdefault(posixpath.basename(_stored(name)), []).append(name)
             self._by_spaced.setdefault(posixpath.basename(_spaced(name)), []).append(name)
 
@@ -91,6 +101,9 @@ class Finder:
                 return self._only(alike, reference, near)
         suffix = posixpath.splitext(reference)[1].lower()
         hint = f"; {suffix} is not read, export JPEG" if suffix in UNREADABLE else ""
+        stems = [posixpath.basename(_stem(path)) for path in candidates]
+        if drawn := next((self._masks[stem] for stem in stems if stem in self._masks), None):
+            hint += f"; {drawn}, in a folder of masks or labels, does not stand for it"
         raise NotFoundError(f"no picture {told(reference)!r} in the source{hint}")
 
     def first(self, *references: str | None, near: str = "") -> str | None:
@@ -117,6 +130,17 @@ class Finder:
                 + (f" or one of {len(alike) - 2} more" if len(alike) > 2 else "")
             )
         return alike[0]
+
+
+def holds_masks(name: str) -> bool:
+    """Tell whether a file lies in a folder that is named as one of masks or labels."""
+    return any(part in MASKS for part in folded(name).split("/")[:-1])
+
+
+def has_other_suffix(reference: str, name: str) -> bool:
+    """Tell whether a file was found under another suffix than the one that is stated, or none."""
+    suffixes = {posixpath.splitext(path)[1].lower() for path in spellings(reference)}
+    return posixpath.splitext(name)[1].lower() not in suffixes
 
 
 def _upwards(folder: str) -> Iterator[str]:

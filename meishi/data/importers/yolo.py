@@ -2,9 +2,9 @@
 
 Coordinates: shares of the frame, 0 and 1 its borders: ours. `kpt_shape` in data.yaml tells pose
 rows (class, box, four keypoints) from segmentation rows (class, polygon); rows of a detector
-are boxes, no outlines, and refused. The labels of images/a/b.jpg are in labels/a/b.txt, or beside
-it, whatever paths data.yaml states; a picture without a text, in a folder of others that have
-one, holds no card: so does YOLO take it.
+are boxes, no outlines, and refused. Which text is a picture's, `yolo_pairs` tells, whatever paths
+data.yaml states; a picture without a text, in a folder of others that have one, holds no card: so
+does YOLO take it.
 """
 
 import posixpath
@@ -12,12 +12,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from meishi.data.importers.finding import folded, without_prefixes
-from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
-from meishi.data.importers.nodes import decoded, described, parse_number
-from meishi.data.importers.opening import OpenError, Source
+from meishi.data.importers.nodes import described
+from meishi.data.importers.opening import Source
 from meishi.data.importers.yolo_config import Config, read_config, read_text
+from meishi.data.importers.yolo_pairs import numbers_of, pair
 
 # Beyond, a number is no share of the frame but a pixel.
 MAX_SHARE = 3.0
@@ -27,26 +26,7 @@ POSE_COLUMNS = {13: 2, 17: 3}  # class, box and four keypoints of 2 or 3 numbers
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each picture that has a text, or lies among others that have one."""
     config = read_config(source, faults)
-    by_stem: dict[str, list[str]] = {}
-    for name in _texts(source):
-        by_stem.setdefault(folded(posixpath.splitext(name)[0]), []).append(name)
-    found: dict[str, str | None] = {}
-    used: set[str] = set()
-    names = pictures(source)
-    _add_uploads(by_stem, {stem for name in names for stem in _label_stems(name)})
-    for picture in names:
-        texts = [t for stem in _label_stems(picture) for t in by_stem.get(folded(stem), [])]
-        if len(texts) > 1:
-            faults.append(f"{source.place(picture)}: labels in {texts[0]} and in {texts[1]}")
-        found[picture] = texts[0] if texts else None
-        used.update(texts)
-    for own in sorted(used):
-        same = [picture for picture, text in found.items() if text == own]
-        if len(same) > 1:
-            faults.append(f"{source.place(own)}: labels of {same[0]} or of {same[1]}?")
-    if not used and not faults:
-        faults.append(f"{source.path}: no YOLO labels: no text has the name of a picture")
-    faults += _orphans(source, used)
+    found = pair(source, faults)
     folders = {posixpath.dirname(picture) for picture, text in found.items() if text}
     for picture, text in found.items():
         shapes = tuple(_shapes(source, text, config, faults)) if text else ()
@@ -55,69 +35,13 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
             yield LabelledPhoto(picture, "", where, shapes, relative=True)
 
 
-def _texts(source: Source) -> list[str]:
-    # All of them, also when the user named data.yaml: it states paths, and they seldom resolve.
-    return [name for name in source.names if name.lower().endswith(".txt")]
-
-
-def _add_uploads(by_stem: dict[str, list[str]], wanted: set[str]) -> None:
-    """Enter texts that no picture has the name of by the name before Label Studio's prefixes."""
-    named = {folded(stem) for stem in wanted}
-    missing = named - by_stem.keys()
-    uploads = {stem: texts for stem, texts in by_stem.items() if stem not in named}
-    for stem, texts in uploads.items():
-        for own in missing.intersection(without_prefixes(stem)):
-            by_stem.setdefault(own, []).extend(texts)
-
-
-def _label_stems(picture: str) -> list[str]:
-    """List where a picture's text may lie, without the suffix."""
-    stem = posixpath.splitext(picture)[0]
-    parts = stem.split("/")
-    places = [index for index, part in enumerate(parts[:-1]) if part.lower() == "images"]
-    swapped = [
-        "/".join([*parts[:index], "labels", *parts[index + 1 :]]) for index in reversed(places)
-    ]
-    return list(dict.fromkeys([*swapped, stem]))
-
-
-def _orphans(source: Source, used: set[str]) -> list[str]:
-    """Name texts of labels that belong to no picture, or that are another tool's."""
-    faults = []
-    folders = {posixpath.dirname(text) for text in used}
-    read_ones = {folded(posixpath.basename(text)) for text in used}
-    for name in set(_texts(source)) - used:
-        try:
-            lines = decoded(source.read(name)).split("\n")
-        except OpenError as error:
-            faults.append(str(error))
-            continue
-        rows = [line.split() for line in lines if line.strip()]
-        labels = [len(row) > 4 and _numbers(row) is not None for row in rows]
-        # Among labels, a text with one row that is none is still a text of labels.
-        if any(labels) and (all(labels) or posixpath.dirname(name) in folders):
-            faults.append(f"{source.place(name)}: no picture of this name for its labels")
-        # labelTxt/a.txt may stand beside labels/a.txt, which was made of it.
-        elif any(map(_is_dota, rows)) and folded(posixpath.basename(name)) not in read_ones:
-            faults.append(
-                f"{source.place(name)}: rows of DOTA (corners in pixels, then the class); export "
-                "YOLO segmentation, or oriented boxes as Ultralytics has them"
-            )
-    return sorted(faults)
-
-
-def _is_dota(row: list[str]) -> bool:
-    """Tell a row of DOTA, or YOLOv5-OBB: four corners, the class, and how difficult it is."""
-    return len(row) in (9, 10) and _numbers(row[:8]) is not None and parse_number(row[8]) is None
-
-
 def _shapes(source: Source, name: str, config: Config, faults: list[str]) -> Iterator[Shape]:
     for number, line in enumerate(read_text(source, name, faults).splitlines(), start=1):
         where = f"{source.place(name)} line {number}"
         words = line.split()
         if not words:
             continue
-        numbers = _numbers(words)
+        numbers = numbers_of(words)
         if numbers is None or numbers[0] % 1 or numbers[0] < 0:
             faults.append(f"{where}: expected a class and numbers, got {described(line[:40])}")
             continue
@@ -126,12 +50,6 @@ def _shapes(source: Source, name: str, config: Config, faults: list[str]) -> Ite
             faults.append(f"{where}: class {key}: there are {sorted(config.names)}")
             continue
         yield _shape(np.array(numbers[1:]), (config.names.get(key, str(key)),), where, config)
-
-
-def _numbers(words: list[str]) -> list[float] | None:
-    numbers = [parse_number(word) for word in words]
-    found = [number for number in numbers if number is not None]
-    return found if len(found) == len(numbers) else None
 
 
 def _shape(numbers: np.ndarray, label: tuple[str, ...], where: str, config: Config) -> Shape:
@@ -169,7 +87,8 @@ def _pose(points: np.ndarray, label: tuple[str, ...], where: str) -> Shape:
     if not np.isin(visible, (1, 2)).all():  # a model's row has a confidence in its place
         why = f"visibility: expected 0, 1 or 2, got {visible.tolist()}; is it a prediction?"
         return refused(label, where, why)
-    if not points[:, :2].any(axis=1).all():
+    # Where a visibility is stated, it says whether a corner is set, also at the frame's own corner.
+    if points.shape[1] == 2 and not points.any(axis=1).all():
         return refused(label, where, "a corner is 0 0, which says that it is not set")
     if np.abs(points[:, :2]).max() > MAX_SHARE:
         return refused(label, where, "a corner is no share of the frame; YOLO's coordinates are")

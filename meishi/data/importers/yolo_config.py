@@ -15,6 +15,7 @@ from meishi.data.importers.finding import folded
 from meishi.data.importers.nodes import decoded, described
 from meishi.data.importers.opening import OpenError, Source
 
+YAMLS = (".yaml", ".yml")
 LISTS = ("classes.txt", "obj.names")
 # A key `names`, also in quotes or in braces; class_names is another tool's.
 NAMES_KEY = re.compile(r"(?<![\w-])(names|nc|kpt_shape)[\"']?\s*:")
@@ -36,8 +37,13 @@ class Config:
 
 
 def read_config(source: Source, faults: list[str]) -> Config:
-    """Read the classes of an export; two files that state different ones are a fault."""
-    files = [name for name in source.names if name.lower().endswith((".yaml", ".yml"))]
+    """Read the classes of an export; two files that state different ones are a fault.
+
+    A YAML that the user named is the only one that is read.
+    """
+    files = [name for name in source.names if name.lower().endswith(YAMLS)]
+    if source.chosen is not None and source.chosen.lower().endswith(YAMLS):
+        files = [source.chosen]
     read_ones = [(name, _of_yaml(source, name, faults)) for name in files]
     found = [(name, config) for name, config in read_ones if config]
     if not found:

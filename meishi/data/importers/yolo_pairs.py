@@ -1,0 +1,197 @@
+"""Which text holds the labels of which picture of a YOLO export.
+
+The rule: the labels of images/a/b.jpg are in labels/a/b.txt, or beside it. A name that agrees in
+every letter goes before one that differs in case. A folder of texts that the rule leads nowhere
+from (photos/a.jpg and labels/a.txt) is joined by name, as labels of other formats are.
+"""
+
+import posixpath
+
+from meishi.data.importers.finding import (
+    AmbiguousError,
+    Finder,
+    NotFoundError,
+    folded,
+    holds_masks,
+    without_prefixes,
+)
+from meishi.data.importers.label_files import pictures
+from meishi.data.importers.nodes import parse_number
+from meishi.data.importers.opening import Source
+from meishi.data.importers.yolo_config import read_text
+
+RULE = "the labels of images/a.jpg are in labels/a.txt, or in a.txt beside it"
+
+
+def pair(source: Source, faults: list[str]) -> dict[str, str | None]:
+    """Name the text of each picture; None of one that has none.
+
+    Args:
+        source: where.
+        faults: receives texts and pictures that are meant twice, and texts of labels that belong
+            to no picture.
+    """
+    before = len(faults)
+    names = _photos(source)
+    found: dict[str, str | None] = {}
+    used = _by_rule(source, names, found, faults)
+    ambiguous = _by_name(source, names, found, used, faults)
+    for own in sorted(used):
+        same = [picture for picture, text in found.items() if text == own]
+        if len(same) > 1:
+            faults.append(f"{source.place(own)}: labels of {same[0]} or of {same[1]}?")
+    faults += _orphans(source, used, ambiguous)
+    if not used and len(faults) == before:
+        faults.append(f"{source.path}: no YOLO labels: no text has the name of a picture; {RULE}")
+    return found
+
+
+def numbers_of(words: list[str]) -> list[float] | None:
+    """Read the numbers of a row; None if it holds anything else."""
+    numbers = [parse_number(word) for word in words]
+    found = [number for number in numbers if number is not None]
+    return found if len(found) == len(numbers) else None
+
+
+def _texts(source: Source) -> list[str]:
+    # All of them, also when the user named data.yaml: it states paths, and they seldom resolve.
+    return [name for name in source.names if name.lower().endswith(".txt")]
+
+
+def _photos(source: Source) -> list[str]:
+    """List the pictures, without masks of others: labels/a.png of photos/a.jpg."""
+    names = pictures(source)
+    stems = {_own_stem(name) for name in names if not holds_masks(name)}
+    return [name for name in names if not (holds_masks(name) and _own_stem(name) in stems)]
+
+
+def _own_stem(name: str) -> str:
+    return folded(posixpath.splitext(posixpath.basename(name))[0])
+
+
+def _by_rule(
+    source: Source, names: list[str], found: dict[str, str | None], faults: list[str]
+) -> set[str]:
+    """Enter the text of each picture in `found`; list the texts that belong to any."""
+    exact: dict[str, list[str]] = {}
+    alike: dict[str, list[str]] = {}
+    for name in _texts(source):
+        stem = posixpath.splitext(name)[0]
+        exact.setdefault(stem, []).append(name)
+        alike.setdefault(folded(stem), []).append(name)
+    _add_uploads(alike, {stem for name in names for stem in _label_stems(name)})
+    used: set[str] = set()
+    for picture in names:
+        stems = _label_stems(picture)
+        own = [t for stem in stems for t in exact.get(stem) or alike.get(folded(stem), [])]
+        if len(own) > 1:
+            faults.append(f"{source.place(picture)}: labels in {own[0]} and in {own[1]}")
+        found[picture] = own[0] if own else None
+        used.update(own)
+    return used
+
+
+def _add_uploads(by_stem: dict[str, list[str]], wanted: set[str]) -> None:
+    """Enter texts that no picture has the name of by the name before Label Studio's prefixes."""
+    named = {folded(stem) for stem in wanted}
+    missing = named - by_stem.keys()
+    uploads = {stem: texts for stem, texts in by_stem.items() if stem not in named}
+    for stem, texts in uploads.items():
+        for own in missing.intersection(without_prefixes(stem)):
+            by_stem.setdefault(own, []).extend(texts)
+
+
+def _label_stems(picture: str) -> list[str]:
+    """List where a picture's text may lie, without the suffix."""
+    stem = posixpath.splitext(picture)[0]
+    parts = stem.split("/")
+    places = [index for index, part in enumerate(parts[:-1]) if part.lower() == "images"]
+    swapped = [
+        "/".join([*parts[:index], "labels", *parts[index + 1 :]]) for index in reversed(places)
+    ]
+    return list(dict.fromkeys([*swapped, stem]))
+
+
+def _by_name(
+    source: Source,
+    names: list[str],
+    found: dict[str, str | None],
+    used: set[str],
+    faults: list[str],
+) -> dict[str, str]:
+    """Join the folders that the rule leads nowhere from.
+
+    Where the rule holds for some of a folder, it holds for all: a text of train/labels whose
+    picture is missing is not that of valid/images.
+
+    Args:
+        source: where.
+        names: the pictures.
+        found: the text of each picture by the rule; receives those by name.
+        used: the texts in it; receives those by name.
+        faults: receives pictures that two texts have the name of.
+
+    Returns:
+        Texts that several pictures have the name of, and which.
+    """
+    ruled = {posixpath.dirname(text) for text in used}
+    shown = {posixpath.dirname(picture) for picture, text in found.items() if text}
+    texts = [name for name in _texts(source) if posixpath.dirname(name) not in ruled]
+    untold: list[str] = []  # a text that cannot be read is a fault where it is looked at last
+    folders = {
+        posixpath.dirname(name) for name in texts if any(_are_labels(_rows(source, name, untold)))
+    }
+    finder = Finder(names)
+    ambiguous = {}
+    for text in (name for name in texts if posixpath.dirname(name) in folders):
+        try:
+            picture = finder.find(posixpath.splitext(text)[0], posixpath.dirname(text))
+        except AmbiguousError as error:
+            ambiguous[text] = str(error)
+            continue
+        except NotFoundError:
+            continue
+        if posixpath.dirname(picture) in shown:
+            continue
+        if other := found[picture]:
+            faults.append(f"{source.place(picture)}: labels in {other} and in {text}")
+        found[picture] = text
+        used.add(text)
+    return ambiguous
+
+
+def _rows(source: Source, name: str, faults: list[str]) -> list[list[str]]:
+    """Read the rows of a text in words; none, and a fault, if it cannot be read."""
+    lines = read_text(source, name, faults).split("\n")
+    return [line.split() for line in lines if line.strip()]
+
+
+def _are_labels(rows: list[list[str]]) -> list[bool]:
+    """Tell which rows read as labels: a class and four numbers at least."""
+    return [len(row) > 4 and numbers_of(row) is not None for row in rows]
+
+
+def _orphans(source: Source, used: set[str], ambiguous: dict[str, str]) -> list[str]:
+    """Name texts of labels that belong to no picture, or that are another tool's."""
+    faults: list[str] = []
+    folders = {posixpath.dirname(text) for text in used}
+    read_ones = {folded(posixpath.basename(text)) for text in used}
+    for name in set(_texts(source)) - used:
+        rows = _rows(source, name, faults)
+        labels = _are_labels(rows)
+        # Among labels, a text with one row that is none is still a text of labels.
+        if any(labels) and (all(labels) or posixpath.dirname(name) in folders):
+            why = ambiguous.get(name, "no picture of this name for its labels")
+            faults.append(f"{source.place(name)}: {why}; {RULE}")
+        # labelTxt/a.txt may stand beside labels/a.txt, which was made of it.
+        elif any(map(_is_dota, rows)) and folded(posixpath.basename(name)) not in read_ones:
+            faults.append(
+                f"{source.place(name)}: rows of DOTA (corners in pixels, then the class); export "
+                "YOLO segmentation, or oriented boxes as Ultralytics has them"
+            )
+    return sorted(faults)
+
+
+def _is_dota(row: list[str]) -> bool:
+    """Tell a row of DOTA, or YOLOv5-OBB: four corners, the class, and how difficult it is."""
+    return len(row) in (9, 10) and numbers_of(row[:8]) is not None and parse_number(row[8]) is None
