@@ -4,6 +4,7 @@ The export is checked whole before anything is written: one fault refuses it. Wh
 said in figures and shown on a contact sheet, for people to look at before they train on it.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -66,7 +67,8 @@ def add_photos(
         Lines that say what was found, and what to run next.
 
     Raises:
-        AddError: if the export has any fault, or `into` exists; nothing is written then.
+        AddError: if the export has any fault, `into` exists, or `sheet` is in it or around it;
+            nothing is written then.
         InputError: if `sheet` cannot be written; nothing is written then.
         DownloadError: if the export cannot be had, or has another sha256.
     """
@@ -76,8 +78,8 @@ def add_photos(
         raise AddError(f"{into}: is there already; choose another folder with --into")
     if not records.NAME.fullmatch(into.name):
         raise AddError(f"--into {into}: the last part names the source: {records.NAME_RULE}")
-    if into.resolve() not in sheet.resolve().parents:  # the question would make the folder
-        check_writable(sheet)
+    _check_apart(sheet, into)
+    check_writable(sheet)
     tally, found = Tally(), _Found()
     stated = str(export)
     path = local_path(stated, digest)
@@ -85,13 +87,28 @@ def add_photos(
     about = {
         "name": into.name,
         "licence": licence,
-        "sources": [{"name": storable(path.name), "licence": licence, "url": url}],
+        "sources": [{"name": storable(_own_name(path)), "licence": licence, "url": url}],
     }
     write_source(into, _checked(path, kind, labels, into.name, tally, found), about)
     tiles = contact_sheet.grid(found.thumbnails, COLUMNS)
     atomic_write_bytes(sheet, images.encode(tiles, ".jpg", 85))
     came = [f"downloaded: {path}, sha256 {file_sha256(path)}"] if url else []
     return [*_report(found, tally), *came, f"contact sheet: {sheet}", "", *_next_steps(into)]
+
+
+def _check_apart(sheet: Path, into: Path) -> None:
+    """Refuse a sheet that would be the source, one of its files, or the folder around it."""
+    file, folder = sheet.resolve(), into.resolve()
+    if file == folder or folder in file.parents or file in folder.parents:
+        raise AddError(
+            f"--sheet {sheet}: expected a file apart from --into {into}, which holds the source's "
+            "own files alone; choose another, such as build/add-photos.jpg"
+        )
+
+
+def _own_name(path: Path) -> str:
+    """Name a file or folder as it is called where it lies: "." has no name of its own."""
+    return Path(os.path.abspath(path)).name
 
 
 def _checked(

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,14 +111,22 @@ def test_a_sheet_that_cannot_be_written_writes_nothing(tmp_path):
     assert not (tmp_path / "photos").exists()
 
 
-def test_a_sheet_may_lie_in_the_source(tmp_path):
-    export(tmp_path / "export", [{"label": "card", "points": [[1, 2]]}])
-    sheet = tmp_path / "photos" / "sheet.jpg"
-    with pytest.raises(AddError, match="refused"):
-        add(tmp_path, sheet=sheet)
+@pytest.mark.parametrize("sheet", ["photos", "photos/records.jsonl", "photos/more/x.jpg", "."])
+def test_a_sheet_in_the_source_or_around_it_is_refused_before_any_work(tmp_path, sheet):
     export(tmp_path / "export")
-    add(tmp_path, sheet=sheet)
-    assert sheet.is_file()
+    with pytest.raises(AddError, match="expected a file apart from --into"):
+        add(tmp_path, sheet=tmp_path / sheet)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export"]
+
+
+@pytest.mark.parametrize("stated", [".", "inner/..", "./"])
+def test_the_manifest_names_the_export_as_it_is_called(tmp_path, monkeypatch, stated):
+    folder = export(tmp_path / "export")
+    (folder / "inner").mkdir()
+    monkeypatch.chdir(folder)
+    add(tmp_path, export=stated)
+    manifest = json.loads((tmp_path / "photos" / "manifest.json").read_text())
+    assert [source["name"] for source in manifest["sources"]] == ["export"]
 
 
 def test_an_unknown_format_is_refused(tmp_path):
