@@ -355,3 +355,12 @@ def test_a_table_that_was_cut_is_refused(tmp_path):
     file = folder / "metadata.csv.gz"
     file.write_bytes(file.read_bytes()[:-12])
     assert "mend it, or take it out" in refusal(folder, "smartdoc")
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.csv.gz"])
+def test_a_table_that_was_named_is_the_only_one_that_is_read(tmp_path, name):
+    folder = smartdoc(tmp_path, table(), name)
+    path = "../background01/datasheet001/frame_0001.jpeg"
+    write(folder, {"old/metadata.csv": table(tl_x="far", image_path=path)})
+    assert "old/metadata.csv line 2" in refusal(folder, "smartdoc")
+    assert len(scenes(folder / name, "smartdoc")[0].cards) == 1

@@ -14,13 +14,18 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from meishi.data.importers.zip_names import names_by_encoding
 from meishi.errors import InputError, summary
+from meishi.pictures.images import SUFFIXES
 
 MAX_MEMBER_BYTES = 1 << 30
 OTHER_ARCHIVES = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".iso", ".dmg")
+TABLES = (".csv.gz",)  # compressed, and no archives: they hold no pictures
+# Folders of label files, whose pictures mostly lie beside the folder.
+LABEL_FOLDERS = ("annotations", "labels")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _DAMAGE = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zlib.error)
 _DAMAGE_OF_ARCHIVES = (*_DAMAGE, zipfile.BadZipFile, tarfile.TarError)
@@ -38,12 +43,14 @@ class Source:
         path: the folder or archive, as messages name it.
         names: the files in it, sorted.
         chosen: the one label file that the user named, instead of its folder.
+        respelled: the same files by other names, where a zip does not say which are right.
     """
 
     path: Path
     names: tuple[str, ...]
     load: Callable[[str], bytes]
     chosen: str | None = None
+    respelled: tuple["Source", ...] = ()
 
     def read(self, name: str) -> bytes:
         """Read a file.
@@ -81,12 +88,18 @@ def open_source(path: Path) -> Iterator[Source]:
     elif path.is_file() and _is_tar(path):
         with _tar(path) as source:
             yield source
-    elif path.is_file() and path.name.lower().endswith(OTHER_ARCHIVES):
+    elif path.is_file() and is_archive(path.name):
         raise OpenError(f"{path}: unpack it first; read are {', '.join(ARCHIVES)}")
     elif path.is_file():
-        yield _folder(path.parent, path.name)
+        yield _around(path)
     else:
         raise OpenError(f"{path}: no such file or folder")
+
+
+def is_archive(name: str) -> bool:
+    """Tell whether a name is one of an archive, of a kind that is read or not."""
+    ends = (*ARCHIVES, *OTHER_ARCHIVES)
+    return name.lower().endswith(ends) and not name.lower().endswith(TABLES)
 
 
 def _is_zip(path: Path) -> bool:
@@ -101,6 +114,18 @@ def _is_tar(path: Path) -> bool:
 
 def _plain(path: Path) -> bool:
     return path.suffix.lower() in (".json", ".xml", ".yaml", ".yml", ".txt")
+
+
+def _around(path: Path) -> Source:
+    """Open the folder of a label file, or the one around annotations/ if that is its name."""
+    folder = path.parent
+    name = Path(os.path.abspath(folder)).name
+    if name.lower() in LABEL_FOLDERS and not any(
+        file.name.lower().endswith(SUFFIXES) for file in folder.iterdir()
+    ):
+        around = folder / ".." if folder.name in ("", "..") else folder.parent
+        return _folder(around, f"{name}/{path.name}")
+    return _folder(folder, path.name)
 
 
 def _folder(folder: Path, chosen: str | None) -> Source:
@@ -142,32 +167,38 @@ def _zip(path: Path) -> Iterator[Source]:
         entries = [
             entry for entry in archive.infolist() if not entry.filename.endswith("/")
         ]  # is_dir() fails where there is no name
-        members = {}
-        faults = []
-        for entry in entries:
-            kind = stat.S_IFMT(entry.external_attr >> 16)
-            fault = _member_fault(entry.filename, entry.file_size)
-            if kind not in (0, stat.S_IFREG):
-                fault = "is a link or a device"
-            name = _zip_name(entry)
-            if fault is None and name in members:
-                fault = "is in the archive twice"
-            if fault:
-                faults.append(f"{path}: member {entry.filename!r} {fault}")
-            members[name] = entry
-        _refuse(faults)
-        names = tuple(sorted(filter(_listed, members)))
-        yield Source(path, names, lambda name: archive.read(members[name]))
+        found = [_members(path, entries, names) for names in names_by_encoding(entries)]
+        sound = [members for members, faults in found if not faults]
+        if not sound:
+            _refuse(found[0][1])
+        first, *others = [_named_source(path, archive, members) for members in sound]
+        yield replace(first, respelled=tuple(others))
 
 
-def _zip_name(entry: zipfile.ZipInfo) -> str:
-    name = entry.filename
-    if not entry.flag_bits & 0x800:  # the flag of UTF-8, which macOS does not set though it is
-        try:
-            name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            pass
-    return name.replace("\\", "/").removeprefix("./")
+def _members(
+    path: Path, entries: list[zipfile.ZipInfo], names: list[str]
+) -> tuple[dict[str, zipfile.ZipInfo], list[str]]:
+    """Enter the members of a zip by name; and list what is wrong with them."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    faults = []
+    for entry, name in zip(entries, names, strict=True):
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        fault = _member_fault(name, entry.file_size)
+        if kind not in (0, stat.S_IFREG):
+            fault = "is a link or a device"
+        if fault is None and name in members:
+            fault = "is in the archive twice"
+        if fault:
+            faults.append(f"{path}: member {name!r} {fault}")
+        members[name] = entry
+    return members, faults
+
+
+def _named_source(
+    path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]
+) -> Source:
+    names = tuple(sorted(filter(_listed, members)))
+    return Source(path, names, lambda name: archive.read(members[name]))
 
 
 @contextmanager

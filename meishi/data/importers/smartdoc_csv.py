@@ -27,8 +27,9 @@ MAX_BYTES = 1 << 28
 
 
 def tables(source: Source) -> list[str]:
-    """List the tables of a source."""
-    return [name for name in source.names if posixpath.basename(name).lower() in NAMES]
+    """List the tables of a source: the chosen one alone, if there is one."""
+    names = source.with_suffix(*NAMES)
+    return [name for name in names if posixpath.basename(name).lower() in NAMES]
 
 
 def table_photos(
