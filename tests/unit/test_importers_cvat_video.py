@@ -76,6 +76,47 @@ def test_other_tracks_are_ignored(tmp_path):
     assert len(first.cards) == 1
 
 
+def hand(*shapes, label="hand"):
+    return f'<track id="1" label="{label}">{"".join(shapes)}</track>'
+
+
+def test_what_is_interpolated_of_another_label_leaves_no_frame_out(tmp_path):
+    shapes = shape(0), shape(1), shape(2, outside=1)
+    others = hand(shape(0), shape(1, keyframe=0))  # goes on without being told in frame 2
+    folder = export(tmp_path, *shapes, more=others)
+    tally = Tally()
+    found = scenes(folder, "cvat", ["card"], tally)
+    assert [len(record.cards) for record in found] == [1, 1, 0]
+    assert tally.ignored_labels == {"hand": 2}
+    assert tally.left_out["frames with shapes that CVAT interpolated, left out"] == 0
+    for labels in ([], ["card", "hand"]):
+        tally = Tally()
+        assert len(scenes(folder, "cvat", labels, tally)) == 1
+        assert tally.left_out["frames with shapes that CVAT interpolated, left out"] == 2
+
+
+def test_the_points_of_a_card_must_be_set_whatever_their_label(tmp_path):
+    (left, top), (right, bottom) = EDGES_PX.min(axis=0), EDGES_PX.max(axis=0)
+    box = (
+        f'<track id="0" label="card" group_id="1"><box frame="0" xtl="{left}" ytl="{top}" '
+        f'xbr="{right}" ybr="{bottom}"/><box frame="1" keyframe="1" outside="1"/></track>'
+    )
+
+    def corners(key):
+        return "".join(
+            f'<track id="{i}" label="corner" group_id="1"><points frame="0" keyframe="{key}" '
+            f'points="{x},{y}"/><points frame="1" outside="1" points="{x},{y}"/></track>'
+            for i, (x, y) in enumerate(EDGES_PX, start=1)
+        )
+
+    for key in (1, 0):
+        text = f"<annotations><version>1.1</version>{META}{box}{corners(key)}</annotations>"
+        write(export(tmp_path / str(key)), {"annotations.xml": text})
+    found = scenes(tmp_path / "1", "cvat", ["card"])
+    assert [len(record.cards) for record in found] == [1, 0, 0]
+    assert "no shape has the label 'card'" in refusal(tmp_path / "0", "cvat", ["card"])
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -1,10 +1,12 @@
 """Which picture other people's exports mean: moved, renamed, side by side with others."""
 
 import json
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from meishi.data.importers.labelled import Tally
 from meishi.data.importers.opening import open_source
 from tests.exports import picture, refusal, scenes, write, write_zip
 from tests.unit import test_importers_coco as coco
@@ -60,9 +62,47 @@ def test_a_folder_named_as_the_file_of_a_clip_holds_its_frames(tmp_path):
 
 
 def test_a_chosen_file_whose_pictures_lie_elsewhere_says_what_to_name(tmp_path):
-    files = {"annotations/instances.json": coco.GOOD, "images/a.jpg": picture()}
-    chosen = write(tmp_path, files) / "annotations" / "instances.json"
+    files = {"json/instances.json": coco.GOOD, "images/a.jpg": picture()}
+    chosen = write(tmp_path, files) / "json" / "instances.json"
     assert "name the folder around both" in refusal(chosen, "coco")
+
+
+@pytest.mark.parametrize("named", ["annotations", "Labels"])
+def test_a_file_chosen_in_a_folder_of_labels_has_its_pictures_around_it(
+    tmp_path, monkeypatch, named
+):
+    files = {
+        f"{named}/instances_default.json": coco.GOOD,
+        f"{named}/person_keypoints_default.json": {**coco.GOOD, "annotations": []},
+        "images/default/a.jpg": picture(),
+    }
+    folder = write(tmp_path, files)
+    assert "otherwise; keep one, or name the label file that is right" in refusal(folder, "coco")
+    assert len(scenes(folder / named / "instances_default.json", "coco")[0].cards) == 1
+    monkeypatch.chdir(folder / named)
+    assert len(scenes(Path("instances_default.json"), "coco")[0].cards) == 1
+
+
+def test_a_file_chosen_among_its_pictures_is_read_with_them_alone(tmp_path):
+    files = {"labels/instances.json": coco.GOOD, "labels/a.jpeg": picture(), "b/a.png": b""}
+    (record,) = scenes(write(tmp_path, files) / "labels" / "instances.json", "coco")
+    assert record.attributes["photo"] == "a.jpeg"
+
+
+@pytest.mark.parametrize("masks", ["masks", "Mask", "SegmentationClass", "x/labels/y"])
+def test_a_mask_is_no_photo_under_another_suffix(tmp_path, masks):
+    folder = coco.export(tmp_path, files={f"{masks}/a.png": picture(suffix="PNG")})
+    (tmp_path / "a.jpg").unlink()
+    assert f"no picture 'a.jpg' in the source; {masks}/a.png, in a folder" in refusal(
+        folder, "coco"
+    )
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpeg").write_bytes(picture())
+    tally = Tally()
+    (record,) = scenes(folder, "coco", (), tally)
+    assert record.attributes["photo"] == "photos/a.jpeg"
+    told = "pictures found under another suffix than stated (a.jpeg for a.jpg)"
+    assert tally.left_out[told] == 1
 
 
 def test_a_picture_under_a_suffix_that_is_not_read_is_told(tmp_path):

@@ -1,9 +1,10 @@
 """CVAT for video 1.1 (XML): tracks, each a shape frame by frame.
 
 The pictures are those that CVAT puts beside them, frame_000012.PNG, numbered as the tracks number
-frames. Key frames, which somebody set, are taken; a frame with a shape that CVAT interpolated, or
-would interpolate where the file says nothing, is left out and counted. A track that is `outside`
-is not in the frame. All frames of a clip share one design and one background.
+frames. Key frames, which somebody set, are taken; a frame with a card that CVAT interpolated, or
+would interpolate where the file says nothing, is left out and counted (in `choosing`, which knows
+the labels of cards). A track that is `outside` is not in the frame. All frames of a clip share one
+design and one background.
 """
 
 import math
@@ -26,18 +27,19 @@ class _Tracks:
 
     Attributes:
         shapes: those of each frame that some track names.
-        interpolated: frames with a shape that nobody set.
-        gaps: first and last frame of stretches in which a track goes on without being told.
+        interpolated: by frame, the labels of shapes that nobody set.
+        gaps: first and last frame of stretches in which a track goes on without being told, and
+            its label.
     """
 
     shapes: dict[int, list[Part]] = field(default_factory=dict)
-    interpolated: set[int] = field(default_factory=set)
-    gaps: list[tuple[int, float]] = field(default_factory=list)
+    interpolated: dict[int, set[str]] = field(default_factory=dict)
+    gaps: list[tuple[int, float, str]] = field(default_factory=list)
 
-    def certain(self, frame: int) -> bool:
-        """Tell whether somebody set, or left away, every shape of a frame."""
-        told = frame not in self.interpolated
-        return told and not any(first <= frame <= last for first, last in self.gaps)
+    def unsure(self, frame: int) -> frozenset[str]:
+        """List the labels of shapes of a frame that nobody set, or left away."""
+        untold = {label for first, last, label in self.gaps if first <= frame <= last}
+        return frozenset(untold | self.interpolated.get(frame, set()))
 
 
 def video_photos(
@@ -74,12 +76,16 @@ def video_photos(
     for number, picture in sorted(found.items()):
         if not first <= number <= last:
             continue
-        if not tracks.certain(number):
-            tally.left_out["frames with shapes that CVAT interpolated, left out"] += 1
-            continue
-        shapes = tuple(join_groups(tracks.shapes.get(number, [])))
-        where = f"{place}: frame {number}"
-        yield LabelledPhoto(picture, "", where, shapes, size_px, group=clip, background=clip)
+        yield LabelledPhoto(
+            picture,
+            "",
+            f"{place}: frame {number}",
+            tuple(join_groups(tracks.shapes.get(number, []))),
+            size_px,
+            group=clip,
+            background=clip,
+            unsure=tracks.unsure(number),
+        )
 
 
 def _why_not(root: ET.Element) -> str | None:
@@ -145,10 +151,10 @@ def _tracks(
             if outside[frame]:
                 continue
             if flags[1] == "0":
-                found.interpolated.add(frame)
+                found.interpolated.setdefault(frame, set()).add(label)
             place = f"{where}: frame {frame}: {element.tag}"
             shapes.append(read_part(element, track.get("group_id"), label, place, size_px))
-        found.gaps += _gaps(outside)
+        found.gaps += [(first, last, label) for first, last in _gaps(outside)]
     return found
 
 

@@ -8,25 +8,26 @@ picture files stay as they are, byte for byte.
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from meishi.data import records
-from meishi.data.importers.finding import AmbiguousError, Finder, NotFoundError, composed, same_path
-from meishi.data.importers.label_files import pictures
-from meishi.data.importers.labelled import LabelledPhoto, Tally, cards
-from meishi.data.importers.opening import (
-    ARCHIVES,
-    OTHER_ARCHIVES,
-    OpenError,
-    Source,
-    open_source,
+from meishi.data.importers.choosing import certain, choose, missing_labels, signature
+from meishi.data.importers.finding import (
+    AmbiguousError,
+    Finder,
+    NotFoundError,
+    has_other_suffix,
+    same_path,
 )
+from meishi.data.importers.label_files import pictures
+from meishi.data.importers.labelled import LabelledPhoto, Tally
+from meishi.data.importers.opening import OpenError, Source, is_archive, open_source
 from meishi.data.importers.orientation import orientation
 from meishi.data.importers.outlining import outlines, sides_on_border
-from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS, READERS
+from meishi.data.importers.reading import read_photos
+from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS
 from meishi.data.records import Card, Record
 from meishi.data.shards import sha256
 from meishi.geometry import quads
@@ -36,6 +37,7 @@ Scene = tuple[Record, bytes]
 ID_LETTERS = 40
 ID_DIGITS = 12
 BORDER = "cards with a side on the photo's border, taken to end there (else mark four corners)"
+OTHER_SUFFIX = "pictures found under another suffix than stated (a.jpeg for a.jpg)"
 # Roboflow names each version that it makes of a photo a_jpg.rf.HASH.jpg.
 VERSION = re.compile(r"^(?P<photo>.+)\.rf\.[0-9A-Za-z_-]{8,}$")
 
@@ -61,9 +63,10 @@ def import_scenes(
     """
     tally = Tally() if tally is None else tally
     try:
-        with open_source(path) as source:
-            photos = list(READERS[kind](source, faults, tally))
-            inside = [n for n in source.names if _is_archive(n)]
+        with open_source(path) as opened:
+            source, listed = read_photos(opened, kind, faults, tally)
+            photos = certain(listed, labels, tally)
+            inside = [n for n in source.names if is_archive(n)]
             tally.left_out["archives inside the export, left out"] += len(inside)
             if inside and not photos:
                 faults.append(
@@ -72,29 +75,14 @@ def import_scenes(
             if not photos and not faults:
                 told = "".join(f"; {what}: {n}" for what, n in sorted(tally.left_out.items()) if n)
                 faults.append(f"{path}: the export is empty: it names no picture{told}")
-            chosen = [replace(p, shapes=cards(p.shapes, labels, tally)) for p in photos]
-            if photos or not faults:  # else nothing was read, and that is why there are none
-                faults += _missing_labels(path, labels, tally)
+            before = bool(faults)
+            chosen = choose(photos, labels, faults, tally)
+            if photos or not before:  # else nothing was read, and that is why there are none
+                faults += [f"{path}: {why}" for why in missing_labels(labels, tally)]
             placed = _placed(source, chosen, kind in EMPTY_WITHOUT_LABELS, faults, tally)
             yield from _scenes(source, placed, name, faults, tally)
     except OpenError as error:
         faults.append(str(error))
-
-
-def _is_archive(name: str) -> bool:
-    # A compressed table holds no pictures.
-    folded_name = name.lower()
-    ends = (*ARCHIVES, *OTHER_ARCHIVES)
-    return folded_name.endswith(ends) and not folded_name.endswith(".csv.gz")
-
-
-def _missing_labels(path: Path, labels: Sequence[str], tally: Tally) -> list[str]:
-    there = sorted({*map(composed, (*tally.labels, *tally.ignored_labels))} - {""})
-    return [
-        f"{path}: no shape has the label {label!r}; there are {there}"
-        for label in labels
-        if composed(label) not in there
-    ]
 
 
 def _placed(
@@ -106,12 +94,16 @@ def _placed(
 ) -> list[tuple[str, LabelledPhoto]]:
     """Join photos with their files, and add the pictures that need no label file; sorted."""
     names = pictures(source)
-    finder = Finder(names)
+    finder, known = Finder(names), set(names)
     around = "" if source.chosen is None else "; it lies elsewhere? name the folder around both"
     by_name: dict[str, list[LabelledPhoto]] = {}
     for photo in photos:
         try:
-            by_name.setdefault(_file_of(photo, finder), []).append(photo)
+            file = _file_of(photo, finder)
+            by_name.setdefault(file, []).append(photo)
+            told = filter(None, (photo.reference, photo.or_else))
+            if file in known and all(has_other_suffix(path, file) for path in told):
+                tally.left_out[OTHER_SUFFIX] += 1
         except NotFoundError as error:
             hint = "" if isinstance(error, AmbiguousError) else around
             faults.append(f"{photo.where}: {error}{hint}")
@@ -161,18 +153,14 @@ def _once(
                 f"{other.where}: no picture {other.reference!r}: the nearest is {name}, which "
                 f"{first.where} names"
             )
-        elif _signature(other) == _signature(first):
+        elif signature(other.shapes) == signature(first.shapes):
             tally.left_out["pictures listed twice with the same labels"] += 1
         else:
-            faults.append(f"{other.where}: {name} is also labelled in {first.where}, otherwise")
+            faults.append(
+                f"{other.where}: {name} is also labelled in {first.where}, otherwise; keep one, or "
+                "name the label file that is right"
+            )
     return [first]
-
-
-def _signature(photo: LabelledPhoto) -> list:
-    return [
-        (shape.kind, shape.refusal, [part.tolist() for part in shape.parts_px], shape.mask)
-        for shape in photo.shapes
-    ]
 
 
 def _scenes(

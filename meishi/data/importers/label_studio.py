@@ -8,7 +8,6 @@ counted; an annotation without regions says that there is no card. Of several th
 marked as ground truth is right.
 """
 
-import json
 import posixpath
 from collections.abc import Iterator
 from typing import Any
@@ -107,35 +106,27 @@ def _photo(task: Node, shown: set[str], tally: Tally) -> LabelledPhoto | None:
     if not done:
         tally.left_out["tasks that nobody annotated"] += 1
         return None
-    right = _right(done, task)
-    results = list(right.items("result")) if right else []
-    regions = [r for r in results if r.at("type").value not in NO_SHAPES]
-    drawn = [region for region in regions if str(region.at("type").value) in FORMS]
+    chosen = [node for node in done if node.at("ground_truth").value is True] or done
+    results = [list(node.items("result")) for node in chosen]
+    regions = [[r for r in own if r.at("type").value not in NO_SHAPES] for own in results]
+    drawn = [r for own in regions for r in own if str(r.at("type").value) in FORMS]
     one = is_one_picture(drawn, task)
     keys = dict.fromkeys(key for region in drawn for key in keys_of(region.value))
     reference = picture_of(task, [*keys, *(shown if len(shown) == 1 else ())])
-    if right is None or not one or reference is None:
+    if not one or reference is None:
         return None
     sizes = {r.size_px("original_width", "original_height") for r in drawn}
     if len(sizes) > 1:
         task.complain(f"regions that state different sizes: {sorted(map(str, sizes))}")
         return None
     size_px = next(iter(sizes), None)
-    shapes = tuple(_shapes(regions, _labels_beside(results), size_px))
-    return LabelledPhoto(reference, "", f"{task.where} ({told_path(reference)})", shapes, size_px)
-
-
-def _right(done: list[Node], task: Node) -> Node | None:
-    """Choose among the annotations of a task; None, and a fault, if they contradict each other."""
-    marked = [node for node in done if node.at("ground_truth").value is True]
-    chosen = marked or done
-    if len({json.dumps(_plain(node), sort_keys=True) for node in chosen}) > 1:
-        task.complain(
-            f"{len(chosen)} annotations that differ; keep the one that is right, or mark it as "
-            "ground truth"
-        )
-        return None
-    return chosen[0]
+    # Whether people differ depends on the labels that are asked for, which are not known here.
+    first, *others = [
+        tuple(_shapes(own, _labels_beside(all_of_it), size_px))
+        for own, all_of_it in zip(regions, results, strict=True)
+    ]
+    where = f"{task.where} ({told_path(reference)})"
+    return LabelledPhoto(reference, "", where, first, size_px, versions=tuple(others))
 
 
 def _labels_beside(results: list[Node]) -> dict[str, tuple[str, ...]]:
@@ -149,14 +140,6 @@ def _labels_beside(results: list[Node]) -> dict[str, tuple[str, ...]]:
 
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
-
-
-def _plain(annotation: Node) -> list[Any]:
-    """Reduce an annotation to what two people who agree write alike."""
-    regions = annotation.value.get("result")
-    regions = regions if isinstance(regions, list) else []
-    values = [r.get("value") for r in regions if isinstance(r, dict)]
-    return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))  # not in one order
 
 
 def _shapes(

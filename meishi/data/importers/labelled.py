@@ -77,6 +77,8 @@ class LabelledPhoto:
         content: the picture itself, when the label file carries it and no file is found.
         group: what the photo shares with others (a clip, a document): one design for all of it.
         background: likewise, for the surface.
+        unsure: labels of shapes that nobody set in it, whether they are among `shapes` or not.
+        versions: its objects once more, as others labelled them; they must agree on the cards.
     """
 
     reference: str
@@ -90,6 +92,8 @@ class LabelledPhoto:
     content: bytes | None = None
     group: str | None = None
     background: str | None = None
+    unsure: frozenset[str] = frozenset()
+    versions: tuple[tuple[Shape, ...], ...] = ()
 
 
 @dataclass
@@ -99,6 +103,12 @@ class Tally:
     labels: Counter[str] = field(default_factory=Counter)
     ignored_labels: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Tally") -> None:
+        """Count what another one has counted, too."""
+        self.labels.update(other.labels)
+        self.ignored_labels.update(other.ignored_labels)
+        self.left_out.update(other.left_out)
 
     def lines(self) -> list[str]:
         """Say it, a line each."""

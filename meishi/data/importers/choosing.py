@@ -1,0 +1,88 @@
+"""Which photos and shapes of an export are asked for.
+
+A reader does not know the labels that mean a card. What depends on them is decided here: a shape
+of another label neither makes annotators differ nor a frame uncertain.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from meishi.data.importers.finding import composed
+from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, cards
+
+INTERPOLATED = "frames with shapes that CVAT interpolated, left out"
+
+
+def choose(
+    photos: Sequence[LabelledPhoto], labels: Sequence[str], faults: list[str], tally: Tally
+) -> list[LabelledPhoto]:
+    """Keep of photos the shapes that mean a card, as their annotators agree.
+
+    Args:
+        photos: those that nothing is uncertain in, see `certain`.
+        labels: the labels that mean a card; every label when empty.
+        faults: receives photos that several people labelled in different ways.
+        tally: counts the labels, of other shapes, too.
+    """
+    kept = []
+    for photo in photos:
+        shapes = cards(photo.shapes, labels, tally)
+        others = [cards(version, labels, Tally()) for version in photo.versions]
+        if any(_alike(other) != _alike(shapes) for other in others):
+            faults.append(
+                f"{photo.where}: {len(others) + 1} annotations that differ; keep the one that is "
+                "right, or mark it as ground truth"
+            )
+        else:
+            kept.append(replace(photo, shapes=shapes, versions=()))
+    return kept
+
+
+def certain(
+    photos: Sequence[LabelledPhoto], labels: Sequence[str], tally: Tally
+) -> list[LabelledPhoto]:
+    """Leave out, and count, photos with a shape of a card that nobody set; see `choose`."""
+    sure = [photo for photo in photos if not _uncertain(photo, labels)]
+    tally.left_out[INTERPOLATED] += len(photos) - len(sure)
+    return sure
+
+
+def _uncertain(photo: LabelledPhoto, labels: Sequence[str]) -> bool:
+    if not labels:
+        return bool(photo.unsure)
+    asked = {composed(label) for label in labels}
+    own = [{composed(label) for label in shape.labels} for shape in photo.shapes]
+    # A box and its four points are one card: none of their labels may be in doubt.
+    meant = asked.union(*(each for each in own if each & asked))
+    return not meant.isdisjoint(map(composed, photo.unsure))
+
+
+def missing_labels(labels: Sequence[str], tally: Tally) -> list[str]:
+    """Say of labels that are asked for that no shape has them."""
+    there = sorted({*map(composed, (*tally.labels, *tally.ignored_labels))} - {""})
+    return [
+        f"no shape has the label {label!r}; there are {there}"
+        for label in labels
+        if composed(label) not in there
+    ]
+
+
+def signature(shapes: Sequence[Shape]) -> list[Any]:
+    """Reduce shapes to what two files that say the same write alike."""
+    return [
+        (shape.kind, shape.refusal, [part.tolist() for part in shape.parts_px], shape.mask)
+        for shape in shapes
+    ]
+
+
+def _alike(shapes: Sequence[Shape]) -> list[str]:
+    """Reduce shapes to what two people who agree draw alike, in whatever order."""
+    found = []
+    for shape in shapes:
+        parts = [part.tolist() for part in shape.parts_px]
+        if shape.kind == "corners":  # four keypoints, one after the other as they were set
+            parts = [sorted(part) for part in parts]
+        refusal = shape.refusal.replace(shape.where, "")
+        found.append(repr((shape.kind, refusal, sorted(parts), shape.mask)))
+    return sorted(found)
