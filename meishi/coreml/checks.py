@@ -92,9 +92,24 @@ def check_names(spec, where: str, function: str) -> None:
 
 
 def check_features(spec, where: str) -> None:
-    """Refuse a description that names an input or an output twice."""
+    """Refuse a description that names an input or an output twice, or of an unknown kind."""
     for kind, features in (("inputs", spec.input), ("outputs", spec.output)):
         _check_once(where, kind, [feature.name for feature in features])
+        for feature in features:
+            _check_kind(where, feature)
+
+
+def _check_kind(where: str, feature) -> None:
+    array, picture = feature.type.multiArrayType, feature.type.imageType
+    for what, number, kinds in (
+        ("numbers", array.dataType, array.ArrayDataType),
+        ("colours", picture.colorSpace, picture.ColorSpace),
+    ):
+        if number not in kinds.values():
+            raise InputError(
+                f"{where}: {feature.name}: {what} of the unknown kind {number}; this runtime "
+                f"knows {', '.join(kinds.keys()[1:])}. The model is damaged, or too new"
+            )
 
 
 def _check_once(where: str, kind: str, names: list[str]) -> None:

@@ -111,14 +111,24 @@ class Feature:
             raise InputError(f"{self.name}: {np.isnan(array).sum()} values are NaN")
         if self.kind == "image":
             return self._pixels(array)
-        if self.type.startswith("int") and array.dtype.kind == "f" and (array % 1).any():
-            raise InputError(f"{self.name}: expected integers ({self.type}), got fractions")
+        if self.type.startswith("int"):
+            self._check_integers(array)
         if array.ndim == 0 and self.shape == (1,):
             array = array.reshape(1)  # Core ML has no arrays without axes
         fault = self.fault(array.shape)
         if fault:
             raise InputError(fault)
         return array.astype(np.int32 if self.type.startswith("int") else np.float32)
+
+    def _check_integers(self, array: np.ndarray) -> None:
+        """Refuse what a conversion to int32, which is what runs, would wrap or cut."""
+        limits = np.iinfo(np.int8 if self.type == "int8" else np.int32)
+        fits = (array >= limits.min) & (array <= limits.max)  # infinite values do not
+        if not fits.all():
+            got, span = array[~fits].ravel()[0], f"{limits.min}..{limits.max}"
+            raise InputError(f"{self.name}: expected {self.type}, {span}, got {got}")
+        if array.dtype.kind == "f" and (array % 1).any():
+            raise InputError(f"{self.name}: expected integers ({self.type}), got fractions")
 
     def _pixels(self, array: np.ndarray) -> np.ndarray:
         channels = () if self.is_grey else (3,)
@@ -154,6 +164,11 @@ class Feature:
         return array[..., ::-1] if self.type == "BGR" else array
 
 
+def _name(kinds, number: int) -> str:
+    """Name a value of an enumeration of the format; `checks` refuses to run one without a name."""
+    return kinds.Name(number) if number in kinds.values() else f"unknown kind {number}"
+
+
 def _picture(spec) -> Feature:
     image = spec.type.imageType
     sizes = image.enumeratedSizes.sizes
@@ -163,7 +178,7 @@ def _picture(spec) -> Feature:
     return Feature(
         spec.name,
         "image",
-        _PICTURE.ColorSpace.Name(image.colorSpace),
+        _name(_PICTURE.ColorSpace, image.colorSpace),
         (image.height, image.width),
         tuple((size.height, size.width) for size in sizes),
         tuple(ranges) if flexible == "imageSizeRange" else (),
@@ -172,7 +187,7 @@ def _picture(spec) -> Feature:
 
 
 def _array(spec, array) -> Feature:
-    kind = _ARRAY.ArrayDataType.Name(array.dataType)
+    kind = _name(_ARRAY.ArrayDataType, array.dataType)
     flexible = array.WhichOneof("ShapeFlexibility")
     default = array.WhichOneof("defaultOptionalValue")
     return Feature(

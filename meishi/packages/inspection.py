@@ -116,13 +116,15 @@ def _macs(operations, inputs) -> tuple[int, list[str]]:
     shapes = {part.name: _shape(part) for part in inputs}
     shapes |= {output.name: _shape(output) for part in operations for output in part.outputs}
     constants = (part for part in operations if part.type == "const")
-    true = {part.outputs[0].name for part in constants if _holds_true(part.attributes["val"])}
+    held = [part for part in constants if part.outputs and _holds_true(part.attributes["val"])]
+    true = {part.outputs[0].name for part in held}
     total, unknown = 0, []
     for operation in operations:
         count = _product(operation, shapes, true)
         total += count or 0
         if count is None:
-            unknown.append(operation.outputs[0].name)
+            made = [part.name for part in operation.outputs]  # none in a damaged program
+            unknown.append(made[0] if made else operation.type)
     return total, unknown
 
 
@@ -142,7 +144,7 @@ def _product(operation, shapes: dict[str, Shape | None], true: set[str]) -> int 
     }
     named = [shape for name, shape in given.items() if name.startswith("weight")]
     weights = [shape for shape in named if shape is not None]
-    out = _shape(operation.outputs[0])
+    out = _shape(operation.outputs[0]) if operation.outputs else None
     if kind in ("einsum", "while_loop") or out is None or len(weights) < len(named):
         return None
     if kind in WEIGHTED:

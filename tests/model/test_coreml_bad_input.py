@@ -92,6 +92,9 @@ INPUTS = {
     "negative pixels": ({"image": np.full((8, 6, 3), -1)}, r"pixels of 0..255"),
     "NaN pixels": ({"image": np.full((8, 6, 3), np.nan)}, r"image: 144 values are NaN"),
     "a fraction": ({"n": np.float32([1.5])}, r"n: expected integers \(int32\), got fractions"),
+    "an integer beyond int32": ({"n": np.int64([2**40])}, r"n: expected int32, .*, got 1099511"),
+    "a number beyond int32": ({"n": np.float64([1e20])}, r"n: expected int32, .*, got 1e\+20"),
+    "an infinite number": ({"n": np.float32([np.inf])}, r"n: expected int32, .*, got inf"),
     "a missing input": ({"n": None}, r"missing inputs \['n'\]"),
     "missing inputs": ({"n": None, "x": None}, r"missing inputs \['n', 'x'\]"),
     "an unknown input": ({"m": np.zeros(1)}, r"unknown inputs \['m'\]; it has"),
@@ -266,8 +269,25 @@ PACKAGES = {
         lambda p: altered(p, lambda s: setattr(s.description.output.add(), "name", "z")),
         r"the outputs \['y', 'z'\], but the function makes \['y'\]",
     ),
+    "numbers of an unknown kind": (
+        lambda p: altered(p, lambda s: numbers_of_kind(s, 65599)),
+        r"[nx]: numbers of the unknown kind 65599; this runtime knows FLOAT32",
+    ),
+    "colours of an unknown kind": (
+        lambda p: altered(p, lambda s: setattr(picture_of(s), "colorSpace", 99)),
+        r"image: colours of the unknown kind 99; this runtime knows .*RGB",
+    ),
     "a compiled model": (lambda p: (p / "coremldata.bin").touch(), r"a compiled model"),
 }  # fmt: skip
+
+
+def numbers_of_kind(spec, kind):
+    arrays = [part.type.multiArrayType for part in spec.description.input]
+    next(array for array in arrays if array.shape).dataType = kind
+
+
+def picture_of(spec):
+    return next(p for p in spec.description.input if p.name == "image").type.imageType
 
 
 @pytest.mark.parametrize("name", PACKAGES)

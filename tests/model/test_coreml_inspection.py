@@ -116,6 +116,39 @@ def test_only_the_function_that_runs_is_linted(tmp_path):
     assert any("as 1 operations do" in reason for reason in reasons)
 
 
+def respecified(path, change):
+    (file,) = path.rglob("*.mlmodel")
+    spec = ct.proto.Model_pb2.Model.FromString(file.read_bytes())
+    change(spec)
+    file.write_bytes(spec.SerializeToString())
+    return path
+
+
+def test_a_kind_of_numbers_that_is_unknown_is_said_so(tmp_path):
+    path = save(tmp_path / "net.mlpackage", lambda mb, x: mb.relu(x=x), [small(1, 4)], 18)
+
+    def unknown(spec):
+        spec.description.input[0].type.multiArrayType.dataType = 65599
+
+    (described,) = inspect(respecified(path, unknown))["inputs"]
+    assert described["type"] == "unknown kind 65599"
+
+
+def test_an_operation_that_makes_nothing_is_said_to_be_uncounted(tmp_path):
+    function, values, _ = COUNTED["a product of inputs, the second turned"]
+    path = save(tmp_path / "net.mlpackage", function, values, 18)
+
+    def emptied(spec):
+        (function,) = spec.mlProgram.functions.values()
+        block = function.block_specializations[function.opset]
+        for operation in block.operations:
+            if operation.type == "matmul":
+                del operation.outputs[:]
+
+    (model,) = inspect(respecified(path, emptied))["models"]
+    assert model["macs_unknown"] == ["matmul"]
+
+
 def test_a_program_without_a_function_is_refused(tmp_path):
     path = save(tmp_path / "net.mlpackage", lambda mb, x: mb.relu(x=x), [small(1, 4)], 18)
     (file,) = path.rglob("*.mlmodel")

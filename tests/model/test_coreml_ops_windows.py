@@ -315,6 +315,11 @@ def test_sizes_of_fractional_factors_are_rounded_in_float32(tmp_path):
         (1.5, 4, [0, 0, 1, 2, 2, 3]),
         (0.5, 5, [0, 2]),
         (4.0, 2, [0, 0, 0, 0, 1, 1, 1, 1]),
+        # As coremltools writes the factor of torch's `interpolate(x, size=15)`, and of 12, 4, 6.
+        (15.0001 / 10, 10, [0, 0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 9]),
+        (12.0001 / 8, 8, [0, 0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7]),
+        (4.0001 / 6, 6, [0, 1, 3, 4]),
+        (6.0001 / 9, 9, [0, 1, 3, 4, 6, 7]),
     ],
 )
 def test_pixels_by_fractional_factors_are_where_edges_lie(tmp_path, factor, size, picks):

@@ -8,12 +8,14 @@ values its tests expect (two to three, 20 to 60 pixels) allow no other rule. For
 ones are 1 / factor wide, also where the factor makes no whole number of them.
 """
 
-import math
-
 import numpy as np
 
 from meishi.coreml.kernels.arguments import Arguments, Kernel, concrete, integer, integers, shape_of
 from meishi.keras import tf
+
+# A factor that was made for a whole size is off by so many pixels at most: coremltools writes
+# (size + 1e-4) / size before, so that rounding, of float32 too, takes nothing off it.
+WHOLE_SIZE = 2e-4
 
 
 def resize_bilinear(o: Arguments):
@@ -46,7 +48,8 @@ def upsample_nearest_neighbor(o: Arguments):
     x = o.x
     for axis, wanted, factor in zip((-2, -1), _scaled_size(o), _factors(o), strict=True):
         have = shape_of(x)[axis]
-        step = have / wanted if math.isclose(have * factor, wanted, rel_tol=1e-6) else 1 / factor
+        whole = abs(have * factor - wanted) <= WHOLE_SIZE
+        step = have / wanted if whole else 1 / factor
         x = _stepped(x, axis, wanted, step)
     return x
 
