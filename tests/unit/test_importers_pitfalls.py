@@ -41,7 +41,7 @@ def test_a_notch_that_a_finger_leaves_moves_no_corner(start, width, depth):
 def test_two_cards_in_one_group_are_not_one_quad():
     large = np.array([[80.0, 70.0], [300.0, 90.0], [310.0, 220.0], [70.0, 210.0]])
     small = np.array([[20.0, 10.0], [120.0, 12.0], [118.0, 60.0], [22.0, 58.0]])
-    with pytest.raises(NoQuadError, match="of a side open"):
+    with pytest.raises(NoQuadError, match="of a side open|is no quadrilateral"):
         quad_from_outline([large, small], (400, 300))
     mask = np.zeros((300, 400), np.uint8)
     cv2.fillPoly(mask, [part.round().astype(np.int32) for part in (large, small)], 1)

@@ -12,6 +12,7 @@ from meishi.data.importers.orientation import (
     to_upright,
 )
 from meishi.geometry import quads
+from meishi.geometry.polygon_areas import without_specks
 from meishi.geometry.polygon_quads import (
     NoQuadError,
     quad_from_corners,
@@ -97,7 +98,7 @@ def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarr
                 f"has {len(corners)} points; a card has four corners, of one label and group"
             )
         return quad_from_corners(corners)
-    parts = [_opened(part) for part in parts]
+    parts = without_specks([_opened(part) for part in parts])
     quad_px = quad_from_outline(parts, frame_px)
     drawn = sum(map(len, parts)) == 4  # else the sides are fitted
     return quad_px if drawn else _shown(quad_px, frame_px)
