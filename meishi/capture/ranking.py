@@ -17,6 +17,7 @@ SURER = 1.5  # ... unless it is by this much the more confident: then the other 
 PART = 0.97  # two quads of which more lies within a third may be parts of it
 OVERLAP = 0.05  # ... if they share as much of it, for cards side by side share less
 COVERED = 0.995  # ... and leave less of it open: where two cards overlap, their corners leave more
+EDGE_POWER = 0.5  # how much edges speak, beside what the networks say and what quads agree on
 SURE = 0.995  # a single score counts as no surer than this, nor less sure than 1 - SURE
 
 
@@ -39,7 +40,11 @@ def joint_score(scores: np.ndarray) -> float:
     return float(1 / (1 + np.exp(-np.log(sure / (1 - sure)).mean())))
 
 
-def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
+def distinct(
+    quads_px: list[np.ndarray],
+    confidences: list[float],
+    edge_strengths: list[float] | None = None,
+) -> list[int]:
     """Keep one quad of those that show one card: the most confident that the others agree with.
 
     A panel or a picture printed on a card has four sides, too, but lies within the card's. So has
@@ -48,6 +53,8 @@ def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
     Args:
         quads_px: N times (4, 2) in pixels.
         confidences: N, in [0, 1].
+        edge_strengths: N, in (0, 1], see `refinement.edge_strength`: of the quads that show one
+            card, those with clearer edges are preferred. None: all are alike.
 
     Returns:
         Indices of the kept quads, the most confident first.
@@ -59,6 +66,8 @@ def distinct(quads_px: list[np.ndarray], confidences: list[float]) -> list[int]:
             iou = quads.iou(quads_px[second], quads_px[first])
             ious[first, second] = ious[second, first] = iou
     backed = np.array(confidences) * _support(ious, np.array(confidences))
+    if edge_strengths is not None:
+        backed *= np.array(edge_strengths) ** EDGE_POWER
     kept: list[int] = []
     for index in np.argsort(-backed, kind="stable"):
         if all(ious[index, other] < SAME_CARD_IOU for other in kept):

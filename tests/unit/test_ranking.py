@@ -57,6 +57,18 @@ def test_a_quad_that_two_others_agree_with_beats_a_slightly_surer_one_that_stand
     assert ranking.distinct(list(halves), [0.6, 0.6, 0.95]) == [2]
 
 
+def test_of_two_quads_much_alike_the_one_with_clearer_edges_is_kept():
+    card, other = rectangle(0, 0, 90, 50), rectangle(3, 2, 90, 50)
+    assert ranking.distinct([other, card], [0.7, 0.6], [1.0, 1.0]) == [0]
+    assert ranking.distinct([other, card], [0.7, 0.6], [0.2, 0.5]) == [1]
+    assert ranking.distinct([other, card], [0.9, 0.3], [0.2, 0.5]) == [0]
+
+
+def test_edges_say_nothing_of_quads_apart():
+    apart = [rectangle(100 * place, 0, 90, 50) for place in range(3)]
+    assert ranking.distinct(apart, [0.4, 0.9, 0.6], [0.9, 0.1, 0.5]) == [1, 2, 0]
+
+
 CARD, PRINT = rectangle(0, 0, 90, 50), rectangle(60, 10, 20, 25)
 
 

@@ -129,3 +129,27 @@ def test_sides_that_would_meet_far_away_leave_the_quad_as_it_was(monkeypatch):
     rough = QUAD + [[1.2, 0], [0, 1.2], [-1.2, 0], [0, -1.2]]
     monkeypatch.setattr(refinement, "MAX_SHIFT", 0.1)
     assert refinement.refine(drawn(), rough, UNIT_PX) == pytest.approx(rough, abs=1e-9)
+
+
+def test_a_quad_on_the_card_has_clearer_edges_than_one_beside_it():
+    at_card = refinement.edge_strength(drawn(), QUAD, UNIT_PX)
+    one_side_off = refinement.edge_strength(
+        drawn(), QUAD + [[0, 8], [0, 8], [0, 0], [0, 0]], UNIT_PX
+    )
+    beside = refinement.edge_strength(drawn(), QUAD + 12, UNIT_PX)
+    assert 1 > at_card > 1.5 * one_side_off > 1.5 * beside > 0
+
+
+def test_edges_are_as_clear_in_a_large_photo():
+    small = refinement.edge_strength(drawn(), QUAD, UNIT_PX)
+    quad, size_px = (QUAD + 0.5) * 3 - 0.5, (SIZE_PX[0] * 3, SIZE_PX[1] * 3)
+    large = refinement.edge_strength(drawn(quad, size_px=size_px), quad, UNIT_PX * 3)
+    assert large == pytest.approx(small, abs=0.05)
+
+
+def test_a_side_out_of_the_photo_says_nothing_of_edges():
+    cut = drawn()[:, int(QUAD[:, 0].min()) + 30 :]
+    moved = QUAD - [int(QUAD[:, 0].min()) + 30, 0]
+    whole = refinement.edge_strength(drawn(), QUAD, UNIT_PX)
+    assert refinement.edge_strength(cut, moved, UNIT_PX) == pytest.approx(whole, abs=0.1)
+    assert refinement.edge_strength(cut, moved - [5000, 0], UNIT_PX) == refinement.UNSEEN

@@ -37,6 +37,9 @@ TERMS = np.stack([1 - CENTRES, CENTRES], axis=1)
 PRODUCTS = np.stack([TERMS[:, 0] ** 2, TERMS[:, 0] * TERMS[:, 1], TERMS[:, 1] ** 2], axis=1)
 # Reach in mask pixels, steps a mask pixel, and the height of step that counts half.
 PASSES = ((1.2, 6, 40.0), (1.0, 10, 60.0))
+ALONG = (0.3, 10, 40.0)  # the same, where a side is only asked how clear the edge along it is
+LEAST_STRENGTH = 1e-3  # of a side without any edge: one such side is no proof
+UNSEEN = 0.3  # strength of a quad of which no side is in the photo enough
 
 
 def refine(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> np.ndarray:
@@ -63,6 +66,28 @@ def refine(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> np.ndarray
     return crops.transform(corners, np.linalg.inv(patch_from_image))
 
 
+def edge_strength(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> float:
+    """Say how clear the edges along a quad's sides are.
+
+    Args:
+        image: (H, W, 3) uint8.
+        quad_px: (4, 2) clockwise, refined; may leave the image.
+        unit_px: as `refine` takes it.
+
+    Returns:
+        In (0, 1): of the sides that the image shows enough of, the geometric mean of each one's
+        mean height of step, saturated, along the best line beside and parallel to it.
+    """
+    reach, steps, half_height = ALONG
+    patch, patch_from_image = _patch(image, quad_px, unit_px)
+    corners = crops.transform(quad_px, patch_from_image)
+    unit = unit_px * patch_from_image[0, 0]
+    heights, _, visible = _strips(patch, corners, unit, reach, steps)
+    strengths = (heights / (heights + half_height)).mean(axis=1).max(axis=1)
+    shown = strengths[visible.mean(axis=1) >= MIN_VISIBLE]
+    return float(np.exp(np.log(shown + LEAST_STRENGTH).mean())) if shown.size else UNSEEN
+
+
 def _patch(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> tuple[np.ndarray, np.ndarray]:
     """Cut out what lies round a quad, scaled down where the photo is finer than is useful."""
     height, width = image.shape[:2]
@@ -87,6 +112,17 @@ def _edges(
 
     All sides at once, as whole arrays: one by one, a refinement took 1.6 times as long.
     """
+    heights, offsets, visible = _strips(patch, corners, unit, reach, steps)
+    strength = heights / (heights + half)
+    lines, mean_strength = _strongest_lines(strength, offsets, unit)
+    found = (visible.mean(axis=1) >= MIN_VISIBLE) & (mean_strength >= FAINT / (FAINT + half))
+    return found[:, None] * _through_cells(strength, offsets, lines, unit)
+
+
+def _strips(
+    patch: np.ndarray, corners: np.ndarray, unit: float, reach: float, steps: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measure the steps beside each side: (4, CELLS, O), offsets (O,), what shows (4, SAMPLES)."""
     step = max(unit / steps, 0.25)
     count = int(np.ceil(reach * unit / step))
     offsets = np.arange(-count, count + 1) * step
@@ -95,10 +131,7 @@ def _edges(
     limits = np.array(patch.shape[1::-1])
     visible = ((along >= 2) & (along <= limits - 3)).all(axis=2)
     heights = _step_heights(patch, along, _outward(starts, ends), offsets, unit, visible)
-    strength = heights / (heights + half)
-    lines, mean_strength = _strongest_lines(strength, offsets, unit)
-    found = (visible.mean(axis=1) >= MIN_VISIBLE) & (mean_strength >= FAINT / (FAINT + half))
-    return found[:, None] * _through_cells(strength, offsets, lines, unit)
+    return heights, offsets, visible
 
 
 def _outward(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
