@@ -147,9 +147,10 @@ def test_edges_are_as_clear_in_a_large_photo():
     assert large == pytest.approx(small, abs=0.05)
 
 
-def test_a_side_out_of_the_photo_says_nothing_of_edges():
-    cut = drawn()[:, int(QUAD[:, 0].min()) + 30 :]
-    moved = QUAD - [int(QUAD[:, 0].min()) + 30, 0]
+def test_sides_out_of_the_photo_count_as_faint_edges():
+    left = int(QUAD[:, 0].min()) + 30
     whole = refinement.edge_strength(drawn(), QUAD, UNIT_PX)
-    assert refinement.edge_strength(cut, moved, UNIT_PX) == pytest.approx(whole, abs=0.1)
-    assert refinement.edge_strength(cut, moved - [5000, 0], UNIT_PX) == refinement.UNSEEN
+    one_side_out = refinement.edge_strength(drawn()[:, left:], QUAD - [left, 0], UNIT_PX)
+    assert one_side_out == pytest.approx(whole**0.75 * refinement.UNSEEN**0.25, abs=0.03)
+    nothing = refinement.edge_strength(drawn(), QUAD - [5000, 0], UNIT_PX)
+    assert nothing == pytest.approx(refinement.UNSEEN, abs=0.01)

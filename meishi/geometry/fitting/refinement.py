@@ -39,7 +39,7 @@ PRODUCTS = np.stack([TERMS[:, 0] ** 2, TERMS[:, 0] * TERMS[:, 1], TERMS[:, 1] **
 PASSES = ((1.2, 6, 40.0), (1.0, 10, 60.0))
 ALONG = (0.3, 10, 40.0)  # the same, where a side is only asked how clear the edge along it is
 LEAST_STRENGTH = 1e-3  # of a side without any edge: one such side is no proof
-UNSEEN = 0.3  # strength of a quad of which no side is in the photo enough
+UNSEEN = 0.3  # what a side counts that is not in the photo: left out, it would be as good as any
 
 
 def refine(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> np.ndarray:
@@ -75,8 +75,8 @@ def edge_strength(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> flo
         unit_px: as `refine` takes it.
 
     Returns:
-        In (0, 1): of the sides that the image shows enough of, the geometric mean of each one's
-        mean height of step, saturated, along the best line beside and parallel to it.
+        In (0, 1): the geometric mean of the four sides' mean heights of step, saturated, each along
+        the best line beside and parallel to the side; `UNSEEN` where the image shows too little.
     """
     reach, steps, half_height = ALONG
     patch, patch_from_image = _patch(image, quad_px, unit_px)
@@ -84,8 +84,8 @@ def edge_strength(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> flo
     unit = unit_px * patch_from_image[0, 0]
     heights, _, visible = _strips(patch, corners, unit, reach, steps)
     strengths = (heights / (heights + half_height)).mean(axis=1).max(axis=1)
-    shown = strengths[visible.mean(axis=1) >= MIN_VISIBLE]
-    return float(np.exp(np.log(shown + LEAST_STRENGTH).mean())) if shown.size else UNSEEN
+    strengths = np.where(visible.mean(axis=1) >= MIN_VISIBLE, strengths, UNSEEN)
+    return float(np.exp(np.log(strengths + LEAST_STRENGTH).mean()))
 
 
 def _patch(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> tuple[np.ndarray, np.ndarray]:
