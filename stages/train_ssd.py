@@ -27,7 +27,7 @@ def main() -> None:
     seed_everything(params.seed)
     frames = samples.read(paths.AUGMENTED, samples.FRAMES)
     folder = paths.CHECKPOINTS / "ssd"
-    shape = (params.ssd, shards.sha256(paths.WEIGHTS.read_bytes()))
+    shape = (params.ssd, shards.file_sha256(paths.WEIGHTS, "fetch"))
     plan = loop.make_plan(frames, params.train_ssd, params.seed, folder, shape)
     trainer, history = train_detector(frames, params.ssd, params.train_ssd, plan, paths.WEIGHTS)
     if not distribution.is_chief():  # the others have trained along; one writes

@@ -31,7 +31,7 @@ def main() -> None:
     seed_everything(params.seed)
     crops = samples.read(paths.AUGMENTED, samples.CROPS)
     folder = paths.CHECKPOINTS / "unet"
-    shape = (params.unet, shards.sha256(paths.WEIGHTS.read_bytes()))
+    shape = (params.unet, shards.file_sha256(paths.WEIGHTS, "fetch"))
     plan = loop.make_plan(crops, params.train_unet, params.seed, folder, shape)
     trainer, history = train_segmenter(crops, params.unet, params.train_unet, plan, paths.WEIGHTS)
     if not distribution.is_chief():  # the others have trained along; one writes

@@ -48,7 +48,7 @@ def backbone_arrays(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def write_small_models(networks: tuple, models: Path, capture: CaptureParams) -> None:
-    """Write `models/tflite`, whole: every file that `litert.load_capture` reads."""
+    """Write `models/tflite`, whole: every file that `litert.running.load_capture` reads."""
     folder = models / "tflite"
     folder.mkdir(parents=True)
     names = (litert.DETECTOR, litert.SEGMENTER, litert.CLASSIFIER)

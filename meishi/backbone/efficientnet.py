@@ -109,5 +109,5 @@ def freeze(model, blocks: int) -> None:
     """Keep the stem and the first blocks as they are, their batch norms on stored statistics."""
     frozen = ("stem", *(f"block{n}_" for n in range(blocks))) if blocks else ()
     for layer in model.layers:
-        if layer.name.startswith(frozen) and frozen:
+        if layer.name.startswith(frozen):
             layer.trainable = False

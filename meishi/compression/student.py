@@ -44,7 +44,7 @@ def build_student(folded: keras.Model, tuning: Tuning) -> keras.Model:
     for layer in student.layers:
         if isinstance(layer, CONVOLUTIONS):
             _start(layer, *folded.get_layer(layer.name).get_weights())
-            layer.trainable = not (tuning.frozen and layer.name.startswith(tuning.frozen))
+            layer.trainable = not layer.name.startswith(tuning.frozen)
     return student
 
 

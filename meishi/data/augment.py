@@ -16,7 +16,7 @@ from meishi.data import framing, lookalikes
 from meishi.geometry import boxes, crops, quads
 from meishi.recipe import AugmentParams, LightParams, RangeParams
 
-TRIES = 12  # geometries drawn for a frame before it is shown as it is
+TRIES = 12  # geometries tried for a frame; the last is none: it is shown as it is
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class Augmenter:
         Returns:
             A square of `frame_px`. A card of which more than `cut_high` is visible keeps its whole
             quad, which then leaves the frame; one of which `cut_low` or less is visible has none.
-            Between the two another geometry is drawn; after TRIES the scene is only stretched,
-            and cards it cuts itself stay.
+            Between the two another geometry is drawn; at the last of TRIES the scene is only
+            stretched, and cards it cuts itself stay.
         """
         params = self.params.frame
         rng = np.random.default_rng(seed)

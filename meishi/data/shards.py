@@ -7,6 +7,7 @@ dates, fixed order), so that an unchanged stage gives an unchanged hash.
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ RECORDS_FILE = "records.jsonl"
 INDEX_FILE = "index.json"
 SHARD_BYTES = 8 * 1024 * 1024
 MEND = "`dvc repro preprocess` makes it"  # by way of fetch
+# What reading a damaged zip raises; KeyError is a member that is not there.
+_DAMAGE = (OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, zlib.error)
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -50,16 +53,24 @@ class ShardReader:
         return self.scenes(self.records)
 
     def scenes(self, chosen: Iterable[Record]) -> Iterator[tuple[Record, bytes]]:
-        """Yield the chosen records with their images; fastest in the order of the shards."""
+        """Yield the chosen records with their images; fastest in the order of the shards.
+
+        Raises:
+            InputError: naming the shard that is damaged or lacks a picture.
+        """
         archive: zipfile.ZipFile | None = None
         name = None
         try:
             for record in chosen:
-                if archive is None or record.shard != name:
-                    if archive is not None:
-                        archive.close()
-                    archive, name = zipfile.ZipFile(self.folder / record.shard), record.shard
-                yield record, archive.read(record.image)
+                try:
+                    if archive is None or record.shard != name:
+                        if archive is not None:
+                            archive.close()
+                        archive, name = zipfile.ZipFile(self.folder / record.shard), record.shard
+                    content = archive.read(record.image)
+                except _DAMAGE as error:
+                    raise InputError(f"{self.folder / record.shard}: {error}; {MEND}") from error
+                yield record, content
         finally:
             if archive is not None:
                 archive.close()
@@ -147,6 +158,19 @@ def shard_entries(folder: Path) -> list[dict[str, str | int]]:
 def sha256(content: bytes) -> str:
     """Hash a file's content, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def file_sha256(file: Path, stage: str) -> str:
+    """Hash what a stage writes.
+
+    Raises:
+        InputError: naming the stage to run, if the file is not there or cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}; run the stage {stage}") from error
 
 
 def zip_entry(name: str) -> zipfile.ZipInfo:

@@ -7,6 +7,7 @@ are the connected components of that graph. Whole components go to one side.
 import hashlib
 from collections.abc import Collection, Sequence
 
+import networkx
 import numpy as np
 
 from meishi import paths
@@ -18,8 +19,15 @@ SEEN = paths.BUILD / "seen.txt"  # an output of fetch
 
 
 def read_seen() -> set[str]:
-    """Read which scenes networks that training begins with have seen: sha256 of image files."""
-    return set(SEEN.read_text(encoding="ascii").split())
+    """Read which scenes networks that training begins with have seen: sha256 of image files.
+
+    Raises:
+        InputError: if the stage fetch has not written them.
+    """
+    try:
+        return set(SEEN.read_text(encoding="ascii").split())
+    except OSError as error:
+        raise InputError(f"{SEEN}: {error.strerror}; run the stage fetch") from error
 
 
 def split(
@@ -80,23 +88,13 @@ def split(
 
 def components(scenes: Sequence[Record]) -> list[list[str]]:
     """Group scene ids that share a design or a background, directly or by way of others."""
-    parent: dict[tuple[str, str], tuple[str, str]] = {}
-
-    def root(node: tuple[str, str]) -> tuple[str, str]:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
+    graph = networkx.Graph()
     for scene in scenes:
         own = ("scene", scene.id)
-        for node in [own, *_shared(scene)]:
-            parent[root(node)] = root(own)
-    groups: dict[tuple[str, str], list[str]] = {}
-    for scene in scenes:
-        groups.setdefault(root(("scene", scene.id)), []).append(scene.id)
-    return list(groups.values())
+        graph.add_node(own)
+        graph.add_edges_from((own, shared) for shared in _shared(scene))
+    found = [sorted(nodes) for nodes in networkx.connected_components(graph)]  # sets, in no order
+    return [[name for kind, name in nodes if kind == "scene"] for nodes in found]
 
 
 def _shared(scene: Record) -> list[tuple[str, str]]:

@@ -64,7 +64,8 @@ def _begin(
     picks = spread(len(views.jpegs), ABSORBED)
     pictures = [images.decode(views.jpegs[index], "view") for index in picks]
     pp_lcnet.absorb_excitation(trainer, weights, np.stack(pictures))
-    frozen = ("stem", *(f"block{number}_" for number in range(train.frozen_blocks)))
+    blocks = tuple(f"block{number}_" for number in range(train.frozen_blocks))
+    frozen = ("stem", *blocks) if blocks else ()
     for layer in trainer.layers:
         norm = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = not (norm or layer.name.startswith(frozen))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import nnls
 
 from meishi.evaluation.device_figures import (
     CAMERA_FPS,
@@ -169,19 +170,9 @@ def _fit_isolated(rows: Sequence[Published]) -> tuple[float, tuple[float, float,
 
 
 def _positive_fit(design: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Fit coefficients >= 0 to relative errors: of all sets of columns the best allowed one."""
-    scaled = design / times[:, None]
-    best, least = np.zeros(design.shape[1]), np.inf
-    for chosen in range(1, 2 ** design.shape[1]):
-        columns = [place for place in range(design.shape[1]) if chosen >> place & 1]
-        found, *_ = np.linalg.lstsq(scaled[:, columns], np.ones(len(times)), rcond=None)
-        if (found < 0).any():
-            continue
-        error = float(np.sum((scaled[:, columns] @ found - 1.0) ** 2))
-        if error < least:
-            least, best = error, np.zeros(design.shape[1])
-            best[columns] = found
-    return best
+    """Fit coefficients >= 0 to relative errors."""
+    coefficients, _ = nnls(design / times[:, None], np.ones(len(times)))
+    return coefficients
 
 
 def _errors(rows: Sequence, predict: Callable, truth: Callable) -> dict:

@@ -39,7 +39,7 @@ def capture_overlay(
 
     Args:
         image: (H, W, 3) RGB uint8.
-        cards: with `quad_px`, `score` (see `capture.CapturedCard`).
+        cards: with `quad_px`, `confidence` (see `capture.flow.CapturedCard`).
         truths: quads in pixels of the image.
 
     Returns:

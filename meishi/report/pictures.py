@@ -9,7 +9,7 @@ from pathlib import Path
 from meishi import paths
 from meishi.errors import InputError
 
-# Kinds and names are those of `measuring.write_overlays`; a picture of another kind is refused.
+# Kinds and names are those of `measuring.outcome.write_overlays`; another kind is refused.
 KINDS = ("worst", "best", "sample")
 NAME = re.compile(rf"\d+-(?P<kind>{'|'.join(KINDS)})-(?P<scene>.+)\.jpg")
 SHOWN = 9

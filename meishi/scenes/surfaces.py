@@ -112,7 +112,7 @@ def photographed(folder: Path) -> list[tuple[str, str, str]]:
     """List the photographed surfaces as (kind, wheel name, member), in a fixed order."""
     rows = []
     for wheel in WHEELS:
-        members = zipfile.ZipFile(wheel_path(folder, wheel.name)).namelist()
+        members = _members(folder, wheel.name)
         for kind, stems in wheel.pictures.items():
             for stem in stems.split():
                 names = [f"{wheel.folder}{stem}{end}" for end in (".png", ".jpg")]
@@ -123,8 +123,13 @@ def photographed(folder: Path) -> list[tuple[str, str, str]]:
 def portraits(folder: Path) -> list[tuple[str, str]]:
     """List the painted portraits, for photographs on cards, as (wheel name, member)."""
     name, prefix = PORTRAITS
-    members = zipfile.ZipFile(wheel_path(folder, name)).namelist()
+    members = _members(folder, name)
     return [(name, member) for member in sorted(members) if member.startswith(prefix)]
+
+
+def _members(folder: Path, name: str) -> list[str]:
+    with zipfile.ZipFile(wheel_path(folder, name)) as wheel:
+        return wheel.namelist()
 
 
 def read_picture(folder: Path, name: str, member: str) -> np.ndarray:

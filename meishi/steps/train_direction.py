@@ -38,7 +38,7 @@ def run() -> None:
     reading.require_cards(scenes, paths.TRAIN)
     views = reading.make_views(scenes, direction, recipe.crop_light, params.seed, recipe.workers)
     seed_everything(params.seed)
-    shape = (direction, shards.sha256(paths.DIRECTION_WEIGHTS.read_bytes()))
+    shape = (direction, shards.file_sha256(paths.DIRECTION_WEIGHTS, "fetch"))
     plan = loop.make_plan(views, train, params.seed, paths.CHECKPOINTS / "direction", *shape)
     trainer, history = train_classifier(views, direction, train, plan, paths.DIRECTION_WEIGHTS)
     if not distribution.is_chief():  # the others have trained along; one writes

@@ -20,7 +20,7 @@ def run(key: str) -> None:
     settings = tunings.find(params.tune, key)
     source = paths.MODELS / settings.model
     network = networks.load(settings.model, source, paths.AUGMENTED)
-    digest = shards.sha256((source / tuned.WEIGHTS).read_bytes())
+    digest = shards.file_sha256(source / tuned.WEIGHTS, f"train_{settings.model}")
     folder = paths.CHECKPOINTS / f"tune_{key}"
     samples, plan = tuning.make_plan(network.samples, settings, params.seed, folder, digest)
     model, history = tuning.tune(network.model, network.distillation, samples, settings, plan)

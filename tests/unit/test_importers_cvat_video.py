@@ -135,6 +135,12 @@ def test_a_frame_without_a_number_is_refused(tmp_path):
     assert "track[0]: polygon: frame: expected" in refusal(export(tmp_path, shape("x")), "cvat")
 
 
+def test_a_fault_names_its_own_track(tmp_path):
+    more = '<track id="1" label="card"><polygon frame="0" points="1,2;x"/></track>'
+    message = refusal(export(tmp_path, shape(0), more=more), "cvat")
+    assert "annotations.xml: track[1]: frame 0: polygon: points" in message
+
+
 def test_two_pictures_of_one_frame_are_refused(tmp_path):
     folder = export(tmp_path, shape(0))
     write(folder, {"other/frame_0000.jpg": picture(seed=7)})

@@ -1,10 +1,11 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from meishi.data import records
-from meishi.data.shards import ShardReader, sha256, write_index, write_shards
+from meishi.data.shards import ShardReader, file_sha256, sha256, write_index, write_shards
 from meishi.errors import InputError
 from tests import tiny_data
 
@@ -65,6 +66,28 @@ def test_a_missing_shard_is_named(folder):
     (folder / "scenes-001.zip").unlink()
     with pytest.raises(InputError, match=r"scenes-001\.zip: missing shard; `dvc repro preprocess`"):
         ShardReader(folder)
+
+
+@pytest.mark.parametrize("kept", [0, 0.3, 0.9])
+def test_a_shard_that_was_cut_short_is_named(folder, kept):
+    shard = folder / "scenes-001.zip"
+    shard.write_bytes(shard.read_bytes()[: int(kept * shard.stat().st_size)])
+    with pytest.raises(InputError, match=r"scenes-001\.zip: .*; `dvc repro preprocess`"):
+        list(ShardReader(folder))
+
+
+def test_a_picture_that_its_shard_lacks_is_named(folder):
+    reader = ShardReader(folder)
+    lost = replace(reader.records[0], image="lost.png")
+    with pytest.raises(InputError, match=r"scenes-000\.zip: .*lost\.png"):
+        list(reader.scenes([lost]))
+
+
+def test_a_file_is_hashed_or_its_stage_named(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "a", "fetch") == sha256(b"abc")
+    with pytest.raises(InputError, match="lost: No such file.*; run the stage fetch"):
+        file_sha256(tmp_path / "lost", "fetch")
 
 
 def test_missing_records_are_named(tmp_path):

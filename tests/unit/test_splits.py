@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meishi.data import splits
 from meishi.data.records import Card, Record
 from meishi.data.splits import SPLITS, components, split
 from meishi.errors import InputError
@@ -66,6 +67,12 @@ def test_no_design_and_no_background_is_on_two_sides(seed):
     ]
     assert not (names[0] & names[1] or names[0] & names[2] or names[1] & names[2])
     assert sorted(s.id for side in sides.values() for s in side) == sorted(s.id for s in scenes)
+
+
+def test_scenes_seen_by_networks_are_asked_of_fetch(monkeypatch, tmp_path):
+    monkeypatch.setattr(splits, "SEEN", tmp_path / "seen.txt")
+    with pytest.raises(InputError, match="seen.txt: No such file.*; run the stage fetch"):
+        splits.read_seen()
 
 
 def test_the_fractions_are_kept_when_components_allow():

@@ -152,8 +152,9 @@ def _tracks(
                 continue
             if flags[1] == "0":
                 found.interpolated.setdefault(frame, set()).add(label)
-            place = f"{where}: frame {frame}: {element.tag}"
-            shapes.append(read_part(element, track.get("group_id"), label, place, size_px))
+            shape_place = f"{where}: frame {frame}: {element.tag}"
+            group = track.get("group_id")
+            shapes.append(read_part(element, group, label, shape_place, size_px))
         found.gaps += [(first, last, label) for first, last in _gaps(outside)]
     return found
 
