@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from meishi.data.importers.coco import CROWDS
 from meishi.data.importers.labelled import Tally
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
 from tests import exports
@@ -203,6 +204,38 @@ def test_a_zip_and_one_label_file_are_read_alike(tmp_path):
 )
 def test_what_has_no_one_meaning_is_refused_by_name(tmp_path, change, words):
     assert words in refusal(export(tmp_path, change), "coco")
+
+
+def masks_as_crowds(**second):
+    runs = {"size": [120, 160], "counts": mask_runs(drawn_mask())}
+
+    def change(root):
+        root["images"].append({"id": 2, "file_name": "b.jpg", "width": 160, "height": 120})
+        root["annotations"][0].update(segmentation=runs, iscrowd=1)
+        root["annotations"].append(root["annotations"][0] | {"id": 99, "image_id": 2} | second)
+
+    return change
+
+
+def test_where_all_masks_are_crowds_each_is_a_card(tmp_path):
+    folder, tally = export(tmp_path, masks_as_crowds(), {"b.jpg": picture(seed=3)}), Tally()
+    found = scenes(folder, "coco", tally=tally)
+    assert [len(record.cards) for record in found] == [1, 1]
+    assert tally.left_out[CROWDS] == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"iscrowd": 0},
+        {"segmentation": [EDGES_PX.ravel().tolist()]},
+        {"segmentation": [EDGES_PX.ravel().tolist()], "iscrowd": 0},
+        {"segmentation": [], "iscrowd": 1},
+    ],
+)
+def test_a_crowd_beside_anything_else_is_refused(tmp_path, other):
+    folder = export(tmp_path, masks_as_crowds(**other), {"b.jpg": picture(seed=3)})
+    assert "annotations[0]: iscrowd: a crowd is no single card" in refusal(folder, "coco")
 
 
 def test_all_faults_come_at_once(tmp_path):

@@ -3,8 +3,9 @@
 Coordinates: polygons count from pixel edges (0 is the left border of the first pixel; the mask
 API rasterises them so, and the box of the whole picture is [0, 0, W, H]), so 0.5 is subtracted.
 Keypoints are indices of pixels (the format's definition), so they stay. Masks are pixels.
-A box alone is no outline, a crowd is no single card: both are refused. Label Studio's are read by
-what it writes, see `_of_label_studio`.
+A box alone is no outline, a crowd is no single card: both are refused; but CVAT and Datumaro mark
+every mask as a crowd, see `_masks_are_crowds`. Label Studio's are read by what it writes, see
+`_of_label_studio`.
 """
 
 import posixpath
@@ -17,22 +18,27 @@ from meishi.data.importers.coco_shapes import outline
 from meishi.data.importers.finding import same_path
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally
-from meishi.data.importers.nodes import MalformedError, Node, described
+from meishi.data.importers.nodes import MalformedError, Node, as_number, described
 from meishi.data.importers.opening import Source
 
 NAMED = ("annotation", "instances", "coco", "keypoints")
 LISTS = ("images", "annotations", "categories")
 SUBSET = re.compile(r"^(?:instances|person_keypoints)_(?P<name>.+)\.json$")
 OUTLINING = {"segmentation", "keypoints", "bbox"}
+CROWDS = "masks that are all marked iscrowd, as CVAT and Datumaro do, taken as cards"
 
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each listed picture with its annotations; one without any holds no card."""
-    for name, value in json_files(source, "COCO annotation", _why_not, _named, faults, tally):
+    files = list(json_files(source, "COCO annotation", _why_not, _named, faults, tally))
+    crowds = _masks_are_crowds([row for _, value in files for row in value["annotations"]])
+    for name, value in files:
         if _lists_pictures_only(name, value):
             tally.left_out["lists of pictures without labels (image_info)"] += 1
             continue
-        yield from _photos(Node(value, source.place(name), faults), name)
+        if crowds:
+            tally.left_out[CROWDS] += len(value["annotations"])
+        yield from _photos(Node(value, source.place(name), faults), name, crowds)
 
 
 def _why_not(value: Any) -> str | None:
@@ -67,7 +73,22 @@ def _lists_pictures_only(name: str, value: dict) -> bool:
     return posixpath.basename(name).lower().startswith("image_info") and not value["annotations"]
 
 
-def _photos(root: Node, name: str) -> Iterator[LabelledPhoto]:
+def _masks_are_crowds(rows: list) -> bool:
+    """Tell whether a tool has marked all it wrote as crowds, which then says nothing of any.
+
+    Only if there is nothing else: beside a polygon, or a mask that is none, a crowd is what COCO
+    means by it. Nor does a single one show a habit.
+    """
+    return len(rows) > 1 and all(
+        isinstance(row, dict)
+        and as_number(row.get("iscrowd")) == 1
+        and isinstance(row.get("segmentation"), dict)
+        for row in rows
+    )
+
+
+def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
+    """Yield the pictures of one file; `crowds`: see `_masks_are_crowds`."""
     labels = _categories(root)
     images: dict[Any, Node] = {}
     for image in root.items("images"):
@@ -80,7 +101,7 @@ def _photos(root: Node, name: str) -> Iterator[LabelledPhoto]:
     for annotation in root.items("annotations"):
         key = _key(annotation, "image_id")
         if key in images:
-            shapes[key].append(_shape(annotation, labels, images[key]))
+            shapes[key].append(_shape(annotation, labels, images[key], crowds))
         elif key is not None:
             annotation.complain(f"image_id {key} is the id of no image")
     shares = root.at("info").at("contributor").value == "Label Studio"
@@ -147,7 +168,7 @@ def _categories(root: Node) -> dict[Any, str]:
     return found
 
 
-def _shape(annotation: Node, labels: dict[Any, str], image: Node) -> Shape:
+def _shape(annotation: Node, labels: dict[Any, str], image: Node, crowds: bool) -> Shape:
     key = _key(annotation, "category_id")
     if key not in labels:
         if key is not None:
@@ -155,7 +176,7 @@ def _shape(annotation: Node, labels: dict[Any, str], image: Node) -> Shape:
         return Shape((), annotation.where, "refused")
     told: list[str] = []
     quiet = Node(annotation.value, annotation.where, told)  # told only if the label is asked for
-    shape = outline(quiet, (labels[key],), image)
+    shape = outline(quiet, (labels[key],), image, crowds)
     if shape is None or told:
         return Shape((labels[key],), quiet.where, "refused", refusal="; ".join(told))
     return shape

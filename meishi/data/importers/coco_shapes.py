@@ -11,13 +11,14 @@ from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
 from meishi.geometry import polygons
 
 
-def outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
+def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Shape | None:
     """Read an annotation's outline.
 
     Args:
         node: the annotation.
         label: of its category.
         image: the entry of its picture.
+        crowds: a crowd may be a card, see `coco`.
 
     Returns:
         The shape, "refused" if it is no card's outline; None, and faults of the node, if what it
@@ -26,9 +27,9 @@ def outline(node: Node, label: tuple[str, ...], image: Node) -> Shape | None:
     design = node.at("attributes").at("design").value
     design = design if isinstance(design, str) and design else None
     crowd = node.at("iscrowd").value
-    if crowd and as_number(crowd) != 0:  # tools write "0", too
+    if crowd and as_number(crowd) != 0 and not crowds:  # tools write "0", too
         why = (
-            "iscrowd: a crowd is no single card; outline each card (CVAT marks all its masks so in "
+            "iscrowd: a crowd is no single card; outline each card (CVAT marks its masks so in "
             "COCO: export 'CVAT for images 1.1')"
         )
         return refused(label, node.where, why)
