@@ -15,7 +15,7 @@ from meishi.coreml.kernels.arguments import NeedsValues
 from meishi.errors import InputError
 from meishi.keras import tf
 
-Walk = Callable[..., dict]
+Walk = Callable[[Mapping[str, tf.Tensor]], dict]
 _SPECIAL = re.compile(r"[^A-Za-z0-9_.-]+")  # what a scope of a graph cannot be named
 _FUNCTION = re.compile(r"\{\{function_node [^}]*\}\} *")
 _NODE = re.compile(r"\{\{node ([^}/]+)/")
@@ -57,21 +57,41 @@ def has_tensor(value) -> bool:
     return tf.is_tensor(value)
 
 
-def traced(walk: Walk, tensors: Mapping[str, tf.Tensor]) -> Walk:
-    """Make a graph of a walk for inputs of these shapes; the walk itself if that cannot be."""
+def traced(walks: list[Walk], tensors: Mapping[str, tf.Tensor]) -> Walk:
+    """Make a graph of a walk for inputs of these shapes.
+
+    Args:
+        walks: ways to walk one program; a graph is made of the first of which it can be.
+        tensors: inputs.
+
+    Returns:
+        What runs the graph; the last walk itself if no graph can be made.
+
+    Raises:
+        InputError: of the last walk, if an operation cannot be run.
+    """
+    for walk in walks[:-1]:
+        try:
+            return _graph_of(walk, tensors)
+        except (NeedsValues, InputError):
+            continue
+    try:
+        return _graph_of(walks[-1], tensors)
+    except NeedsValues:
+        return walks[-1]
+
+
+def _graph_of(walk: Walk, tensors: Mapping[str, tf.Tensor]) -> Walk:
     signature = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=f"in_{place}")
         for place, tensor in enumerate(tensors.values())
     ]
     graph = tf.function(
-        lambda *inputs: walk(**dict(zip(tensors, inputs, strict=True))), autograph=False
+        lambda *inputs: walk(dict(zip(tensors, inputs, strict=True))), autograph=False
     )
-    try:
-        concrete = graph.get_concrete_function(*signature)
-    except NeedsValues:
-        return walk
+    concrete = graph.get_concrete_function(*signature)
 
-    def run(**inputs):
+    def run(inputs):
         try:
             return concrete(*inputs.values())
         except tf.errors.OpError as error:

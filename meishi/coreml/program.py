@@ -9,6 +9,7 @@ are arrays that go in and come out beside its inputs and outputs.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ class Program:
         tensors = {name: self._tensor(name, values) for name in self.features}
         for name, shape in self.states.items():
             tensors[name] = self._stored(tf.constant(states.get(name, np.zeros(shape, np.float32))))
-        results = self._graph(tensors)(**tensors)
+        results = self._graph(tensors)(tensors)
         states.update((name, np.asarray(results[name])) for name in self.states)
         named = {name: self._decoded(name, results[var]) for name, var in self.outputs.items()}
         return {name: value for name, value in named.items() if value is not None}
@@ -111,12 +112,19 @@ class Program:
     def _graph(self, tensors: dict[str, tf.Tensor]) -> Callable:
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())
         if key not in self._graphs:
-            self._graphs[key] = execution.traced(self._walk, tensors)
+            self._graphs[key] = execution.traced(self._walks(), tensors)
         return self._graphs[key]
 
-    def _walk(self, **inputs) -> dict:
+    def _walks(self) -> list[execution.Walk]:
+        """List the ways to walk the program, that of the smallest graph first."""
+        rounded = self.precision == "fp16"
+        manners = [walking.Manner(rounded, unrolled) for unrolled in (False, True)]
+        has_loop = any(part.op_type == "while_loop" for part in self.mil.operations)
+        return [partial(self._walk, manner) for manner in manners[0 if has_loop else 1 :]]
+
+    def _walk(self, manner: walking.Manner, inputs: Mapping[str, tf.Tensor]) -> dict:
         known = dict(inputs)
-        outputs = walking.walk(self.mil, known, self.precision == "fp16")
+        outputs = walking.walk(self.mil, known, manner)
         named = {v.name: x for v, x in zip(self.mil.outputs, outputs, strict=True)}
         return named | {name: known[name] for name in self.states}
 

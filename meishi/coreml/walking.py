@@ -1,5 +1,6 @@
 """Walking the operations of a MIL function, its conditions, loops, lists and states too."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -7,9 +8,11 @@ import numpy as np
 from meishi.coreml import execution
 from meishi.coreml.compression import expanded
 from meishi.coreml.kernels import windows
-from meishi.coreml.kernels.arguments import Arguments
-from meishi.coreml.kernels.lists import LISTS, holds
+from meishi.coreml.kernels.arguments import Arguments, NeedsValues
+from meishi.coreml.kernels.lists import LISTS, carried, holds, uncarried
 from meishi.coreml.ops import CONSTANTS, OPS
+from meishi.errors import InputError
+from meishi.keras import tf
 
 # Inputs of operations that are functions, or names of classes: no values.
 _SKIPPED = {
@@ -18,6 +21,9 @@ _SKIPPED = {
     "while_loop": ("_cond", "_body", "_existing_blocks"),
 }
 
+# What a loop of the graph cannot hold: its body is walked apart.
+_CHANGING = frozenset({"coreml_update_state", "read_state"})
+
 # Of one or two inputs of the same rank, value by value, whatever the order of the axes.
 _POINTWISE = frozenset(
     "abs add cast clip elu exp gelu leaky_relu maximum minimum mul relu relu6 sigmoid sigmoid_hard "
@@ -25,13 +31,27 @@ _POINTWISE = frozenset(
 )
 
 
-def walk(block, known: dict, rounded: bool) -> list:
+@dataclass(frozen=True)
+class Manner:
+    """How a program is walked.
+
+    Args:
+        rounded: whether floats of every result are rounded to float16.
+        unrolled: whether loops are unrolled in a graph, so that what they make of constants is
+            known in it; else a loop is one of the graph's own wherever that can be.
+    """
+
+    rounded: bool
+    unrolled: bool
+
+
+def walk(block, known: dict, manner: Manner) -> list:
     """Run a block; the values of its variables join `known`, by name.
 
     Args:
         block: coremltools' function or block.
         known: tensors, arrays and lists by name: inputs, states, what outer blocks made.
-        rounded: whether floats of every result are rounded to float16.
+        manner: how.
 
     Returns:
         The values of the block's outputs.
@@ -39,13 +59,13 @@ def walk(block, known: dict, rounded: bool) -> list:
     for operation in block.operations:
         if operation.op_type in CONSTANTS:
             continue  # read where it is used
-        results = _results(operation, known, rounded)
+        results = _results(operation, known, manner)
         for variable, value in zip(operation.outputs, results, strict=True):
             known[variable.name] = value
     return [_value(variable, known) for variable in block.outputs]
 
 
-def _results(operation, known: dict, rounded: bool):
+def _results(operation, known: dict, manner: Manner):
     kind = operation.op_type
     if kind == "read_state":
         return (known[operation.inputs["input"].name],)
@@ -58,9 +78,9 @@ def _results(operation, known: dict, rounded: bool):
         known[operation.inputs["state"].name] = arguments["value"]
         return (arguments["value"],)
     if kind == "cond":
-        return walk(operation.blocks[0 if holds(arguments["pred"]) else 1], known, rounded)
+        return walk(operation.blocks[0 if holds(arguments["pred"]) else 1], known, manner)
     if kind == "while_loop":
-        return _looped(operation, arguments["loop_vars"], known, rounded)
+        return _looped(operation, arguments["loop_vars"], known, manner)
     if kind in LISTS:
         return (LISTS[kind](Arguments(**arguments)),)
     turned = windows.pointwise_last(arguments) if kind in _POINTWISE else None
@@ -68,7 +88,7 @@ def _results(operation, known: dict, rounded: bool):
     if turned is not None:
         kernel = partial(_on_channels_last, OPS[kind], turned)
     name = f"operation {kind} of {operation.outputs[0].name}"
-    result = execution.apply(kernel, list(arguments.values()), rounded, name)
+    result = execution.apply(kernel, list(arguments.values()), manner.rounded, name)
     return result if isinstance(result, tuple | list) else (result,)
 
 
@@ -76,14 +96,49 @@ def _on_channels_last(kernel, turned: dict):
     return windows.channels_first(kernel(Arguments(**turned)))
 
 
-def _looped(operation, values, known: dict, rounded: bool):
+def _looped(operation, values, known: dict, manner: Manner):
+    if tf.inside_function() and not manner.unrolled:
+        try:
+            return _graph_loop(operation, values, known, manner)
+        except (NeedsValues, InputError, TypeError, ValueError):
+            pass  # lists, states, or shapes that change: step by step, which says what is wrong
     condition, body = operation.blocks
     while True:
-        known.update((part.name, v) for part, v in zip(condition.inputs, values, strict=True))
-        if not holds(walk(condition, known, rounded)[0]):
+        if not holds(_block(condition, values, known, manner)[0]):
             return values
-        known.update((part.name, v) for part, v in zip(body.inputs, values, strict=True))
-        values = walk(body, known, rounded)
+        values = _block(body, values, known, manner)
+
+
+def _graph_loop(operation, values, known: dict, manner: Manner):
+    """Make one loop of the graph, whose body is walked once however often it runs.
+
+    Raises:
+        NeedsValues, InputError, TypeError, ValueError: if that cannot be.
+    """
+    condition, body = operation.blocks
+    if any(part.op_type in _CHANGING for part in body.operations):
+        raise NeedsValues
+    starts = [carried(value) for value in values]
+
+    def run(block, tensors) -> list:
+        inside = [uncarried(part, old) for part, old in zip(tensors, values, strict=True)]
+        return _block(block, inside, dict(known), manner)
+
+    def goes_on(*tensors):
+        return tf.reshape(run(condition, tensors)[0], ())
+
+    def step(*tensors):
+        made = zip(run(body, tensors), tensors, strict=True)
+        return [carried(value, old.dtype) for value, old in made]
+
+    ends = tf.while_loop(goes_on, step, starts)
+    return [uncarried(end, old) for end, old in zip(ends, values, strict=True)]
+
+
+def _block(block, values, known: dict, manner: Manner) -> list:
+    """Run a block of a loop on the loop's values."""
+    known.update((part.name, value) for part, value in zip(block.inputs, values, strict=True))
+    return walk(block, known, manner)
 
 
 def _value(part, known: dict):

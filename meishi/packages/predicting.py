@@ -9,7 +9,7 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -74,7 +74,15 @@ def save_outputs(rows: Sequence[dict[str, Any]], path: Path) -> None:
                 value = np.array(list(value.values()), np.float32)
             arrays[prefix + name] = value
     with replace_file(path) as partial, partial.open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        _write_npz(stream, arrays)
+
+
+def _write_npz(stream: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
+    """Write what `np.savez` would, which takes names such as `file` for its own arguments."""
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, value in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(value), allow_pickle=False)
 
 
 def report_nan(rows: Sequence[dict[str, Any]]) -> None:

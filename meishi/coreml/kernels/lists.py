@@ -1,8 +1,8 @@
 """MIL's lists of tensors, and what its conditions and loops go by.
 
-A loop is unrolled where its condition is known while the program is traced; one whose condition
-depends on values makes the program run operation by operation. Lists are never changed in place:
-each write gives a new one.
+In a loop of the graph a list of fixed length is one tensor, see `Stacked`. Where a loop is unrolled,
+its condition must be known while the program is traced; one that depends on values makes the
+program run operation by operation. Lists are never changed in place: each write gives a new one.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meishi.coreml.kernels.arguments import Arguments, concrete, integer, integers
+from meishi.coreml.kernels.arguments import Arguments, NeedsValues, concrete, integer, integers
 from meishi.keras import tf
 
 
@@ -20,17 +20,71 @@ class Elements:
 
     values: tuple
     blank: np.ndarray | None  # what a place holds before it is written
+    fixed: bool = False  # never longer than it was made
 
-    def at(self, index: int):
-        """Return the value at an index."""
-        value = self.values[index]
+    def at(self, index):
+        """Return the value at an index, which may be a tensor of a graph's loop."""
+        try:
+            value = self.values[integer(index)]
+        except NeedsValues:
+            return Stacked.of(self).at(index)
         return self.blank if value is None else value
+
+    def listed(self) -> "Elements":
+        """Return the list itself."""
+        return self
 
     def replaced(self, index: int, value) -> "Elements":
         """Return a list with another value at an index, longer if need be."""
         values = [*self.values, *[None] * (index + 1 - len(self.values))]
         values[index] = value
-        return Elements(tuple(values), self.blank)
+        return Elements(tuple(values), self.blank, self.fixed)
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """A list in a loop of the graph: its values are the rows of one tensor."""
+
+    tensor: tf.Tensor
+
+    @classmethod
+    def of(cls, elements: Elements) -> "Stacked":
+        """Stack a list; NeedsValues if a place of it is of unknown shape."""
+        values = [elements.blank if value is None else value for value in elements.values]
+        if not values or any(value is None for value in values):
+            raise NeedsValues
+        return cls(tf.stack(values))
+
+    def at(self, index):
+        """Return the value at an index."""
+        return tf.gather(self.tensor, tf.reshape(index, ()))
+
+    def replaced(self, index, value) -> "Stacked":
+        """Return a list with another value at an index."""
+        place = tf.reshape(index, (1, 1))
+        return Stacked(tf.tensor_scatter_nd_update(self.tensor, place, value[None]))
+
+    def listed(self) -> Elements:
+        """Return a list of the rows."""
+        return Elements(tuple(tf.unstack(self.tensor)), None, fixed=True)
+
+
+def carried(value, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Return the tensor that a loop of the graph carries for a value.
+
+    Raises:
+        NeedsValues: for a list that may grow.
+    """
+    if isinstance(value, Elements):
+        if not value.fixed:
+            raise NeedsValues
+        value = Stacked.of(value)
+    return value.tensor if isinstance(value, Stacked) else tf.convert_to_tensor(value, dtype)
+
+
+def uncarried(tensor: tf.Tensor, start):
+    """Return what a tensor of a loop stands for, by the value that the loop began with."""
+    return Stacked(tensor) if isinstance(start, Elements | Stacked) else tensor
 
 
 def _make(o: Arguments) -> Elements:
@@ -39,30 +93,36 @@ def _make(o: Arguments) -> Elements:
     known = all(isinstance(size, int | np.integer) for size in sizes)
     kind = np.int32 if "int" in str(o.dtype or "fp32") else np.float32
     length = integer(o.init_length, 1)
-    return Elements((None,) * length, np.zeros(sizes, kind) if known else None)
+    blank = np.zeros(sizes, kind) if known else None
+    return Elements((None,) * length, blank, o.dynamic_length is not None and not o.dynamic_length)
 
 
-def _write(o: Arguments) -> Elements:
+def _write(o: Arguments) -> Elements | Stacked:
+    if isinstance(o.ls, Stacked):
+        return o.ls.replaced(o.index, o.value)
     return o.ls.replaced(integer(o.index), o.value)
 
 
 def _read(o: Arguments):
-    return o.ls.at(integer(o.index))
+    return o.ls.at(o.index)
 
 
 def _gather(o: Arguments):
+    if isinstance(o.ls, Stacked):
+        return tf.gather(o.ls.tensor, o.indices)
     return tf.stack([o.ls.at(index) for index in integers(o.indices)])
 
 
 def _scatter(o: Arguments) -> Elements:
-    found = o.ls
+    found = o.ls.listed()
+    values = tf.unstack(o.value) if tf.is_tensor(o.value) else o.value
     for place, index in enumerate(integers(o.indices)):
-        found = found.replaced(index, o.value[place])
+        found = found.replaced(index, values[place])
     return found
 
 
 def _length(o: Arguments):
-    return np.int32(len(o.ls.values))
+    return np.int32(len(o.ls.listed().values))
 
 
 LISTS: dict[str, Callable[[Arguments], object]] = {

@@ -110,8 +110,8 @@ class NeuralNetwork:
         tensors = {name: tf.constant(self._input(name, values)) for name in self.features}
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())
         if key not in self._graphs:
-            self._graphs[key] = execution.traced(self._walk, tensors)
-        return dict(self._named(self._graphs[key](**tensors)))
+            self._graphs[key] = execution.traced([self._walk], tensors)
+        return dict(self._named(self._graphs[key](tensors)))
 
     def shapes(self, observe: running.Observer) -> None:
         """Walk the network on zeros of the default shapes, calling `observe` for each layer."""
@@ -124,7 +124,7 @@ class NeuralNetwork:
         known = {name: tf.constant(self._input(name, blank)) for name in self.features}
         running.run(network_of(self.spec).layers, known, False, observe)
 
-    def _walk(self, **inputs) -> dict:
+    def _walk(self, inputs: Mapping[str, tf.Tensor]) -> dict:
         network = network_of(self.spec)
         known = {name: self._preprocessed(name, value) for name, value in inputs.items()}
         running.run(network.layers, known, self.precision == "fp16")
