@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from meishi.capture.flow import CapturedCard, CardCapture
@@ -14,6 +15,7 @@ from meishi.capture.outputs import OutputFolder
 from meishi.errors import InputError, summary
 from meishi.files import atomic
 from meishi.files.writable import check_writable
+from meishi.geometry.focal_lengths import likely_aspect
 from meishi.geometry.homography import rectify
 from meishi.pictures import images
 from meishi.pictures.overlay import capture_overlay
@@ -198,13 +200,17 @@ def capture_photo(
             raise InputError(
                 f"{photo.given}: {outputs.folder / name} is a photo; choose another --out"
             )
-    flat = (images.encode(rectify(image, card.quad_px), ".png") for card in cards)
-    files = dict(zip(names, flat, strict=True))
+    files = dict(zip(names, (_flat(image, card) for card in cards), strict=True))
     files[_overlay(photo)] = images.encode(capture_overlay(image, cards), ".jpg", 85)
     outputs.write(printable(photo.given), files)
     entries = [_entry(card, name) for card, name in zip(cards, names, strict=True)]
     size = {"width": image.shape[1], "height": image.shape[0]}
     return {"file": printable(photo.given), **size, "cards": entries}
+
+
+def _flat(image: np.ndarray, card: CapturedCard) -> bytes:
+    ratio = likely_aspect(card.quad_px, (image.shape[1], image.shape[0]))
+    return images.encode(rectify(image, card.quad_px, ratio=ratio), ".png")
 
 
 def _entry(card: CapturedCard, crop: str) -> dict:

@@ -39,7 +39,7 @@ def homography(src_quad: np.ndarray, dst_quad: np.ndarray) -> np.ndarray:
     return dst_from_src * np.sign(np.linalg.det(dst_from_src))
 
 
-def aspect(quad_px: np.ndarray, size_px: tuple[int, int]) -> float:
+def aspect(quad_px: np.ndarray, size_px: tuple[int, int], focal: float | None = None) -> float:
     """Estimate the width over the height of the flat card from one view of it.
 
     The focal length is that of the view when it comes out as one a camera has, and a typical one
@@ -48,6 +48,7 @@ def aspect(quad_px: np.ndarray, size_px: tuple[int, int]) -> float:
     Args:
         quad_px: (4, 2) corners in pixels, convex and clockwise; the first is the card's TL.
         size_px: width and height of the photo, whose centre is taken for the principal point.
+        focal: focal length, relative to the longer side of the photo; None: as above.
 
     Returns:
         The aspect, within 1 / MAX_ASPECT and MAX_ASPECT; over 1 when TL to TR is the long side.
@@ -58,10 +59,8 @@ def aspect(quad_px: np.ndarray, size_px: tuple[int, int]) -> float:
     fault = quads.fault(quad_px)
     if fault is not None:
         raise ValueError(f"aspect: the quad {fault}: {np.asarray(quad_px).tolist()}")
-    long_side = max(size_px)
-    centre = quads.to_px(np.array([0.5, 0.5]), size_px)
-    across, down = _edge_vectors((np.asarray(quad_px, dtype=np.float64) - centre) / long_side)
-    focal_sq = _focal_squared(across, down)
+    across, down = edge_vectors(centred(quad_px, size_px))
+    focal_sq = focal_squared(across, down) if focal is None else focal**2
     if focal_sq is None:
         focal_sq = TYPICAL_FOCAL**2
     weights = np.array([1 / focal_sq, 1 / focal_sq, 1.0])
@@ -69,7 +68,12 @@ def aspect(quad_px: np.ndarray, size_px: tuple[int, int]) -> float:
     return float(np.clip(ratio, 1 / MAX_ASPECT, MAX_ASPECT))
 
 
-def rectify(image: np.ndarray, quad_px: np.ndarray, long_side_px: int | None = None) -> np.ndarray:
+def rectify(
+    image: np.ndarray,
+    quad_px: np.ndarray,
+    long_side_px: int | None = None,
+    ratio: float | None = None,
+) -> np.ndarray:
     """Cut a card out of a photo, flat and at its true aspect.
 
     Args:
@@ -77,6 +81,7 @@ def rectify(image: np.ndarray, quad_px: np.ndarray, long_side_px: int | None = N
         quad_px: (4, 2) corners in pixels, clockwise; the first is the card's TL. May leave the
             photo, whose border is then repeated.
         long_side_px: longer side of the result; the quad's longest side when None.
+        ratio: width over height of the result; None: `aspect` of the quad.
 
     Returns:
         uint8 picture of the card, TL in its first pixel, with as many channels as the photo.
@@ -86,7 +91,8 @@ def rectify(image: np.ndarray, quad_px: np.ndarray, long_side_px: int | None = N
     """
     if long_side_px is not None and long_side_px < 1:
         raise ValueError(f"rectify: expected a positive long_side_px, got {long_side_px}")
-    ratio = aspect(quad_px, (image.shape[1], image.shape[0]))
+    if ratio is None:
+        ratio = aspect(quad_px, (image.shape[1], image.shape[0]))
     corners = np.asarray(quad_px, dtype=np.float64)
     longest = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).max()
     long_px = max(round(longest), 1) if long_side_px is None else long_side_px
@@ -126,8 +132,14 @@ def _from_unit_square(quad: np.ndarray) -> np.ndarray:
     return np.stack([a * top_right - origin, b * bottom_left - origin, origin], axis=1)
 
 
-def _edge_vectors(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The card's edges TL-TR and TL-BL in space, up to one scale and the focal length.
+def centred(quad_px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """Return a quad about the centre of its photo, relative to the longer side: (4, 2) float64."""
+    centre = quads.to_px(np.array([0.5, 0.5]), size_px)
+    return (np.asarray(quad_px, dtype=np.float64) - centre) / max(size_px)
+
+
+def edge_vectors(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the card's edges TL-TR and TL-BL in space, up to one scale and the focal length.
 
     Zhang and He eq. 11, 12, 14 and 16: their m1, m2, m3, m4 are TL, TR, BL, BR.
     """
@@ -138,8 +150,8 @@ def _edge_vectors(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return k2 * top_right - top_left, k3 * bottom_left - top_left
 
 
-def _focal_squared(across: np.ndarray, down: np.ndarray) -> float | None:
-    """Squared focal length at which the edges are square (eq. 21); None if no camera has it."""
+def focal_squared(across: np.ndarray, down: np.ndarray) -> float | None:
+    """Return the squared focal length that makes edges square (eq. 21); None: no camera has it."""
     product = across[2] * down[2]
     planar = across[:2] @ down[:2]
     low, high = (limit**2 for limit in FOCAL_RANGE)

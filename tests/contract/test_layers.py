@@ -183,9 +183,9 @@ def test_third_parties_stay_in_their_rooms(file):
 
 
 @each_file
-def test_geometry_and_measures_need_only_numpy_and_opencv(file):
+def test_geometry_and_measures_need_only_numpy_scipy_and_opencv(file):
     if LAYER_OF.get(room(file) or "") == 1:
-        assert third_parties(file) <= {"numpy", "cv2"}
+        assert third_parties(file) <= {"numpy", "cv2", "scipy"}
         assert {room(imported) for imported in imported_files(file)} <= {None, *LAYERS[1]}
 
 

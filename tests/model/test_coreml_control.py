@@ -64,6 +64,96 @@ def test_a_counted_loop_fills_a_list(tmp_path):
     np.testing.assert_array_equal(second, x[1])
 
 
+STEPS = 60
+
+
+def doubled(mb, x, step=lambda mb, x: x):
+    """Halve and add 1, STEPS times."""
+
+    def body(i, a):
+        return mb.add(x=i, y=1), step(mb, mb.add(x=mb.mul(x=a, y=0.5), y=1.0))
+
+    return mb.while_loop(
+        _cond=lambda i, a: mb.less(x=i, y=STEPS), _body=body, loop_vars=(np.int32(0), x)
+    )
+
+
+def count(monkeypatch, kind):
+    calls, kernel = [], OPS[kind]
+    monkeypatch.setitem(OPS, kind, lambda o: calls.append(1) or kernel(o))
+    return calls
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_long_loop_is_walked_once(tmp_path, monkeypatch, precision):
+    calls = count(monkeypatch, "mul")
+    x = random(3)
+    found = run(tmp_path, lambda mb, x: doubled(mb, x)[1], x, precision=precision)
+    np.testing.assert_allclose(found, np.full(3, 2.0), atol=1e-5)
+    assert 0 < len(calls) < 5
+
+
+def test_a_long_loop_fills_a_list(tmp_path, monkeypatch):
+    calls = count(monkeypatch, "mul")
+
+    def build(mb, x):
+        made = mb.make_list(init_length=STEPS, dynamic_length=False, elem_shape=(2,))
+        rows = mb.make_list(init_length=STEPS, dynamic_length=True, elem_shape=(2,))
+        given = mb.list_scatter(ls=rows, indices=np.arange(STEPS, dtype=np.int32), value=x)
+
+        def body(i, ls):
+            row = mb.mul(x=mb.list_read(ls=given, index=i), y=3.0)
+            return mb.add(x=i, y=1), mb.list_write(ls=ls, index=i, value=row)
+
+        _, filled = mb.while_loop(
+            _cond=lambda i, ls: mb.less(x=i, y=STEPS), _body=body, loop_vars=(np.int32(0), made)
+        )
+        return (
+            mb.list_gather(ls=filled, indices=np.arange(STEPS, dtype=np.int32)),
+            mb.list_read(ls=filled, index=1),
+        )
+
+    x = random(STEPS, 2)
+    rows, second = run(tmp_path, build, x)
+    np.testing.assert_allclose(rows, 3 * x, rtol=1e-6)
+    np.testing.assert_allclose(second, 3 * x[1], rtol=1e-6)
+    assert 0 < len(calls) < 5
+
+
+def test_a_list_that_may_grow_is_filled_step_by_step(tmp_path):
+    def build(mb, x):
+        made = mb.make_list(init_length=1, dynamic_length=True, elem_shape=(2,))
+
+        def body(i, ls):
+            return mb.add(x=i, y=1), mb.list_write(ls=ls, index=i, value=mb.gather(x=x, indices=i))
+
+        _, filled = mb.while_loop(
+            _cond=lambda i, ls: mb.less(x=i, y=4), _body=body, loop_vars=(np.int32(0), made)
+        )
+        return mb.list_gather(ls=filled, indices=[3, 0])
+
+    x = random(4, 2)
+    np.testing.assert_array_equal(run(tmp_path, build, x), x[[3, 0]])
+
+
+def test_what_a_loop_counted_may_be_a_shape(tmp_path):
+    def build(mb, x):
+        counted, ended = doubled(mb, x)
+        shape = mb.concat(values=[mb.expand_dims(x=counted, axes=[0]), [3]], axis=0)
+        return mb.fill(shape=shape, value=1.0), ended
+
+    ones, ended = run(tmp_path, build, random(3))
+    assert ones.shape == (STEPS, 3)
+    np.testing.assert_allclose(ended, np.full(3, 2.0), atol=1e-5)
+
+
+def test_a_loop_in_a_loop(tmp_path):
+    def build(mb, x):
+        return doubled(mb, x, lambda mb, x: doubled(mb, x)[1])[1]
+
+    np.testing.assert_allclose(run(tmp_path, build, random(3)), np.full(3, 2.0), atol=1e-5)
+
+
 def test_lists_grow_and_never_change_in_place():
     make = {"init_length": 1, "elem_shape": [np.int32(2)], "dtype": "fp32"}
     empty = LISTS["make_list"](Arguments(**make))

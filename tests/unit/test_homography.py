@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meishi.geometry import homography, quads
+from tests.pinhole import pinhole_view
 
 SIZE_PX = (640, 480)
 QUAD_PX = np.array([[110.0, 90.0], [520.0, 60.0], [560.0, 400.0], [80.0, 380.0]])
@@ -15,16 +16,6 @@ QUAD_PX = np.array([[110.0, 90.0], [520.0, 60.0], [560.0, 400.0], [80.0, 380.0]]
 def project(points, matrix):
     homogeneous = np.column_stack([points, np.ones(len(points))]) @ matrix.T
     return homogeneous[:, :2] / homogeneous[:, 2:]
-
-
-def pinhole_view(aspect, tilt_deg, turn_deg, focal=0.9, distance=3.0):
-    """Corners in pixels of a card of height 1 seen by a camera of this focal length."""
-    tilt, turn = np.radians([tilt_deg, turn_deg])
-    in_plane = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    corners = np.array([[-aspect, -1], [aspect, -1], [aspect, 1], [-aspect, 1]]) / 2 @ in_plane.T
-    depth = distance + corners[:, 1] * np.sin(tilt)
-    seen = corners * [1, np.cos(tilt)] / depth[:, None]
-    return seen * focal * SIZE_PX[0] + quads.to_px([0.5, 0.5], SIZE_PX)
 
 
 def test_homography_takes_corners_to_corners():
@@ -54,23 +45,23 @@ def test_homography_rejects_three_corners_on_a_line():
 
 @given(st.floats(0.5, 2.0), st.floats(8, 45), st.floats(10, 35))
 def test_aspect_of_a_noiseless_view_is_exact(aspect, tilt_deg, turn_deg):
-    view = pinhole_view(aspect, tilt_deg, turn_deg)
+    view = pinhole_view(aspect, tilt_deg, turn_deg, SIZE_PX)
     assert homography.aspect(view, SIZE_PX) == pytest.approx(aspect, rel=1e-3)
 
 
 def test_aspect_from_the_front_is_the_ratio_of_the_sides():
-    assert homography.aspect(pinhole_view(1.6, 0, 20), SIZE_PX) == pytest.approx(1.6)
+    assert homography.aspect(pinhole_view(1.6, 0, 20, SIZE_PX), SIZE_PX) == pytest.approx(1.6)
 
 
 def test_aspect_is_right_when_one_pair_of_sides_looks_parallel_and_focal_is_typical():
     # Tilted about its own axis: the view cannot tell the focal length.
-    view = pinhole_view(1.6, 35, 0, focal=homography.TYPICAL_FOCAL)
+    view = pinhole_view(1.6, 35, 0, SIZE_PX, focal=homography.TYPICAL_FOCAL)
     assert homography.aspect(view, SIZE_PX) == pytest.approx(1.6, rel=1e-6)
 
 
 def test_aspect_of_a_noisy_front_view_stays_near():
     rng = np.random.default_rng(0)
-    view = pinhole_view(1.6, 2, 5)
+    view = pinhole_view(1.6, 2, 5, SIZE_PX)
     noisy = [homography.aspect(view + rng.normal(0, 0.5, (4, 2)), SIZE_PX) for _ in range(100)]
     np.testing.assert_allclose(noisy, 1.6, rtol=0.04)
 
@@ -93,7 +84,7 @@ def test_rectify_of_a_rolled_quad_turns_the_picture():
 
 
 def test_rectify_keeps_the_true_aspect_of_a_slanted_card():
-    view = pinhole_view(1.6, 35, 20)
+    view = pinhole_view(1.6, 35, 20, SIZE_PX)
     crop = homography.rectify(np.zeros((480, 640, 3), np.uint8), view, long_side_px=320)
     assert crop.shape == (200, 320, 3)
 
@@ -101,7 +92,7 @@ def test_rectify_keeps_the_true_aspect_of_a_slanted_card():
 def test_rectify_recovers_a_drawn_card():
     rng = np.random.default_rng(1)
     card = cv2.resize(rng.integers(0, 256, (5, 8, 3), dtype=np.uint8), (320, 200))
-    view = pinhole_view(1.6, 25, 15)
+    view = pinhole_view(1.6, 25, 15, SIZE_PX)
     whole = quads.to_px([[0, 0], [1, 0], [1, 1], [0, 1]], (320, 200))
     photo = cv2.warpPerspective(card, homography.homography(whole, view), SIZE_PX)
     crop = homography.rectify(photo, view, long_side_px=320)

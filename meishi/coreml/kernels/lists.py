@@ -1,8 +1,8 @@
 """MIL's lists of tensors, and what its conditions and loops go by.
 
-In a loop of the graph a list of fixed length is one tensor, see `Stacked`. Where a loop is unrolled,
-its condition must be known while the program is traced; one that depends on values makes the
-program run operation by operation. Lists are never changed in place: each write gives a new one.
+In a loop of the graph a list of fixed length is one tensor, see `Stacked`. Where a loop is
+unrolled, its condition must be known while the program is traced; one that depends on values makes
+the program run operation by operation. No list is changed in place: each write gives a new one.
 """
 
 from collections.abc import Callable
