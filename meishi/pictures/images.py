@@ -1,7 +1,8 @@
 """Picture files to and from arrays.
 
-Whatever the file holds (grey, palette, transparency, 16 bit, CMYK, EXIF rotation), the array is
-RGB uint8 (height, width, 3), upright. A file is decoded whole or refused, never half.
+Whatever the file holds (grey, palette, transparency, 16 bit, CMYK, EXIF rotation, colours of
+another profile), the array is sRGB uint8 (height, width, 3), upright. A file is decoded whole or
+refused, never half; damage inside of a JPEG that its decoder bridges is not told by it.
 """
 
 import io
@@ -11,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from meishi.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "MPO")
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+SRGB_ROUNDING = 3  # of 255: profiles within this of sRGB are sRGB
 MIN_SIDE_PX = 16
 MAX_PIXELS = 200_000_000
 
@@ -37,8 +39,8 @@ def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
         name: what messages call it; the path when None.
 
     Returns:
-        RGB uint8 (height, width, 3), EXIF-upright. Transparency lies over white; 16 bits are
-        scaled to 8.
+        sRGB uint8 (height, width, 3), EXIF-upright. Transparency lies over white; 16 bits are
+        scaled to 8; colours of a profile other than sRGB, as of iPhones, are converted.
 
     Raises:
         ImageError: if it cannot be read or decoded in full, a side is under 16 px, or it has
@@ -54,7 +56,8 @@ def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
         _check_size(picture.size, name)
         try:
             picture.load()
-            return _to_rgb(ImageOps.exif_transpose(picture))
+            profile = picture.info.get("icc_profile")
+            return _to_rgb(ImageOps.exif_transpose(picture), profile)
         except _DAMAGE as error:
             raise ImageError(f"{name}: cannot be decoded in full: {error}") from error
 
@@ -137,14 +140,39 @@ def _check_size(size_px: tuple[int, int], name: str) -> None:
         raise ImageError(f"{name}: {width}x{height} px; more than {limit} megapixels")
 
 
-def _to_rgb(picture: Image.Image) -> np.ndarray:
+def _to_rgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
     if picture.mode.startswith(("I", "F")):
         picture = _to_eight_bits(picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
-    return np.array(picture.convert("RGB"))
+        picture = Image.alpha_composite(white, picture).convert("RGB")
+    return np.array(_to_srgb(picture, profile).convert("RGB"))
+
+
+def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert the colours of a profile; without a usable one they are taken for sRGB's."""
+    if not profile:
+        return picture
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if own.profile.xcolor_space.strip() != picture.mode:  # "RGB", "CMYK"; "GRAY" stays
+            return picture
+        srgb = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(own, srgb, picture.mode, "RGB")
+        if picture.mode == "RGB" and _changes_little(transform):
+            return picture
+        return ImageCms.applyTransform(picture, transform) or picture
+    except (ImageCms.PyCMSError, OSError):
+        return picture
+
+
+def _changes_little(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Tell a profile that is sRGB in all but its rounding, whatever it is called."""
+    levels = np.arange(0, 256, 51, dtype=np.uint8)
+    colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, len(levels), 3)
+    changed = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), transform))
+    return bool(np.abs(changed.astype(int) - colours).max() <= SRGB_ROUNDING)
 
 
 def _to_eight_bits(picture: Image.Image) -> Image.Image:

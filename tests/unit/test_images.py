@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from meishi.pictures import images
 
@@ -170,3 +170,44 @@ def test_shrink_keeps_relative_positions():
 
 def test_shrink_leaves_a_small_picture_alone():
     assert images.shrink(PICTURE, 48) is PICTURE
+
+
+# Display P3's primaries, adapted to D50 as profiles have them (SMPTE EG 432-1; Lindbloom's matrix).
+P3 = ((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407))
+
+
+@pytest.fixture
+def display_p3():
+    """Make a profile: sRGB's, with other primaries."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for name, primary in zip((b"rXYZ", b"gXYZ", b"bXYZ"), P3, strict=True):
+        entry = content.index(name)
+        offset = struct.unpack(">I", content[entry + 4 : entry + 8])[0] + 8
+        numbers = (round(value * 65536) for value in primary)
+        content[offset : offset + 12] = struct.pack(">3i", *numbers)
+    return bytes(content)
+
+
+ORANGE = np.full((40, 60, 3), (218, 75, 43), np.uint8)  # Display P3's name for (235, 60, 20)
+
+
+def test_colours_of_another_profile_are_converted(display_p3):
+    for kind in ("PNG", "JPEG"):
+        content = saved(Image.fromarray(ORANGE), kind, icc_profile=display_p3)
+        assert np.abs(np.median(images.decode(content), (0, 1)) - (235, 60, 20)).max() <= 4
+
+
+def test_under_transparency_too(display_p3):
+    picture = Image.fromarray(ORANGE).convert("RGBA")
+    content = saved(picture, "PNG", icc_profile=display_p3)
+    assert np.abs(images.decode(content)[0, 0].astype(int) - (235, 60, 20)).max() <= 2
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("profile", [b"", b"no profile", "srgb"])
+def test_other_profiles_change_nothing(mode, profile):
+    if profile == "srgb":
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = Image.fromarray(ORANGE).convert(mode)
+    plain = images.decode(saved(picture, "TIFF"))
+    assert np.array_equal(images.decode(saved(picture, "TIFF", icc_profile=profile)), plain)
