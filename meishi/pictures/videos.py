@@ -40,7 +40,7 @@ class Video:
 
         Args:
             path: of the file.
-            fps: frames a second, instead of what the file states.
+            fps: frames a second, instead of what the file states; its time stamps do not count.
 
         Raises:
             InputError: if it is missing or no video, or states no frame rate.
@@ -61,6 +61,7 @@ class Video:
             )
         stated = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = float(fps or stated)
+        self._stamped = fps is None  # else the stamps are as wrong as the rate
         if not 0 < self.fps <= MAX_FPS:
             raise InputError(f"{path}: states {stated:g} frames a second; give the true --fps")
         # Exact in .mp4 and .mov, an estimate in others; 0 where it is not known.
@@ -94,7 +95,8 @@ class Video:
             stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             first = stamp if number == 0 else first
             # Containers without time stamps give the same one, or none, throughout.
-            seconds = stamp - first if stamp - first > before else before + 1 / self.fps
+            timed = self._stamped and stamp - first > before
+            seconds = stamp - first if timed else before + 1 / self.fps if number else 0.0
             if number and seconds - before > GAP / self.fps:
                 # Or a frame that was shown for longer: phones do that in the dark.
                 lost = f"{self.path}: frames missing between {before:.3f} s and {seconds:.3f} s"

@@ -70,6 +70,11 @@ def test_frames_that_are_shown_for_longer_are_not_missing(tmp_path):
     np.testing.assert_allclose(times, expected, atol=0.03)
 
 
+def test_a_frame_rate_that_is_given_times_the_frames(tmp_path):
+    with videos.opened(write(tmp_path / "a.mp4", count=4), 5.0) as video:
+        assert [frame.seconds for frame in video.frames([])] == pytest.approx([0, 0.2, 0.4, 0.6])
+
+
 @pytest.mark.parametrize("fps", [0.0, -3.0, 1001.0])
 def test_a_frame_rate_that_cannot_be_is_the_callers(tmp_path, fps):
     with pytest.raises(InputError, match=f"--fps: expected above 0, 1000 at most, got {fps:g}"):
