@@ -15,6 +15,7 @@ from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
 from meishi.packages.inspection import inspect
+from meishi.packages.predicting import save_outputs
 from tests.model.coreml_programs import builder, mil_type, random, save
 
 pytestmark = pytest.mark.tf
@@ -321,6 +322,35 @@ def test_predict_writes_outputs_by_name(saved, tmp_path):
     assert command("predict", saved, given, "--out", out, "--precision", "fp16").exit_code == 0
     np.testing.assert_allclose(np.load(out)["y"], expected, rtol=1e-2, atol=2)
     assert not np.array_equal(np.load(out)["y"], expected)
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "args", "0/y"])
+def test_outputs_are_written_whatever_they_are_called(tmp_path, name):
+    for rows, prefixes in (([{name: PIXELS}], [""]), ([{name: PIXELS}] * 2, ["0/", "1/"])):
+        save_outputs(rows, tmp_path / "out.npz")
+        with np.load(tmp_path / "out.npz") as written:
+            assert sorted(written.files) == [prefix + name for prefix in prefixes]
+            np.testing.assert_array_equal(written[prefixes[-1] + name], PIXELS)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        lambda mb: lambda self: mb.mul(x=self, y=2.0),
+        lambda mb: lambda inputs: mb.mul(x=inputs, y=2.0),
+    ],
+)
+def test_an_input_may_be_called_as_our_own_arguments(tmp_path, named):
+    mb = builder()
+    with only_errors():
+        specs = [mb.TensorSpec(shape=(3,))]
+        program = mb.program(input_specs=specs, opset_version=ct.target.iOS15)(named(mb))
+        model = ct.convert(program, convert_to="mlprogram", skip_model_load=True)
+    save_package(model, tmp_path / "net.mlpackage")
+    package = Package.load(tmp_path / "net.mlpackage")
+    [name] = package.inputs
+    [found] = package.predict({name: np.float32([1, 2, 3])}).values()
+    assert found.tolist() == [2, 4, 6]
 
 
 def test_predict_says_which_outputs_are_no_numbers(path, tmp_path):
