@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,11 +185,22 @@ def _counts(change: str | Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _dvc(*arguments: str, capture: bool = False) -> str:
-    stdout = subprocess.PIPE if capture else None
-    done = subprocess.run(["dvc", *arguments], text=True, stdout=stdout)
-    if done.returncode:
-        sys.exit(done.returncode)  # DVC has said why
-    return done.stdout or ""
+    interrupted = False
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+        process = subprocess.Popen(["dvc", *arguments], stdout=told if capture else None)
+        # Ctrl-C reaches DVC and its stage as well; subprocess.run would kill DVC before it has
+        # ended the stage and released its locks.
+        while process.returncode is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
+        if process.returncode:
+            sys.exit(process.returncode)  # DVC has said why
+        told.seek(0)
+        return told.read()
 
 
 def _path(out: str | dict[str, Any]) -> str:
