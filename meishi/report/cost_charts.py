@@ -184,9 +184,7 @@ def size_and_quality(snapshots: Sequence[Snapshot]) -> Drawing | None:
         alt.Chart(frame)
         .mark_point(filled=True, size=80, opacity=0.9)
         .encode(
-            alt.X(
-                "MB:Q", title="packages of SSD and U-Net, MB", scale=alt.Scale(zero=False)
-            ),
+            alt.X("MB:Q", title="packages of SSD and U-Net, MB", scale=alt.Scale(zero=False)),
             alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
             alt.Color("test data:N", title=None, legend=listed),
             alt.Shape("figure:N", title=None, legend=listed),
