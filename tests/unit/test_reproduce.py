@@ -180,6 +180,26 @@ def test_other_bytes_do_not_train_by_surprise_and_are_undone(with_dvc, made):
     assert not (made / "build" / "raw").exists()
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("other", [True, False], ids=["other bytes", "the same bytes"])
+def test_what_was_made_before_ctrl_c_trains_nothing_in_the_next_run(
+    with_dvc, made, monkeypatch, end, other
+):
+    dvc = with_dvc(MISSING)
+
+    def half(*arguments, capture=False):
+        dvc.run(*arguments)
+        if not other:
+            Path("dvc.lock").write_text("as committed")
+        raise end
+
+    monkeypatch.setattr(reproduce, "_dvc", half)
+    with pytest.raises(end):
+        reproduce.main()
+    assert (made / "dvc.lock").read_text() == "as committed"
+    assert (made / "build/raw").exists() == (not other)
+
+
 def test_on_ctrl_c_dvc_ends_by_itself_and_no_traceback_is_shown(root, tmp_path):
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     fake = tmp_path / "bin" / "dvc"
