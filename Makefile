@@ -4,6 +4,7 @@
 # lint     style          types  mypy          deps  bring dvc.yaml in step with the imports
 # report   build/report: metrics, curves and pictures for a browser; BASE=REV compares with a revision
 # smoke    run every stage on few scenes, in a copy that is deleted; nothing here changes
+# restore  pull data, models and plots, all that the default remote is to hold: not build/
 # push     put data, models and plots into the default remote; from storage/, not from a remote that
 #          others use too, drop what this commit does not use
 

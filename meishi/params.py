@@ -18,10 +18,11 @@ from meishi import paths, schema
 from meishi.errors import InputError
 from meishi.ranges import (
     SCORE_TARGETS,
+    BackboneBlocks,
     Count,
     Filled,
+    FrozenBlocks,
     LeavesRest,
-    Like,
     Natural,
     NonNegative,
     NotBelow,
@@ -35,7 +36,8 @@ from meishi.ranges import (
     range_faults,
 )
 from meishi.recipe import AugmentParams, DirectionParams, TrainDirectionParams
-from meishi.tunings import read_tunings, source_faults
+from meishi.rules import GateParams, ShipParams
+from meishi.tunings import freezing_faults, read_tunings, source_faults
 from meishi.variants import read_variants
 
 
@@ -95,7 +97,7 @@ class UnetParams:
 
     input_px: Count
     margin: NonNegative
-    blocks: Count
+    blocks: BackboneBlocks
     bottom_channels: Count
 
 
@@ -106,7 +108,7 @@ class TrainSsdParams:
     pretrained: bool
     continued: bool
     trained_share: PositiveShare
-    frozen_blocks: Natural
+    frozen_blocks: FrozenBlocks
     runs: Count
     epochs: Count
     batch: Count
@@ -132,7 +134,7 @@ class TrainUnetParams:
     pretrained: bool
     continued: bool
     trained_share: PositiveShare
-    frozen_blocks: Natural
+    frozen_blocks: FrozenBlocks
     runs: Count
     epochs: Count
     batch: Count
@@ -168,24 +170,6 @@ class CaptureParams:
 
 
 @dataclass(frozen=True)
-class LossParams:
-    """The most that a figure of metrics/measure/KEY.json may lose; `figure` is its path there."""
-
-    figure: str
-    loss: NonNegative
-
-
-@dataclass(frozen=True)
-class ShipParams:
-    """The smallest variant is shipped that runs on `target` and loses no more of each network."""
-
-    target: Annotated[str, Like(r"iOS[0-9]+", "iOS and its number, such as iOS15")]
-    ssd: tuple[LossParams, ...]
-    unet: tuple[LossParams, ...]
-    direction: tuple[LossParams, ...]
-
-
-@dataclass(frozen=True)
 class MeasureParams:
     """On how many scenes of the test split variants are measured."""
 
@@ -198,22 +182,6 @@ class EvaluateParams:
 
     overlays: Natural
     latency_runs: Count
-
-
-@dataclass(frozen=True)
-class LimitParams:
-    """What a figure of metrics/ must reach (or not exceed), and the most a change may lose."""
-
-    figure: str
-    limit: float
-    loss: NonNegative
-
-
-@dataclass(frozen=True)
-class GateParams:
-    """The quality gate."""
-
-    limits: tuple[LimitParams, ...]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -265,7 +233,9 @@ def load_params(*names: str, path: Path | None = None) -> Params:
     variants = read_variants(whole.exports or {}, faults)
     checked = {"tune": tunings, "exports": variants}
     if not faults:
-        faults += range_faults(whole) + source_faults(tunings, variants)
+        frozen = {"train_unet": whole.train_unet.frozen_blocks}
+        faults += range_faults(whole) or freezing_faults(whole.unet.blocks, frozen, tunings)
+        faults += source_faults(tunings, variants)
     if faults:
         raise ParamsError("\n".join(_sentence(path, fault) for fault in faults))
     chosen = _only(whole, names)

@@ -55,6 +55,15 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Odd:
+    """An odd whole number: the side of a kernel that has a middle."""
+
+    def unmet(self, value: float, section: Any) -> str:
+        """Ask for one."""
+        return "" if value % 2 == 1 else "an odd whole number"
+
+
+@dataclass(frozen=True)
 class OneOf:
     """A choice of words or numbers."""
 
@@ -115,6 +124,9 @@ STRATEGIES = ("auto", "mirrored", "multi_worker")
 # What a matched anchor's score is to be: ssd/loss.py
 SCORE_TARGETS = ("card", "iou")
 
+# Blocks of the networks' backbones: backbone/efficientnet.py, direction/pp_lcnet.py
+BACKBONE_BLOCKS, DIRECTION_BLOCKS = 11, 13
+
 Natural = Annotated[int, Range(least=0)]
 Count = Annotated[int, Range(least=1)]
 Quality = Annotated[int, Range(least=1, most=100)]  # of a JPEG file
@@ -126,6 +138,9 @@ PositiveShare = Annotated[float, Range(above=0, most=1)]
 ProperShare = Annotated[float, Range(above=0, below=1)]
 NotAll = Annotated[float, Range(least=0, below=1)]
 Turn = Annotated[float, Range(least=0, most=180)]  # degrees either way
+BackboneBlocks = Annotated[int, Range(least=1, most=BACKBONE_BLOCKS)]
+FrozenBlocks = Annotated[int, Range(least=0, most=BACKBONE_BLOCKS)]
+FrozenDirectionBlocks = Annotated[int, Range(least=0, most=DIRECTION_BLOCKS)]
 Strategy = Annotated[str, OneOf(STRATEGIES)]
 
 

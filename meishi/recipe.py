@@ -6,10 +6,12 @@ from typing import Annotated
 from meishi.ranges import (
     Channel,
     Count,
+    FrozenDirectionBlocks,
     Natural,
     NonNegative,
     NotAll,
     NotBelow,
+    Odd,
     Positive,
     PositiveShare,
     Quality,
@@ -100,7 +102,7 @@ class LightParams:
     cast: CastParams
     shadow: Annotated[RangeParams, Range(least=0, most=1)]
     illumination: Annotated[RangeParams, Range(least=0.01, most=0.2)]
-    blur: Annotated[RangeParams, Range(least=3)]
+    blur: Annotated[RangeParams, Range(least=3), Odd()]
     noise: Annotated[RangeParams, Range(least=0, most=1)]
     jpeg: Annotated[RangeParams, Range(least=1, most=100)]
     grey: Share
@@ -222,7 +224,7 @@ class TrainDirectionParams:
     """Training of the direction classifier: schedule."""
 
     pretrained: bool
-    frozen_blocks: Natural
+    frozen_blocks: FrozenDirectionBlocks
     epochs: Count
     batch: Count
     learning_rate: Positive

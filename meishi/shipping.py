@@ -21,8 +21,8 @@ from meishi.errors import InputError
 from meishi.evaluation.cost import bytes_on_disk
 from meishi.evaluation.losses import figure, loss, losses
 from meishi.packages.lint import lint_package
-from meishi.params import LossParams, ShipParams
 from meishi.reporting import read_metrics
+from meishi.rules import LossParams, ShipParams
 from meishi.variants import ML_PROGRAM, Variant
 
 DATA = Path("data.dvc")
@@ -167,7 +167,16 @@ def _refusal(
     for bound in allowed:
         lost = loss(original, measured, bound.figure)
         if lost is None:
-            raise InputError(f"params.yaml [ship]: no figure {bound.figure!r} of {variant.model}")
+            there = [
+                f"{part}.{key}"
+                for part, inner in measured.items()
+                if part in original
+                for key in inner
+            ]
+            raise InputError(
+                f"params.yaml [ship]: no figure {bound.figure!r} of {variant.model} was measured; "
+                f"there are {', '.join(there)}"
+            )
         if lost > bound.loss:
             return f"loses {lost:.4f} of {bound.figure}, allowed {bound.loss:g}"
     return ""

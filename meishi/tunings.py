@@ -10,7 +10,7 @@ from typing import Annotated
 
 from meishi import paths, schema
 from meishi.named_entries import find_entry, read_entries
-from meishi.ranges import Count, Natural, OneOf, Positive
+from meishi.ranges import Count, FrozenBlocks, Natural, OneOf, Positive
 from meishi.variants import PALETTES, TUNED_SOURCE, Variant
 
 MODELS = {"ssd": "frames", "unet": "crops"}  # and the samples of their input's size
@@ -39,7 +39,7 @@ class Tuning:
     palette_values: Natural
     kernel_bits: dict
     group_channels: Natural
-    frozen_blocks: Natural
+    frozen_blocks: FrozenBlocks
     steps: Count
     batch: Count
     learning_rate: Positive
@@ -92,6 +92,26 @@ def source_faults(tune: Mapping[str, Tuning], exports: Mapping[str, Variant]) ->
             fault = _source_fault(variant, tuning)
             faults += [schema.Fault(f"exports.{name}", f"source: {fault}")] if fault else []
     return faults
+
+
+def freezing_faults(
+    unet_blocks: int, frozen: Mapping[str, int], tune: Mapping[str, Tuning]
+) -> list[schema.Fault]:
+    """Say where more blocks of the segmenter are frozen than it has.
+
+    Args:
+        unet_blocks: those that it has.
+        frozen: by section of its training, `frozen_blocks`.
+        tune: the tunings by name, without faults of their own.
+    """
+    tuned = {f"tune.{n}": t.frozen_blocks for n, t in tune.items() if t.model == "unet"}
+    return [
+        schema.Fault(
+            where, f"frozen_blocks: expected 0 to {unet_blocks} (unet.blocks), got {count}"
+        )
+        for where, count in {**frozen, **tuned}.items()
+        if count > unet_blocks
+    ]
 
 
 def _source_fault(variant: Variant, tuning: Tuning | None) -> str:

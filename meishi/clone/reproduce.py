@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,17 +152,27 @@ def _make_again(stages: dict[str, Stage], producers: list[str], affected: set[st
     lock = LOCK.read_bytes()
     outs = [Path(out) for stage in stages.values() for out in stage.outs]
     absent = [out for out in outs if out.parts[0] == BUILD and not out.exists()]
-    _dvc("repro", *producers)
+    try:
+        _dvc("repro", *producers)
+    except (KeyboardInterrupt, SystemExit):
+        if LOCK.read_bytes() != lock:  # the next run would train for the other bytes' sake
+            _undo(lock, absent)
+        raise
     if surprises := out_of_date(read_status()) - affected:
-        atomic_write_bytes(LOCK, lock)
-        subprocess.run(["git", "add", str(LOCK)], check=True)  # DVC has staged the other one
-        for out in absent:
-            shutil.rmtree(out, ignore_errors=True)
+        _undo(lock, absent)
         raise InputError(
             f"{', '.join(producers)} gave other bytes than dvc.lock records, so that "
             f"{', '.join(sorted(surprises))} would run though nothing of theirs was changed; "
             "`make retrain` runs the whole pipeline on this machine"
         )
+
+
+def _undo(lock: bytes, absent: Iterable[Path]) -> None:
+    """Put dvc.lock back, and remove what was not there."""
+    atomic_write_bytes(LOCK, lock)
+    subprocess.run(["git", "add", str(LOCK)], check=True)  # DVC has staged the other one
+    for out in absent:
+        shutil.rmtree(out, ignore_errors=True)
 
 
 def _is_built(stage: Stage) -> bool:
@@ -184,11 +195,22 @@ def _counts(change: str | Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _dvc(*arguments: str, capture: bool = False) -> str:
-    stdout = subprocess.PIPE if capture else None
-    done = subprocess.run(["dvc", *arguments], text=True, stdout=stdout)
-    if done.returncode:
-        sys.exit(done.returncode)  # DVC has said why
-    return done.stdout or ""
+    interrupted = False
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+        process = subprocess.Popen(["dvc", *arguments], stdout=told if capture else None)
+        # Ctrl-C reaches DVC and its stage as well; subprocess.run would kill DVC before it has
+        # ended the stage and released its locks.
+        while process.returncode is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
+        if process.returncode:
+            sys.exit(process.returncode)  # DVC has said why
+        told.seek(0)
+        return told.read()
 
 
 def _path(out: str | dict[str, Any]) -> str:

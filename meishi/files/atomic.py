@@ -6,11 +6,14 @@ sibling's name is fixed, so a killed run's leftover goes with the next write; tw
 not write the same target at once.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -23,7 +26,8 @@ def replace_file(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.stem}.partial{target.suffix}")
     try:
-        yield partial
+        with _named(target):
+            yield partial
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
@@ -53,10 +57,22 @@ def replace_folder(target: Path) -> Iterator[Path]:
         os.replace(old, target)  # a run was killed between the two renames
     partial.mkdir(parents=True)
     try:
-        yield partial
+        with _named(target):
+            yield partial
         _swap(partial, target)
     finally:
         _remove(partial)
+
+
+@contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Say of a disk that is full what was being written: the system names files it opens alone."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            error.filename = str(target)
+        raise
 
 
 def _swap(partial: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The charts of cost: sizes of the exported models, size against quality, speed of both."""
+"""The charts of cost: sizes of the exported models, size against quality, speed."""
 
 from collections.abc import Sequence
 
@@ -21,6 +21,7 @@ NETWORKS = (
     ("U-Net", "unet", "CardSegmenter"),
     ("direction", "direction", "CardDirection"),
 )
+MODELLED = (*((label, net) for label, net, _ in NETWORKS), ("photo, four cards", "capture"))
 LABELS = {net: label for label, net, _ in NETWORKS}
 PACKAGES = ("CardDetector", "CardSegmenter")  # whose common size is followed through the commits
 
@@ -74,11 +75,11 @@ def variants(snapshot: Snapshot) -> Drawing | None:
     names = base.transform_filter(told).mark_text(align="left", dx=8, dy=12)
     names = names.encode(text="variant:N")
     caption = (
-        "Each variant as the package that it is, run on Linux, in place of one network; the other "
-        "is the float32 one. Rendered scenes, the same for all."
+        "Each variant as the package that it is, run on Linux, in place of one network; the others "
+        "are the float32 ones. Rendered scenes, the same for all."
     )
     chart = alt.LayerChart(layer=[points, names])
-    return Drawing("variants", "The variants of both networks", caption, chart)
+    return Drawing("variants", "The variants of the networks", caption, chart)
 
 
 def speed(snapshot: Snapshot) -> Drawing:
@@ -123,7 +124,8 @@ def devices(snapshot: Snapshot) -> Drawing | None:
     rows = [
         {"chip": chip, "part": label, "time": kind.replace("_", " "), "ms": parts[net][kind]["ms"]}
         for chip, parts in modelled["chips"].items()
-        for label, net in (("SSD", "ssd"), ("U-Net", "unet"), ("photo, four cards", "capture"))
+        for label, net in MODELLED
+        if net in parts
         for kind in KINDS
     ]
     chart = (
@@ -182,7 +184,7 @@ def size_and_quality(snapshots: Sequence[Snapshot]) -> Drawing | None:
         alt.Chart(frame)
         .mark_point(filled=True, size=80, opacity=0.9)
         .encode(
-            alt.X("MB:Q", title="both Core ML packages, MB", scale=alt.Scale(zero=False)),
+            alt.X("MB:Q", title="packages of SSD and U-Net, MB", scale=alt.Scale(zero=False)),
             alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
             alt.Color("test data:N", title=None, legend=listed),
             alt.Shape("figure:N", title=None, legend=listed),

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from meishi.errors import InputError
-from meishi.params import GateParams, LimitParams
 from meishi.report.figures import FIGURES, Figure, value_of
 from meishi.report.revisions import RevisionError, Snapshot, same_test_data
+from meishi.rules import GateParams, LimitParams
 
 
 class GateError(InputError):

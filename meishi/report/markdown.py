@@ -10,11 +10,11 @@ import numpy as np
 
 from meishi import paths
 from meishi.errors import InputError
-from meishi.params import GateParams
 from meishi.report.figures import Compared, compare
 from meishi.report.gate import Verdict, judge
 from meishi.report.revisions import Snapshot, same_test_data
 from meishi.report.targets import SLICE_CARDS
+from meishi.rules import GateParams
 
 # The first line, by which the comment of an earlier run is found again.
 MARK = "<!-- meishi-report -->"

@@ -25,6 +25,9 @@ def run() -> None:
         "seed", "direction", "train_direction", "augment.crop_light", "augment.workers"
     )
     direction, train, recipe = params.direction, params.train_direction, params.augment
+    # Before minutes of mining, which finds no cards.
+    named = reading.scenes_of(paths.RAW, paths.TRAIN, direction.sources, {})
+    reading.require_cards(named, paths.TRAIN)
     with litert_export.exported(paths.SSD, paths.UNET) as networks:
         scenes, held_out = (
             reading.scenes_of(
@@ -35,7 +38,6 @@ def run() -> None:
             )
             for side in (paths.TRAIN, paths.VAL)
         )
-    reading.require_cards(scenes, paths.TRAIN)
     views = reading.make_views(scenes, direction, recipe.crop_light, params.seed, recipe.workers)
     seed_everything(params.seed)
     shape = (direction, shards.file_sha256(paths.DIRECTION_WEIGHTS, "fetch"))

@@ -8,6 +8,7 @@ code, a changed parameter or data set starts anew. They are removed when the run
 Of several workers all restore what worker 0 has written: their folder is one.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -228,7 +229,13 @@ def _save(manager, step, rows: tuple[list, list], plan: Plan) -> None:
     # The rows go first: a checkpoint without them would be resumed with a gap in the history.
     if distribution.is_chief():
         atomic.atomic_write_text(_history_file(plan, int(step.numpy())), json.dumps(rows))
-    manager.save(checkpoint_number=int(step.numpy()))
+    try:
+        manager.save(checkpoint_number=int(step.numpy()))
+    except tf.errors.ResourceExhaustedError as error:  # of memory, too
+        full = os.strerror(errno.ENOSPC)
+        if full not in error.message:
+            raise
+        raise OSError(errno.ENOSPC, full, str(plan.folder)) from error
 
 
 def _restore(checkpoint, step, plan: Plan) -> tuple[list, list]:

@@ -20,6 +20,7 @@ BY_VALUE = (
     "meishi/params.py",
     "meishi/recipe.py",
     "meishi/ranges.py",
+    "meishi/rules.py",
     "meishi/variants.py",
     "meishi/tunings.py",
     "meishi/named_entries.py",

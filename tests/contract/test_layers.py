@@ -16,6 +16,7 @@ LAYERS = {
         "paths",
         "schema",
         "ranges",
+        "rules",
         "errors",
         "files",
         "processes",

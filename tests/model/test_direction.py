@@ -9,7 +9,7 @@ import onnx
 import pytest
 from typer.testing import CliRunner
 
-from meishi import cli
+from meishi import cli, paths
 from meishi.data import reading, records
 from meishi.data.shards import write_shards
 from meishi.direction import model, onnx_weights, pp_lcnet
@@ -19,7 +19,9 @@ from meishi.files.atomic import replace_folder
 from meishi.geometry import quads
 from meishi.geometry.directions import NO_CARD, STARTS, start_of
 from meishi.keras import keras
+from meishi.litert import export as litert_export
 from meishi.params import DirectionParams, TrainDirectionParams, load_params
+from meishi.steps import train_direction
 from meishi.training import loop
 from meishi.validation.direction import validate_classifier
 from tests import tiny_data
@@ -80,6 +82,24 @@ def test_without_a_source_that_reads_the_parameter_is_named(folders):
 def test_a_source_that_there_is_not_is_named(folders):
     with pytest.raises(InputError, match=r"\[direction\.sources\]: no scene is of desc; there are"):
         reading.scenes_of(*folders, (*SHAPE.sources, "desc"), OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [("[nope]", "no scene is of nope; there are scenes of"), ("[]", r"sources \(none\)")],
+)
+def test_sources_that_do_not_do_are_refused_before_anything_is_mined(
+    folders, workspace, monkeypatch, sources, message
+):
+    file = workspace / "params.yaml"
+    changed = re.sub(r"(\ndirection:.*\n  sources: )\[.*?\]", rf"\g<1>{sources}", file.read_text())
+    assert changed != file.read_text()
+    file.write_text(changed)
+    monkeypatch.setattr(paths, "RAW", folders[0])
+    monkeypatch.setattr(paths, "TRAIN", folders[1])
+    monkeypatch.setattr(litert_export, "exported", lambda *_: pytest.fail("mining has begun"))
+    with pytest.raises(InputError, match=message):
+        train_direction.run()
 
 
 def test_views_depend_on_the_seed_and_not_on_the_workers(scenes, views):

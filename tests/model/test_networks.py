@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meishi import ranges
 from meishi.backbone import efficientnet as backbone
+from meishi.direction import pp_lcnet
 from meishi.errors import InputError
 from meishi.geometry import boxes, crops
 from meishi.keras import keras, tf
@@ -148,6 +150,17 @@ def test_saving_twice_gives_the_same_bytes(trainer, tmp_path):
     assert (tmp_path / "a" / model.WEIGHTS).read_bytes() == (
         tmp_path / "b" / model.WEIGHTS
     ).read_bytes()
+
+
+def test_the_params_know_how_many_blocks_there_are():
+    assert ranges.BACKBONE_BLOCKS == len(backbone.BLOCKS)
+    assert ranges.DIRECTION_BLOCKS == len(pp_lcnet.BLOCKS)
+
+
+@pytest.mark.parametrize("blocks", [1, ranges.BACKBONE_BLOCKS])
+def test_a_segmenter_is_built_of_the_fewest_and_the_most_blocks(blocks):
+    trainer = unet_model.build_trainer(dataclasses.replace(UNET, blocks=blocks))
+    assert trainer.output_shape == (None, UNET.input_px // 2, UNET.input_px // 2, 1)
 
 
 def test_imagenet_weights_load_by_name_and_frozen_blocks_stay(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from meishi import shipping, variants
 from meishi.errors import InputError
-from meishi.params import LossParams, ShipParams
+from meishi.rules import LossParams, ShipParams
 from meishi.variants import Variant
 
 pytestmark = pytest.mark.tf
@@ -104,7 +104,7 @@ def test_a_rule_may_name_a_figure_that_the_table_does_not_show():
 
 def test_a_figure_that_nobody_measures_is_named():
     rule = replace(RULE, ssd=(LossParams("detection.ap5", 0.1),))
-    with pytest.raises(InputError, match=r"\[ship\]: no figure 'detection.ap5' of ssd"):
+    with pytest.raises(InputError, match=r"figure 'detection.ap5' of ssd was.* detection.ap50"):
         decide(EXPORTS, table(), rule)
 
 

@@ -1,6 +1,7 @@
 """The training loop: order, resumption after a kill, determinism."""
 
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from meishi.data.samples import SampleSet
 from meishi.errors import InputError
+from meishi.keras import tf
 from meishi.params import TrainUnetParams
 from meishi.training import loop
 from meishi.training.loop import Plan, Watched, make_plan
@@ -119,6 +121,32 @@ def test_a_killed_run_resumes_to_the_same_weights_and_history(tmp_path, network,
     undisturbed = finished(start(tmp_path / "whole", network, side))
     assert kill_after_a_checkpoint(tmp_path / "killed", network, side) == -signal.SIGKILL
     assert finished(start(tmp_path / "killed", network, side)) == undisturbed
+
+
+class NoRoom:
+    """A checkpoint manager whose disk, or memory, is full, as TensorFlow says it."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def save(self, checkpoint_number):
+        raise tf.errors.ResourceExhaustedError(None, None, self.said)
+
+
+@pytest.mark.parametrize(
+    ("said", "raised"),
+    [
+        ("a.index; No space left on device", OSError),
+        ("OOM when allocating tensor", tf.errors.ResourceExhaustedError),
+    ],
+)
+def test_a_full_disk_is_told_from_full_memory(tmp_path, said, raised):
+    plan = Plan(4, 2, 1, 5, 1, tmp_path)
+    with pytest.raises(raised) as caught:
+        loop._save(NoRoom(said), tf.Variable(1), ([], []), plan)
+    if raised is OSError:
+        assert caught.value.errno == errno.ENOSPC
+        assert caught.value.filename == str(tmp_path)
 
 
 def test_samples_that_fill_no_batch_are_refused(tmp_path):

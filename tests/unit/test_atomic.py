@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -83,3 +84,20 @@ def test_a_folder_lost_between_two_renames_comes_back(tmp_path):
     with pytest.raises(KeyError), atomic.replace_folder(tmp_path / "out"):
         raise KeyError
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("replace", [replace_file, replace_folder])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_with_what_was_being_written(tmp_path, replace, code):
+    with pytest.raises(OSError) as caught, replace(tmp_path / "out"):
+        raise OSError(code, os.strerror(code))  # as a write does, which knows no name
+    assert caught.value.filename == str(tmp_path / "out")
+
+
+def test_the_name_that_an_error_has_is_kept(tmp_path):
+    with pytest.raises(OSError) as caught, replace_folder(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "other")
+    assert caught.value.filename == "other"
+    with pytest.raises(OSError) as caught, replace_folder(tmp_path / "out"):
+        raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+    assert caught.value.filename is None

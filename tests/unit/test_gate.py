@@ -3,10 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meishi.errors import InputError
-from meishi.params import GateParams, LimitParams, load_params
+from meishi.params import load_params
 from meishi.report.figures import FIGURES
 from meishi.report.gate import GateError, check, judge
 from meishi.report.revisions import Snapshot, snapshot
+from meishi.rules import GateParams, LimitParams
 from tests.unit import history as repository
 
 HIGHER, LOWER = "capture.iou_mean", "capture.corner_error_mean_pct"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meishi import rules
 from meishi.capture.flow import CapturedCard, CardCapture
 from meishi.coreml.examples import spread
 from meishi.data.records import Card, Record
@@ -34,6 +35,22 @@ def outcome():
         made.cards.append(cards)
         made.detections.append(Detections(BOX[: len(cards)], np.array([0.9] * len(cards))))
     return made
+
+
+@pytest.mark.parametrize(
+    ("known", "part"),
+    [
+        (rules.SSD_FIGURES, "detection"),
+        (rules.UNET_FIGURES, "segmentation"),
+        (rules.DIRECTION_FIGURES, "direction"),
+    ],
+)
+def test_the_figures_that_a_rule_may_name_are_those_that_are_measured(outcome, known, part):
+    outcome.mask_ious.append(0.5)
+    outcome.own_quads["scene"] = QUAD[None]
+    found = outcome.metrics(PARAMS)
+    measured = {f"{name}.{key}" for name in (part, "capture") for key in found[name]}
+    assert set(known) == measured
 
 
 def test_a_missed_card_counts_in_the_lowest_bin(outcome):

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,3 +178,47 @@ def test_other_bytes_do_not_train_by_surprise_and_are_undone(with_dvc, made):
     assert dvc.calls == [("repro", "fetch")]
     assert (made / "dvc.lock").read_text() == "as committed"
     assert not (made / "build" / "raw").exists()
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("other", [True, False], ids=["other bytes", "the same bytes"])
+def test_what_was_made_before_ctrl_c_trains_nothing_in_the_next_run(
+    with_dvc, made, monkeypatch, end, other
+):
+    dvc = with_dvc(MISSING)
+
+    def half(*arguments, capture=False):
+        dvc.run(*arguments)
+        if not other:
+            Path("dvc.lock").write_text("as committed")
+        raise end
+
+    monkeypatch.setattr(reproduce, "_dvc", half)
+    with pytest.raises(end):
+        reproduce.main()
+    assert (made / "dvc.lock").read_text() == "as committed"
+    assert (made / "build/raw").exists() == (not other)
+
+
+def test_on_ctrl_c_dvc_ends_by_itself_and_no_traceback_is_shown(root, tmp_path):
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    fake = tmp_path / "bin" / "dvc"
+    fake.parent.mkdir()
+    # Longer than the quarter of a second that subprocess leaves a child after Ctrl-C.
+    fake.write_text("#!/bin/sh\nkill -INT $PPID\nsleep 1\necho '{}'\ntouch ended\n")
+    fake.chmod(0o755)
+    # A shell's background jobs ignore Ctrl-C, and so would these tests in one.
+    code = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('meishi.clone.reproduce', run_name='__main__')"
+    )
+    path = f"{fake.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert (tmp_path / "ended").is_file()

@@ -6,6 +6,7 @@ from meishi.evaluation.device_model import estimate
 from meishi.report import cost_charts
 
 TIMES = {"fps": 10.0, "p50_ms": 100.0, "p95_ms": 110.0}
+NETWORKS = ("ssd", "unet", "direction")
 HOST = {"cpu": "Some CPU", "cores": 2, "tensorflow": "2"}
 
 
@@ -47,14 +48,25 @@ def test_processor_time_is_drawn_in_milliseconds_or_not_at_all():
     assert [row["ms"] for row in rows(drawing)] == [250.0] * 4
 
 
-def test_modelled_times_say_so_and_carry_their_error():
+@pytest.mark.parametrize(("networks", "parts"), [(("ssd", "unet"), 3), (NETWORKS, 4)])
+def test_modelled_times_say_so_and_carry_their_error(networks, parts):
     assert cost_charts.devices(Metrics()) is None
-    nets = {name: {"dense": 1e8, "depthwise": 1e6} for name in ("ssd", "unet")}
+    nets = {name: {"dense": 1e8, "depthwise": 1e6} for name in networks}
     modelled = estimate(nets, {"ssd": 13, "unet": 8})
     drawing = cost_charts.devices(Metrics(devices=modelled))
     assert "modelled" in drawing.title and "nothing here was measured" in drawing.caption
     assert f"live {modelled['error_pct']['live']['mean']:.0f} %" in drawing.caption
     found = {(row["chip"], row["part"], row["time"]): row["ms"] for row in rows(drawing)}
-    assert len(found) == 7 * 3 * 3
+    assert len(found) == 7 * 3 * parts
     expected = modelled["chips"]["A14"]["ssd"]["single_image"]["ms"]
     assert found["A14", "SSD", "single image"] == pytest.approx(expected)
+
+
+def test_the_variants_of_all_networks_are_drawn_and_the_caption_counts_no_two():
+    table = {
+        name: {"model": name, "bytes": 1e6, "target": "iOS15", "capture": {"iou_mean": 0.9}}
+        for name in NETWORKS
+    }
+    drawing = cost_charts.variants(Metrics(variants=table, ship={}))
+    assert {row["network"] for row in rows(drawing)} == {"SSD", "U-Net", "direction"}
+    assert "the others are the float32 ones" in drawing.caption and "both" not in drawing.title
