@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from meishi.capture.flow import CapturedCard, CardCapture
-from meishi.capture.outputs import OutputFolder
+from meishi.capture.outputs import OVERLAY, OutputFolder
 from meishi.errors import InputError, summary
 from meishi.files import atomic
 from meishi.files.writable import check_writable
@@ -21,8 +22,8 @@ from meishi.pictures import images
 from meishi.pictures.overlay import capture_overlay
 
 RESULT = "cards.json"
-UNREADABLE = {".heic", ".heif", ".avif", ".dng", ".raw"}  # photos, but none that we can decode
-HIDDEN = "._"  # begins the names of what macOS keeps beside a file on other systems' disks
+# What macOS keeps beside a file on other systems' disks; an output whose writing was cut short.
+HIDDEN = re.compile(r"\._|\..*\.partial")
 MAX_STEM_BYTES = 180  # file names end at 255 bytes, and ours add a number and a suffix
 
 
@@ -53,8 +54,10 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
     for path in given:
         if os.path.isdir(path):
             inside = _search(Path(path), out, faults)
-            files += [str(file) for file in inside if file.suffix.lower() not in UNREADABLE]
-            faults += [_unreadable(file) for file in inside if file.suffix.lower() in UNREADABLE]
+            files += [str(file) for file in inside if file.suffix.lower() not in images.UNREADABLE]
+            faults += [
+                _unreadable(file) for file in inside if file.suffix.lower() in images.UNREADABLE
+            ]
             if not inside:
                 endings = " ".join(images.SUFFIXES)
                 faults.append(f"{path}: no photos in this folder; expected files in {endings}")
@@ -63,7 +66,7 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
         else:
             files.append(path)
     unique = {os.path.realpath(file): file for file in reversed(files)}
-    return _named(reversed(unique.values())), faults
+    return _named(reversed(unique.values()), _open(out).stems()), faults
 
 
 def _why_no_file(path: str) -> str | None:
@@ -77,13 +80,21 @@ def _why_no_file(path: str) -> str | None:
 
 
 def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
-    wanted = {*images.SUFFIXES, *UNREADABLE}
+    wanted = {*images.SUFFIXES, *images.UNREADABLE}
     files = (path for path in _walk(folder, faults) if path.suffix.lower() in wanted)
     outputs, searched = out.resolve(), folder.resolve()
     if searched.is_relative_to(outputs):  # photos lie in it, too: leave out what we wrote
         own = _open(out).files()
-        return sorted(f for f in files if f.is_file() and f.resolve() not in own)
-    return sorted(f for f in files if f.is_file() and outputs not in f.resolve().parents)
+        return sorted(f for f in files if _is_there(f, faults) and f.resolve() not in own)
+    inside = (f for f in files if outputs not in f.resolve().parents)
+    return sorted(f for f in inside if _is_there(f, faults))
+
+
+def _is_there(file: Path, faults: list[str]) -> bool:
+    """Tell whether it is a file; a link that leads nowhere is a fault."""
+    if file.is_symlink() and not file.exists():
+        faults.append(f"{file}: a link to {os.readlink(file)}, which is not there")
+    return file.is_file()
 
 
 def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
@@ -99,17 +110,22 @@ def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        yield from (Path(place, name) for name in names if not name.startswith(HIDDEN))
+        yield from (Path(place, name) for name in names if not HIDDEN.match(name))
 
 
 def _unreadable(file: Path) -> str:
     return f"{file}: {file.suffix} is not read; convert it to JPEG, or let the phone save JPEG"
 
 
-def _named(files) -> list[Photo]:
-    taken: set[str] = set()
+def _named(files: Iterable[str], known: Mapping[str, str]) -> list[Photo]:
+    """Give each photo a stem; one that was captured before (`known`, by path) keeps its own."""
+    before = {os.path.realpath(file): stem for file, stem in known.items()}
+    taken = {_as_a_disk_sees(stem) for stem in before.values()}
     photos = []
     for file in files:
+        if own := before.get(os.path.realpath(file)):
+            photos.append(Photo(file, own))
+            continue
         base = printable(Path(file).stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
         stem, number = base, 2
         while _as_a_disk_sees(stem) in taken:
@@ -190,7 +206,7 @@ def capture_photo(
         image = images.decode(Path(photo.given), photo.given)
     except images.ImageError as error:
         file = Path(photo.given)
-        if file.suffix.lower() in UNREADABLE:
+        if file.suffix.lower() in images.UNREADABLE:
             raise InputError(_unreadable(file)) from error
         raise
     cards = capture(image)
@@ -225,7 +241,7 @@ def _entry(card: CapturedCard, crop: str) -> dict:
 
 
 def _overlay(photo: Photo) -> str:
-    return f"{photo.stem}-overlay.jpg"
+    return photo.stem + OVERLAY
 
 
 def _crops(row: dict) -> list[str]:
@@ -238,7 +254,7 @@ def _open(out: Path) -> OutputFolder:
     listed = _listed(out)
     crops = [(file, name) for file, names in listed.items() for name in names]
     # Their names are a guess: of no photo, so that none is ever removed.
-    overlays = [("", _overlay(photo)) for photo in _named(listed)]
+    overlays = [("", _overlay(photo)) for photo in _named(listed, {})]
     return OutputFolder(out, [*crops, *overlays])
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from meishi.files import atomic
 
 LEDGER = ".meishi.json"
+OVERLAY = "-overlay.jpg"  # ends the name of the one output that every photo has
 
 Entry = tuple[str, str, str]  # photo, name of an output, its sha256
 
@@ -39,6 +40,14 @@ class OutputFolder:
         place = self.folder.resolve()
         return {
             place / name for _, name, digest in self._entries if _sha256(place / name) == digest
+        }
+
+    def stems(self) -> dict[str, str]:
+        """Return what the names of a photo's outputs begin with, by photo."""
+        return {
+            photo: name.removesuffix(OVERLAY)
+            for photo, name, _ in sorted(self._entries)
+            if photo and name.endswith(OVERLAY)
         }
 
     def write(self, photo: str, files: dict[str, bytes]) -> None:

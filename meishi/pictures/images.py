@@ -17,7 +17,15 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 from meishi.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "MPO")
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    *(".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
+)
+# Photos, but none that are decoded here: of phones, and what cameras call raw.
+UNREADABLE = (
+    *(".heic", ".heif", ".avif", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
+    *(".raf", ".pef", ".srw"),
+)
 SRGB_ROUNDING = 3  # of 255: profiles within this of sRGB are sRGB
 MIN_SIDE_PX = 16
 MAX_PIXELS = 200_000_000

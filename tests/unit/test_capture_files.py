@@ -210,6 +210,45 @@ def test_photos_of_one_name_get_different_outputs(photo, out):
     assert [p.stem for p in photos] == ["card", "card~2"]
 
 
+def test_a_later_photo_of_one_name_leaves_the_outputs_of_the_first(capture, photo, out):
+    other = draw_card(photo.parent / "inner" / "card.png")
+    run(capture, out, photo)
+    first = (out / "card-1.png").read_bytes()
+    picture = np.asarray(Image.open(other)).copy()
+    picture[100:140, 110:200] = 200
+    Image.fromarray(picture).save(other)
+    for _ in range(2):
+        (row,) = run(capture, out, other)
+        assert row["cards"][0]["crop"] == "card~2-1.png"
+    assert (out / "card-1.png").read_bytes() == first
+    (row,) = run(capture, out, photo)
+    assert row["cards"][0]["crop"] == "card-1.png" and (out / "card~2-1.png").is_file()
+
+
+@pytest.mark.parametrize("name", [".card-1.partial.png", "._card.png"])
+def test_what_a_kill_or_another_system_left_is_no_photo(photo, out, name):
+    draw_card(photo.parent / name)
+    assert names(out, photo.parent) == ["card.png"]
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.mpo", "a.JPE"])
+def test_other_names_of_jpeg_are_photos(photo, out, name):
+    Image.new("RGB", (50, 50)).save(photo.parent / name, "JPEG")
+    assert sorted(names(out, photo.parent)) == sorted(["card.png", name])
+
+
+@pytest.mark.parametrize("suffix", [".CR2", ".nef", ".raw"])
+def test_raw_files_are_named(photo, out, suffix):
+    (photo.parent / f"IMG_1{suffix}").write_bytes(b"raw")
+    assert f"IMG_1{suffix}: {suffix} is not read" in find_photos([str(photo.parent)], out)[1][0]
+
+
+def test_a_link_that_leads_nowhere_is_named(photo, out):
+    (photo.parent / "gone.jpg").symlink_to("nowhere.jpg")
+    photos, faults = find_photos([str(photo.parent)], out)
+    assert len(photos) == 1 and "gone.jpg: a link to nowhere.jpg, which is not there" in faults[0]
+
+
 def test_a_photo_given_twice_is_done_once(photo, out):
     assert names(out, photo, photo.parent, photo.parent / ".." / "photos" / "card.png") == [
         "card.png"
@@ -296,9 +335,9 @@ def test_outputs_are_no_photos_when_stems_change(capture, photo):
     (row,) = run(capture, here, here)
     assert Path(row["file"]) == here / "b" / "card.png"
     assert sorted(path.name for path in here.glob("card*.*")) == [
-        "card-1.png",
-        "card-overlay.jpg",
         "cards.json",
+        "card~2-1.png",
+        "card~2-overlay.jpg",
     ]
 
 

@@ -206,6 +206,15 @@ def test_what_has_no_one_meaning_is_refused_by_name(tmp_path, change, words):
     assert words in refusal(export(tmp_path, change), "coco")
 
 
+@pytest.mark.parametrize("kind", ["instances", "stuff", "person_keypoints", "panoptic"])
+def test_a_subset_is_looked_for_in_its_own_folder_whatever_the_file_holds(tmp_path, kind):
+    root = copy.deepcopy(GOOD)
+    files = {f"annotations/{kind}_train.json": root, "images/train/a.jpg": picture()}
+    drawn = {"annotations/panoptic_train/a.jpg": picture(seed=8), "images/val/a.jpg": picture(9)}
+    (record, *others) = scenes(write(tmp_path, files | drawn), "coco")
+    assert record.attributes["photo"] == "images/train/a.jpg" and not others
+
+
 def masks_as_crowds(**second):
     runs = {"size": [120, 160], "counts": mask_runs(drawn_mask())}
 

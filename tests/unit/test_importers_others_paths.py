@@ -106,9 +106,9 @@ def test_a_mask_is_no_photo_under_another_suffix(tmp_path, masks):
 
 
 def test_a_picture_under_a_suffix_that_is_not_read_is_told(tmp_path):
-    folder = labelme.export(tmp_path, labelme.top(imagePath="b.jfif"), {"b.jfif": picture()})
+    folder = labelme.export(tmp_path, labelme.top(imagePath="b.cr2"), {"b.cr2": picture()})
     (folder / "a.jpg").unlink()
-    assert ".jfif is not read, export JPEG" in refusal(folder, "labelme")
+    assert ".cr2 is not read, export JPEG" in refusal(folder, "labelme")
 
 
 @pytest.mark.parametrize("name", ["WhatsApp Image (1).jpeg", "my photo.jpg", "Ünïcode #2.jpg"])

@@ -23,7 +23,9 @@ from meishi.data.importers.opening import Source
 
 NAMED = ("annotation", "instances", "coco", "keypoints")
 LISTS = ("images", "annotations", "categories")
-SUBSET = re.compile(r"^(?:instances|person_keypoints)_(?P<name>.+)\.json$")
+SUBSET = re.compile(
+    r"^(?:instances|person_keypoints|stuff|panoptic|image_info)_(?P<name>.+)\.json$"
+)
 OUTLINING = {"segmentation", "keypoints", "bbox"}
 CROWDS = "masks that are all marked iscrowd, as CVAT and Datumaro do, taken as cards"
 

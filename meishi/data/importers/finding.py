@@ -17,12 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import parse_qs, unquote, unquote_plus
 
 from meishi.errors import InputError
-from meishi.pictures.images import SUFFIXES
+from meishi.pictures.images import SUFFIXES, UNREADABLE
 
 SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")
-# Photos of phones, cameras and browsers that are not decoded, or not under this suffix.
-UNREADABLE = (".heic", ".heif", ".avif", ".dng", ".raw", ".jfif")
 # Label Studio stores an upload as 8 hexadecimal digits, "-", and the name it had, its spaces "_"
 # and what is no letter, digit, "_", "-" or "." left away. What its converters fetch has 8 (once 6)
 # such digits and "__" before that.
