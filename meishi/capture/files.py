@@ -3,14 +3,14 @@
 import json
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from meishi.capture.flow import CapturedCard, CardCapture
-from meishi.capture.outputs import OutputFolder
+from meishi.capture.outputs import LEDGER, OutputFolder
 from meishi.errors import InputError, summary
 from meishi.files import atomic
 from meishi.files.writable import check_writable
@@ -19,8 +19,10 @@ from meishi.pictures import images
 from meishi.pictures.overlay import capture_overlay
 
 RESULT = "cards.json"
-UNREADABLE = {".heic", ".heif", ".avif", ".dng", ".raw"}  # photos, but none that we can decode
-HIDDEN = "._"  # begins the names of what macOS keeps beside a file on other systems' disks
+PHOTOS = (*images.SUFFIXES, ".jfif", ".mpo")
+_RAW = ".dng .raw .cr2 .cr3 .nef .arw .orf .rw2 .raf .pef .srw"
+UNREADABLE = {".heic", ".heif", ".avif", *_RAW.split()}  # photos, but none that we can decode
+HIDDEN = "."  # begins the names of what macOS keeps beside a file, and of half-written files
 MAX_STEM_BYTES = 180  # file names end at 255 bytes, and ours add a number and a suffix
 
 
@@ -54,14 +56,14 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
             files += [str(file) for file in inside if file.suffix.lower() not in UNREADABLE]
             faults += [_unreadable(file) for file in inside if file.suffix.lower() in UNREADABLE]
             if not inside:
-                endings = " ".join(images.SUFFIXES)
+                endings = " ".join(PHOTOS)
                 faults.append(f"{path}: no photos in this folder; expected files in {endings}")
         elif fault := _why_no_file(path):
             faults.append(fault)
         else:
             files.append(path)
     unique = {os.path.realpath(file): file for file in reversed(files)}
-    return _named(reversed(unique.values())), faults
+    return _named(reversed(unique.values()), _open(out).stems()), faults
 
 
 def _why_no_file(path: str) -> str | None:
@@ -75,13 +77,20 @@ def _why_no_file(path: str) -> str | None:
 
 
 def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
-    wanted = {*images.SUFFIXES, *UNREADABLE}
-    files = (path for path in _walk(folder, faults) if path.suffix.lower() in wanted)
-    outputs, searched = out.resolve(), folder.resolve()
-    if searched.is_relative_to(outputs):  # photos lie in it, too: leave out what we wrote
-        own = _open(out).files()
-        return sorted(f for f in files if f.is_file() and f.resolve() not in own)
-    return sorted(f for f in files if f.is_file() and outputs not in f.resolve().parents)
+    wanted = {*PHOTOS, *UNREADABLE}
+    files = [path for path in _walk(folder, faults) if path.suffix.lower() in wanted]
+    lost = (file for file in files if file.is_symlink() and not file.exists())
+    faults += [f"{file}: a link to {os.readlink(file)}, which is missing" for file in lost]
+    outputs = out.resolve()
+    if not folder.resolve().is_relative_to(outputs):
+        files = [file for file in files if outputs not in file.resolve().parents]
+    # Photos may lie among outputs, of this folder or of earlier ones: leave out what we wrote.
+    places = {file.parent for file in files}
+    written = {
+        place for place in places if (place / LEDGER).is_file() or place.resolve() == outputs
+    }
+    own = {output for place in written for output in _open(place).files()}
+    return sorted(file for file in files if file.is_file() and file.resolve() not in own)
 
 
 def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
@@ -104,14 +113,19 @@ def _unreadable(file: Path) -> str:
     return f"{file}: {file.suffix} is not read; convert it to JPEG, or let the phone save JPEG"
 
 
-def _named(files) -> list[Photo]:
+def _named(files: Iterable[str], known: Mapping[str, str]) -> list[Photo]:
+    """Give each photo a stem: a known one keeps its own, a new one gets one that is free."""
+    kept = {os.path.realpath(photo): stem for photo, stem in known.items()}
+    reserved = {_as_a_disk_sees(stem) for stem in kept.values()}
     taken: set[str] = set()
     photos = []
     for file in files:
         base = printable(Path(file).stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
-        stem, number = base, 2
-        while _as_a_disk_sees(stem) in taken:
-            stem, number = f"{base}~{number}", number + 1
+        stem, number = kept.get(os.path.realpath(printable(file)), ""), 2
+        if not stem or _as_a_disk_sees(stem) in taken:
+            stem = base
+            while _as_a_disk_sees(stem) in taken | reserved:
+                stem, number = f"{base}~{number}", number + 1
         taken.add(_as_a_disk_sees(stem))
         photos.append(Photo(file, stem))
     return photos
@@ -232,7 +246,7 @@ def _open(out: Path) -> OutputFolder:
     listed = _listed(out)
     crops = [(file, name) for file, names in listed.items() for name in names]
     # Their names are a guess: of no photo, so that none is ever removed.
-    overlays = [("", _overlay(photo)) for photo in _named(listed)]
+    overlays = [("", _overlay(photo)) for photo in _named(listed, {})]
     return OutputFolder(out, [*crops, *overlays])
 
 

@@ -282,7 +282,7 @@ def test_outputs_are_no_photos_after_a_run_of_one_photo(capture, photo):
     assert names(here, here) == ["card.png", "other.png"]
 
 
-def test_outputs_are_no_photos_when_stems_change(capture, photo):
+def test_a_photo_keeps_its_stem_when_another_is_gone(capture, photo):
     here = photo.parent
     bad = here / "a" / "card.png"
     bad.parent.mkdir()
@@ -296,8 +296,8 @@ def test_outputs_are_no_photos_when_stems_change(capture, photo):
     (row,) = run(capture, here, here)
     assert Path(row["file"]) == here / "b" / "card.png"
     assert sorted(path.name for path in here.glob("card*.*")) == [
-        "card-1.png",
-        "card-overlay.jpg",
+        "card~2-1.png",
+        "card~2-overlay.jpg",
         "cards.json",
     ]
 
