@@ -296,9 +296,9 @@ def test_a_photo_keeps_its_stem_when_another_is_gone(capture, photo):
     (row,) = run(capture, here, here)
     assert Path(row["file"]) == here / "b" / "card.png"
     assert sorted(path.name for path in here.glob("card*.*")) == [
+        "cards.json",
         "card~2-1.png",
         "card~2-overlay.jpg",
-        "cards.json",
     ]
 
 
