@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from meishi.capture.flow import CapturedCard, CardCapture
-from meishi.capture.outputs import OVERLAY, OutputFolder
+from meishi.capture.outputs import LEDGER, OutputFolder
 from meishi.errors import InputError, summary
 from meishi.files import atomic
 from meishi.files.writable import check_writable
@@ -22,8 +21,7 @@ from meishi.pictures import images
 from meishi.pictures.overlay import capture_overlay
 
 RESULT = "cards.json"
-# What macOS keeps beside a file on other systems' disks; an output whose writing was cut short.
-HIDDEN = re.compile(r"\._|\..*\.partial")
+HIDDEN = "."  # begins the names of what macOS keeps beside a file, and of half-written files
 MAX_STEM_BYTES = 180  # file names end at 255 bytes, and ours add a number and a suffix
 
 
@@ -81,20 +79,19 @@ def _why_no_file(path: str) -> str | None:
 
 def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
     wanted = {*images.SUFFIXES, *images.UNREADABLE}
-    files = (path for path in _walk(folder, faults) if path.suffix.lower() in wanted)
-    outputs, searched = out.resolve(), folder.resolve()
-    if searched.is_relative_to(outputs):  # photos lie in it, too: leave out what we wrote
-        own = _open(out).files()
-        return sorted(f for f in files if _is_there(f, faults) and f.resolve() not in own)
-    inside = (f for f in files if outputs not in f.resolve().parents)
-    return sorted(f for f in inside if _is_there(f, faults))
-
-
-def _is_there(file: Path, faults: list[str]) -> bool:
-    """Tell whether it is a file; a link that leads nowhere is a fault."""
-    if file.is_symlink() and not file.exists():
-        faults.append(f"{file}: a link to {os.readlink(file)}, which is not there")
-    return file.is_file()
+    files = [path for path in _walk(folder, faults) if path.suffix.lower() in wanted]
+    lost = (file for file in files if file.is_symlink() and not file.exists())
+    faults += [f"{file}: a link to {os.readlink(file)}, which is missing" for file in lost]
+    outputs = out.resolve()
+    if not folder.resolve().is_relative_to(outputs):
+        files = [file for file in files if outputs not in file.resolve().parents]
+    # Photos may lie among outputs, of this folder or of earlier ones: leave out what we wrote.
+    places = {file.parent for file in files}
+    written = {
+        place for place in places if (place / LEDGER).is_file() or place.resolve() == outputs
+    }
+    own = {output for place in written for output in _open(place).files()}
+    return sorted(file for file in files if file.is_file() and file.resolve() not in own)
 
 
 def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
@@ -110,7 +107,7 @@ def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        yield from (Path(place, name) for name in names if not HIDDEN.match(name))
+        yield from (Path(place, name) for name in names if not name.startswith(HIDDEN))
 
 
 def _unreadable(file: Path) -> str:
@@ -118,18 +115,18 @@ def _unreadable(file: Path) -> str:
 
 
 def _named(files: Iterable[str], known: Mapping[str, str]) -> list[Photo]:
-    """Give each photo a stem; one that was captured before (`known`, by path) keeps its own."""
-    before = {os.path.realpath(file): stem for file, stem in known.items()}
-    taken = {_as_a_disk_sees(stem) for stem in before.values()}
+    """Give each photo a stem: a known one keeps its own, a new one gets one that is free."""
+    kept = {os.path.realpath(photo): stem for photo, stem in known.items()}
+    reserved = {_as_a_disk_sees(stem) for stem in kept.values()}
+    taken: set[str] = set()
     photos = []
     for file in files:
-        if own := before.get(os.path.realpath(file)):
-            photos.append(Photo(file, own))
-            continue
         base = printable(Path(file).stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
-        stem, number = base, 2
-        while _as_a_disk_sees(stem) in taken:
-            stem, number = f"{base}~{number}", number + 1
+        stem, number = kept.get(os.path.realpath(printable(file)), ""), 2
+        if not stem or _as_a_disk_sees(stem) in taken:
+            stem = base
+            while _as_a_disk_sees(stem) in taken | reserved:
+                stem, number = f"{base}~{number}", number + 1
         taken.add(_as_a_disk_sees(stem))
         photos.append(Photo(file, stem))
     return photos
@@ -241,7 +238,7 @@ def _entry(card: CapturedCard, crop: str) -> dict:
 
 
 def _overlay(photo: Photo) -> str:
-    return photo.stem + OVERLAY
+    return f"{photo.stem}-overlay.jpg"
 
 
 def _crops(row: dict) -> list[str]:

@@ -6,13 +6,14 @@ the sha256 of each file: photos may lie in the same folder, and even take the na
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from meishi.files import atomic
 
 LEDGER = ".meishi.json"
-OVERLAY = "-overlay.jpg"  # ends the name of the one output that every photo has
+_OUTPUT = re.compile(r"(.+)-(?:overlay\.jpg|[0-9]+\.png)", re.DOTALL)
 
 Entry = tuple[str, str, str]  # photo, name of an output, its sha256
 
@@ -34,6 +35,7 @@ class OutputFolder:
             found = ((photo, name, _sha256(folder / name)) for photo, name in otherwise)
             listed = {(photo, name, digest) for photo, name, digest in found if digest}
         self._entries = listed
+        self._known = set(listed)  # as the list was when we last read or wrote it
 
     def files(self) -> set[Path]:
         """Return the outputs that are there as they were written; paths without links."""
@@ -43,12 +45,9 @@ class OutputFolder:
         }
 
     def stems(self) -> dict[str, str]:
-        """Return what the names of a photo's outputs begin with, by photo."""
-        return {
-            photo: name.removesuffix(OVERLAY)
-            for photo, name, _ in sorted(self._entries)
-            if photo and name.endswith(OVERLAY)
-        }
+        """Return what the names of a photo's outputs begin with, by path of the photo."""
+        found = ((photo, _OUTPUT.fullmatch(name)) for photo, name, _ in sorted(self._entries))
+        return {photo: match[1] for photo, match in found if photo and match}
 
     def write(self, photo: str, files: dict[str, bytes]) -> None:
         """Write the outputs of a photo.
@@ -87,6 +86,11 @@ class OutputFolder:
         self._save()
 
     def _save(self) -> None:
+        # Another run may write to the same folder: what it has listed meanwhile stays.
+        names = {name for _, name, _ in self._written}
+        others = (_read(self.folder / LEDGER) or set()) - self._known
+        self._entries |= {entry for entry in others if entry[1] not in names}
+        self._known = set(self._entries)
         text = json.dumps(sorted(self._entries), indent=0, ensure_ascii=False)
         atomic.atomic_write_text(self.folder / LEDGER, text + "\n")
 

@@ -246,7 +246,7 @@ def test_raw_files_are_named(photo, out, suffix):
 def test_a_link_that_leads_nowhere_is_named(photo, out):
     (photo.parent / "gone.jpg").symlink_to("nowhere.jpg")
     photos, faults = find_photos([str(photo.parent)], out)
-    assert len(photos) == 1 and "gone.jpg: a link to nowhere.jpg, which is not there" in faults[0]
+    assert len(photos) == 1 and "gone.jpg: a link to nowhere.jpg, which is missing" in faults[0]
 
 
 def test_a_photo_given_twice_is_done_once(photo, out):
@@ -321,7 +321,7 @@ def test_outputs_are_no_photos_after_a_run_of_one_photo(capture, photo):
     assert names(here, here) == ["card.png", "other.png"]
 
 
-def test_outputs_are_no_photos_when_stems_change(capture, photo):
+def test_a_photo_keeps_its_stem_when_another_is_gone(capture, photo):
     here = photo.parent
     bad = here / "a" / "card.png"
     bad.parent.mkdir()

@@ -210,7 +210,10 @@ def test_what_has_no_one_meaning_is_refused_by_name(tmp_path, change, words):
 def test_a_subset_is_looked_for_in_its_own_folder_whatever_the_file_holds(tmp_path, kind):
     root = copy.deepcopy(GOOD)
     files = {f"annotations/{kind}_train.json": root, "images/train/a.jpg": picture()}
-    drawn = {"annotations/panoptic_train/a.jpg": picture(seed=8), "images/val/a.jpg": picture(9)}
+    drawn = {
+        "annotations/panoptic_train/a.jpg": picture(seed=8),
+        "images/val/a.jpg": picture(seed=9),
+    }
     (record, *others) = scenes(write(tmp_path, files | drawn), "coco")
     assert record.attributes["photo"] == "images/train/a.jpg" and not others
 
