@@ -159,3 +159,8 @@ def test_rows_of_dota_in_a_folder_of_their_own_are_not_lost(tmp_path):
 def test_rows_of_dota_that_were_converted_are_left_alone(tmp_path):
     folder = export(tmp_path, files={"train/labelTxt/a.txt": DOTA})
     assert np.abs(card_px(folder, "yolo") - QUAD_PX).max() < 0.001
+
+
+def test_rows_of_dota_in_the_place_of_labels_are_named_so(tmp_path):
+    told = refusal(export(tmp_path, DOTA), "yolo")
+    assert "a.txt: rows of DOTA" in told and "expected a class and numbers" not in told
