@@ -116,7 +116,7 @@ def test_regions_that_are_no_shapes_are_ignored(tmp_path):
         (rectangle(x=1, y=2, width=3), "height: expected a number, got nothing"),
         (keypoints([[1, 2], [3, 4]]), "has 2 points; a card has four corners"),
         (lambda task: task.update(data={"text": "x"}), "data: expected one picture"),
-        (lambda task: task.pop("annotations"), "tasks without 'data', 'annotations'"),
+        (lambda task: task.pop("annotations"), "tasks without 'annotations'"),
         (
             lambda task: task["annotations"].append({"result": []}),
             "2 annotations that differ; keep the one that is right, or mark it as ground truth",
@@ -299,3 +299,36 @@ def test_keypoints_in_a_rectangle_are_the_cards_corners_and_it_is_not(tmp_path, 
 
     folder = export(tmp_path, change)
     assert np.allclose(card_px(folder, "label_studio", ["card"]), QUAD_PX)
+
+
+def small_pose(**own):
+    """Make a row of JSON-MIN: a rectangle and four keypoints; `own` maps a field to one of each."""
+    sized = {"original_width": 160, "original_height": 120}
+    box = {"x": 23, "y": 24, "width": 53, "height": 49, "rotation": 0, "rectanglelabels": ["card"]}
+    points = [
+        {"x": x, "y": y, "width": 0.3, "keypointlabels": [label], **sized}
+        for (x, y), label in zip((SHARES * 100).tolist(), ("tl", "tr", "br", "bl"), strict=True)
+    ]
+    for field, (of_box, of_point) in own.items():
+        box[field] = of_box
+        for index, point in enumerate(points):
+            point[field] = of_point.format(index)
+    return small_row(label=[{**box, **sized}], kp=points)
+
+
+def test_keypoints_of_a_rectangle_stand_in_the_small_export(tmp_path):
+    row = small_pose(id=("r1", "k{}"), parentID=(None, "r1"))
+    folder = small_export(tmp_path, row)
+    assert np.allclose(card_px(folder, "label_studio", ["card"]), QUAD_PX)
+
+
+@pytest.mark.parametrize("own", [{}, {"id": ("r1", "k{}")}])
+def test_keypoints_and_rectangles_of_unknown_parents_are_refused(tmp_path, own):
+    told = refusal(small_export(tmp_path, small_pose(**own)), "label_studio")
+    assert "without 'parentID'" in told and "export JSON, not JSON-MIN" in told
+
+
+def test_rows_of_another_tool_are_said_to_lack_what_they_lack(tmp_path):
+    rows = [{"image": "a.jpg", "annotations": [{"label": "card", "coordinates": {"x": 1}}]}]
+    told = refusal(small_export(tmp_path, *rows), "label_studio")
+    assert "tasks without 'data'; is it of another tool" in told

@@ -102,3 +102,12 @@ def test_a_via_outline_of_unequal_columns_is_refused(tmp_path):
     files = {"photo/annotations/a.json": via(all_points_x=[1]), "photo/images/a/00.jpg": picture()}
     message = refusal(write(tmp_path, files), "midv", ["doc_quad"])
     assert "regions[0]: shape_attributes: all_points_x, all_points_y: expected" in message
+
+
+def test_via_of_others_is_refused_in_one_line(tmp_path):
+    value = via()
+    for region in value["_via_img_metadata"]["00.jpg1"]["regions"]:
+        region["region_attributes"] = {"class": "card"}
+    folder = write(tmp_path, {"via.json": value, "00.jpg": picture()})
+    (line,) = refusal(folder, "midv").splitlines()
+    assert "no region has a 'field_name': of VIA only MIDV's is read" in line

@@ -159,3 +159,22 @@ def test_rows_of_dota_in_a_folder_of_their_own_are_not_lost(tmp_path):
 def test_rows_of_dota_that_were_converted_are_left_alone(tmp_path):
     folder = export(tmp_path, files={"train/labelTxt/a.txt": DOTA})
     assert np.abs(card_px(folder, "yolo") - QUAD_PX).max() < 0.001
+
+
+def test_rows_of_dota_in_the_place_of_labels_are_named_so(tmp_path):
+    told = refusal(export(tmp_path, DOTA), "yolo")
+    assert "a.txt: rows of DOTA" in told and "expected a class and numbers" not in told
+
+
+def test_an_export_without_any_shape_says_so(tmp_path):
+    folder, tally = export(tmp_path, ""), Tally()
+    assert [len(record.cards) for record in scenes(folder, "yolo", (), tally)] == [0]
+    assert any("NOT ONE SHAPE" in line and line.endswith("pictures: 1") for line in tally.lines())
+    assert "no shape has the label 'card': there is not one shape" in refusal(
+        folder, "yolo", ["card"]
+    )
+
+
+def test_faults_of_rows_are_not_followed_by_labels_that_they_cost(tmp_path):
+    told = refusal(export(tmp_path, DOTA), "yolo", ["card"])
+    assert "rows of DOTA" in told and "no shape has the label" not in told

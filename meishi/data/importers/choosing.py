@@ -61,6 +61,12 @@ def _uncertain(photo: LabelledPhoto, labels: Sequence[str]) -> bool:
 def missing_labels(labels: Sequence[str], tally: Tally) -> list[str]:
     """Say of labels that are asked for that no shape has them."""
     there = sorted({*map(composed, (*tally.labels, *tally.ignored_labels))} - {""})
+    if not there and not (tally.labels or tally.ignored_labels or tally.left_out[INTERPOLATED]):
+        return [
+            f"no shape has the label {label!r}: there is not one shape; the writer may have "
+            "dropped them, so export another format; if no photo holds a card, state no labels"
+            for label in labels
+        ]
     return [
         f"no shape has the label {label!r}; there are {there}"
         for label in labels

@@ -38,6 +38,10 @@ ID_LETTERS = 40
 ID_DIGITS = 12
 BORDER = "cards with a side on the photo's border, taken to end there (else mark four corners)"
 OTHER_SUFFIX = "pictures found under another suffix than stated (a.jpeg for a.jpg)"
+NO_SHAPE = (
+    "NOT ONE SHAPE in the export, so no picture holds a card (if any does, the writer dropped the "
+    "shapes: export another format; stating labels refuses this); pictures"
+)
 # Roboflow names each version that it makes of a photo a_jpg.rf.HASH.jpg.
 VERSION = re.compile(r"^(?P<photo>.+)\.rf\.[0-9A-Za-z_-]{8,}$")
 
@@ -77,8 +81,10 @@ def import_scenes(
                 faults.append(f"{path}: the export is empty: it names no picture{told}")
             before = bool(faults)
             chosen = choose(photos, labels, faults, tally)
-            if photos or not before:  # else nothing was read, and that is why there are none
+            if not before:  # else what could not be read may be why there are none
                 faults += [f"{path}: {why}" for why in missing_labels(labels, tally)]
+                if not (tally.labels or tally.ignored_labels):
+                    tally.left_out[NO_SHAPE] += len(chosen)
             placed = _placed(source, chosen, kind in EMPTY_WITHOUT_LABELS, faults, tally)
             yield from _scenes(source, placed, name, faults, tally)
     except OpenError as error:

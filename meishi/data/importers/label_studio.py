@@ -17,7 +17,12 @@ import numpy as np
 from meishi.data.importers.brush import mask_from_brush
 from meishi.data.importers.finding import told as told_path
 from meishi.data.importers.label_files import json_files
-from meishi.data.importers.label_studio_min import full_tasks, holds_text_for_regions, is_min
+from meishi.data.importers.label_studio_min import (
+    full_tasks,
+    holds_text_for_regions,
+    is_min,
+    loose_keypoints,
+)
 from meishi.data.importers.label_studio_pictures import (
     is_one_picture,
     keys_of,
@@ -92,10 +97,19 @@ def _why_not(value: Any) -> str | None:
         why = "expected a list of tasks, got a list of other things"
     elif is_min(tasks) and holds_text_for_regions(tasks):
         raise MalformedError("its regions are texts, as in CSV; export JSON or JSON-MIN")
+    elif is_min(tasks) and (task_id := loose_keypoints(tasks)):
+        raise MalformedError(
+            f"task {task_id}: rectangles and keypoints without 'parentID', which says what belongs "
+            "together; export JSON, not JSON-MIN"
+        )
     elif is_min(tasks) or all("data" in task and "annotations" in task for task in tasks):
         return None if tasks else "no tasks in it"
     else:
-        why = "tasks without 'data', 'annotations'"
+        there = [key for key in ("data", "annotations") if any(key in task for task in tasks)]
+        keys = [key for key in ("data", "annotations") if any(key not in task for task in tasks)]
+        why = f"tasks without {', '.join(map(repr, keys))}"
+        if there == ["annotations"]:
+            why += "; is it of another tool (CreateML)? export JSON from Label Studio"
     if any("annotations" in task or "completions" in task for task in tasks):
         raise MalformedError(why)
     return why

@@ -1,8 +1,9 @@
 """Label Studio's JSON-MIN, one row an annotation, brought to the form of its full JSON.
 
-A row holds the task's data, and for each control tag a list of what was drawn with it. It says
-neither that a view was turned nor which points belong together. A region of the tag Labels holds
-what was drawn once more, without its id: what is drawn there stands for the id.
+A row holds the task's data, and for each control tag a list of what was drawn with it. It does
+not say that a view was turned. Newer exports (label-studio-sdk 2) write `id` and `parentID` into
+each region; older ones do not say which points belong to which rectangle. A region of the tag
+Labels holds what was drawn once more: without an id, what is drawn there stands for it.
 """
 
 import json
@@ -26,6 +27,21 @@ def holds_text_for_regions(rows: list[dict]) -> bool:
     """Tell whether regions stand as JSON in a text: rows of a CSV export that became JSON."""
     texts = [value for row in rows for value in row.values() if isinstance(value, str)]
     return any(text.startswith("[") and "original_width" in text for text in texts)
+
+
+def loose_keypoints(rows: list[dict]) -> str | None:
+    """Say of which task a rectangle and keypoints are that may be one card, or not; None if none.
+
+    A rectangle only frames the keypoints whose parent it is. Without `parentID` nothing tells.
+    """
+    for row in rows:
+        regions = [
+            _region(v) for key, own in row.items() if key not in ROW_KEYS for v in _drawn(own)
+        ]
+        loose = {str(region["type"]) for region in regions if "parentID" not in region}
+        if {"rectangle", "keypoint"} <= {kind.removesuffix("labels") for kind in loose}:
+            return repr(row.get("id"))
+    return None
 
 
 def full_tasks(rows: list[dict]) -> list[dict]:
@@ -55,8 +71,10 @@ def _kinds(value: dict) -> list[str]:
 def _region(value: dict) -> dict:
     kinds = _kinds(value)
     drawn = {key: v for key, v in value.items() if key != "labels"}
+    own = {key: value[key] for key in ("id", "parentID") if key in value and "parentID" in value}
     return {
         "id": json.dumps(drawn, sort_keys=True),
+        **own,
         "type": kinds[0] if kinds else "keypoint",
         "value": value,
         "original_width": value.get("original_width"),

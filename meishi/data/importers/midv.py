@@ -91,6 +91,11 @@ def _document(name: str, around: str) -> str:
 def _via_photos(root: Node, name: str, tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield the picture of each entry, by its key in VIA."""
     document = posixpath.splitext(posixpath.basename(name))[0]
+    if not _names_fields(root.value):
+        root.complain(
+            "no region has a 'field_name': of VIA only MIDV's is read; export COCO with polygons"
+        )
+        return
     for key in root.value:
         entry = root.at(key)
         reference = entry.text("filename")
@@ -110,6 +115,15 @@ def _via_photos(root: Node, name: str, tally: Tally) -> Iterator[LabelledPhoto]:
         path = posixpath.join(folder, document, posixpath.basename(reference))
         group = _via_document(name, posixpath.splitext(posixpath.basename(reference))[0])
         yield LabelledPhoto(path, "", entry.where, shapes, or_else=reference, group=group)
+
+
+def _names_fields(entries: dict) -> bool:
+    """Tell whether any region says what it is as MIDV does, or there is none to say it."""
+    own = [entry.get("regions") for entry in entries.values() if isinstance(entry, dict)]
+    lists = [list(r.values()) if isinstance(r, dict) else r for r in own]
+    regions = [region for r in lists if isinstance(r, list) for region in r]
+    said = [r.get("region_attributes") for r in regions if isinstance(r, dict)]
+    return not said or any(isinstance(s, dict) and "field_name" in s for s in said)
 
 
 def _via_document(name: str, picture: str) -> str:

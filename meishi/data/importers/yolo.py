@@ -16,7 +16,7 @@ from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.nodes import described
 from meishi.data.importers.opening import Source
 from meishi.data.importers.yolo_config import Config, read_config, read_text
-from meishi.data.importers.yolo_pairs import numbers_of, pair
+from meishi.data.importers.yolo_pairs import DOTA, is_dota, numbers_of, pair
 
 # Beyond, a number is no share of the frame but a pixel.
 MAX_SHARE = 3.0
@@ -36,7 +36,11 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
 
 
 def _shapes(source: Source, name: str, config: Config, faults: list[str]) -> Iterator[Shape]:
-    for number, line in enumerate(read_text(source, name, faults).splitlines(), start=1):
+    lines = read_text(source, name, faults).splitlines()
+    if any(is_dota(line.split()) for line in lines):
+        faults.append(f"{source.place(name)}: {DOTA}")
+        return
+    for number, line in enumerate(lines, start=1):
         where = f"{source.place(name)} line {number}"
         words = line.split()
         if not words:

@@ -21,6 +21,10 @@ from meishi.data.importers.opening import Source
 from meishi.data.importers.yolo_config import read_text
 
 RULE = "the labels of images/a.jpg are in labels/a.txt, or in a.txt beside it"
+DOTA = (
+    "rows of DOTA (corners in pixels, then the class); export YOLO segmentation, or oriented boxes "
+    "as Ultralytics has them"
+)
 
 
 def pair(source: Source, faults: list[str]) -> dict[str, str | None]:
@@ -184,14 +188,11 @@ def _orphans(source: Source, used: set[str], ambiguous: dict[str, str]) -> list[
             why = ambiguous.get(name, "no picture of this name for its labels")
             faults.append(f"{source.place(name)}: {why}; {RULE}")
         # labelTxt/a.txt may stand beside labels/a.txt, which was made of it.
-        elif any(map(_is_dota, rows)) and folded(posixpath.basename(name)) not in read_ones:
-            faults.append(
-                f"{source.place(name)}: rows of DOTA (corners in pixels, then the class); export "
-                "YOLO segmentation, or oriented boxes as Ultralytics has them"
-            )
+        elif any(map(is_dota, rows)) and folded(posixpath.basename(name)) not in read_ones:
+            faults.append(f"{source.place(name)}: {DOTA}")
     return sorted(faults)
 
 
-def _is_dota(row: list[str]) -> bool:
+def is_dota(row: list[str]) -> bool:
     """Tell a row of DOTA, or YOLOv5-OBB: four corners, the class, and how difficult it is."""
     return len(row) in (9, 10) and numbers_of(row[:8]) is not None and parse_number(row[8]) is None
