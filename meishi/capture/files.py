@@ -2,15 +2,14 @@
 
 import json
 import os
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from meishi.capture.flow import CapturedCard, CardCapture
+from meishi.capture.naming import Photo, named, printable
 from meishi.capture.outputs import LEDGER, OutputFolder
 from meishi.errors import InputError, summary
 from meishi.files import atomic
@@ -22,19 +21,10 @@ from meishi.pictures.overlay import capture_overlay
 
 RESULT = "cards.json"
 HIDDEN = "."  # begins the names of what macOS keeps beside a file, and of half-written files
-MAX_STEM_BYTES = 180  # file names end at 255 bytes, and ours add a number and a suffix
 
 
 class CaptureError(InputError):
     """Some photos were not captured; all others are done. The message lists every fault."""
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A photo to capture: the path as given, and a stem for its outputs that no other has."""
-
-    given: str
-    stem: str
 
 
 def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]]:
@@ -64,7 +54,7 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
         else:
             files.append(path)
     unique = {os.path.realpath(file): file for file in reversed(files)}
-    return _named(reversed(unique.values()), _open(out).stems()), faults
+    return named(reversed(unique.values()), _open(out).stems()), faults
 
 
 def _why_no_file(path: str) -> str | None:
@@ -112,34 +102,6 @@ def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
 
 def _unreadable(file: Path) -> str:
     return f"{file}: {file.suffix} is not read; convert it to JPEG, or let the phone save JPEG"
-
-
-def _named(files: Iterable[str], known: Mapping[str, str]) -> list[Photo]:
-    """Give each photo a stem: a known one keeps its own, a new one gets one that is free."""
-    kept = {os.path.realpath(photo): stem for photo, stem in known.items()}
-    reserved = {_as_a_disk_sees(stem) for stem in kept.values()}
-    taken: set[str] = set()
-    photos = []
-    for file in files:
-        base = printable(Path(file).stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
-        stem, number = kept.get(os.path.realpath(printable(file)), ""), 2
-        if not stem or _as_a_disk_sees(stem) in taken:
-            stem = base
-            while _as_a_disk_sees(stem) in taken | reserved:
-                stem, number = f"{base}~{number}", number + 1
-        taken.add(_as_a_disk_sees(stem))
-        photos.append(Photo(file, stem))
-    return photos
-
-
-def _as_a_disk_sees(name: str) -> str:
-    """Bring a name to the form in which disks of macOS and Windows tell files apart."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def printable(path: str) -> str:
-    """Put a mark in place of bytes of a name that are no UTF-8: names of other systems."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def capture_photos(
@@ -251,7 +213,7 @@ def _open(out: Path) -> OutputFolder:
     listed = _listed(out)
     crops = [(file, name) for file, names in listed.items() for name in names]
     # Their names are a guess: of no photo, so that none is ever removed.
-    overlays = [("", _overlay(photo)) for photo in _named(listed, {})]
+    overlays = [("", _overlay(photo)) for photo in named(listed, {})]
     return OutputFolder(out, [*crops, *overlays])
 
 

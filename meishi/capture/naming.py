@@ -1,0 +1,53 @@
+"""Names of what `meishi capture` writes for a photo."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_STEM_BYTES = 180  # file names end at 255 bytes, and ours add a number and a suffix
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo to capture: the path as given, and a stem for its outputs that no other has."""
+
+    given: str
+    stem: str
+
+
+def named(files: Iterable[str], known: Mapping[str, str]) -> list[Photo]:
+    """Give each photo a stem: a known one keeps its own, a new one gets one that is free.
+
+    Args:
+        files: paths of photos.
+        known: stems of earlier photos, by path.
+
+    Returns:
+        The photos in their order.
+    """
+    kept = {os.path.realpath(photo): stem for photo, stem in known.items()}
+    reserved = {_as_a_disk_sees(stem) for stem in kept.values()}
+    taken: set[str] = set()
+    photos = []
+    for file in files:
+        base = printable(Path(file).stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
+        stem, number = kept.get(os.path.realpath(printable(file)), ""), 2
+        if not stem or _as_a_disk_sees(stem) in taken:
+            stem = base
+            while _as_a_disk_sees(stem) in taken | reserved:
+                stem, number = f"{base}~{number}", number + 1
+        taken.add(_as_a_disk_sees(stem))
+        photos.append(Photo(file, stem))
+    return photos
+
+
+def _as_a_disk_sees(name: str) -> str:
+    """Bring a name to the form in which disks of macOS and Windows tell files apart."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def printable(path: str) -> str:
+    """Put a mark in place of bytes of a name that are no UTF-8: names of other systems."""
+    return os.fsencode(path).decode("utf-8", "replace")
