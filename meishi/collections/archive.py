@@ -76,6 +76,8 @@ def package_files(package: Path) -> dict[str, Path]:
         raise InputError(f"{package}: only files and folders can be published, not {odd}")
     files = {p.relative_to(package).as_posix(): p for p in found if p.is_file()}
     faults = [fault for name in files if (fault := _name_fault(name))]
+    if len({name.casefold() for name in files}) != len(files):
+        faults.append("names that differ by case alone")
     if len(files) > MAX_FILES:
         faults.append(f"{len(files)} files; a package has at most {MAX_FILES}")
     if faults:

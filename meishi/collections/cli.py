@@ -108,14 +108,12 @@ def promote(
     lock: Lock = None,
 ) -> None:
     """List the same bytes in another collection, or raise their share there."""
-    from meishi.collections import edits
+    from meishi.collections import publishing
     from meishi.collections.layout import checked_collection
 
     source, to = checked_collection(source), checked_collection(to)
     repository = _repository(at, keys, root, lock)
-    repository.change(
-        lambda state: edits.promote(state, model, version, source, to, rollout, resume)
-    )
+    publishing.promote(repository, model, version, source, to, rollout, resume)
     print(f"{to}: {model} {version} for {rollout} % of the devices")
 
 

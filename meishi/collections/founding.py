@@ -16,6 +16,7 @@ from meishi.collections.store import ConflictError, Store
 from meishi.errors import InputError
 from meishi.files.atomic import atomic_write_bytes
 
+_FIRST = re.compile(r"metadata/[12]\.")  # what `publish_first` writes, and the root before it
 ROOT_FILE = "root.json"  # in the folder of keys: public, the one file that an app embeds
 
 
@@ -39,6 +40,12 @@ def found(store: Store, keys: Path, now: datetime) -> Repository:
     begun = store.read(path)
     if store.read(layout.TIMESTAMP) is not None:
         raise StateError(f"{store.address}: something is published here already")
+    if later := _later(store, now):
+        raise StateError(
+            f"{store.address}: {layout.TIMESTAMP} is missing, but {later[0]} is here, which no "
+            "first publication writes: copy the missing file from where this was copied from; "
+            "devices would never follow a new beginning"
+        )
     if begun is None and any(keys.glob("*.pem")):
         raise KeyringError(f"{keys}: holds keys already; name an empty folder")
     store.check()
@@ -58,6 +65,12 @@ def found(store: Store, keys: Path, now: datetime) -> Repository:
     except ConflictError as error:
         raise StateError(f"{store.address}: someone else publishes here: {error}") from error
     return repository
+
+
+def _later(store: Store, now: datetime) -> list[str]:
+    """List what only stands where collections were published: later versions, and archives."""
+    archives = store.ages("archives", now)
+    return sorted([*archives, *(p for p in store.ages("metadata", now) if not _FIRST.match(p))])
 
 
 def open_repository(store: Store, keys: Iterable[Path], root: Path, now: datetime) -> Repository:

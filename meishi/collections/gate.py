@@ -174,6 +174,8 @@ def check_contract(model: Model, contract: str, min_app: str, max_app: str) -> N
     """
     low = layout.number(min_app)
     high = layout.number(max_app) if max_app else None
+    if high is not None and high < low:
+        raise GateError(f"--max-app {max_app}: below --min-app {min_app}: for no app at all")
     ends = [layout.number(app.since) for app in model.apps[1:]]
     faults = []
     for app, end in zip(model.apps, [*ends, None], strict=True):

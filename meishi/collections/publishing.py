@@ -8,9 +8,9 @@ from pathlib import Path
 
 from meishi.collections import archive, edits, entries, gate, layout, registry
 from meishi.collections.entries import Entry
-from meishi.collections.repository import Repository
+from meishi.collections.repository import Repository, StateError
 from meishi.collections.store import ConflictError
-from meishi.errors import InputError
+from meishi.errors import InputError, summary
 
 KEPT_VERSIONS = 5  # of each role's file, for clients in the middle of an update
 _VERSIONED = re.compile(r"metadata/(\d+)\.([a-z]+)\.json")
@@ -142,6 +142,29 @@ def from_folder(package: Path, model: str, version: str, metrics: list[Path]) ->
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
     return Candidate(package, model, version, contents, f"folder {package.name}")
+
+
+def promote(
+    repository: Repository,
+    model: str,
+    version: str,
+    source: str,
+    to: str,
+    rollout: int,
+    resume: bool = False,
+) -> None:
+    """List a version's packages in another collection, see `edits.promote`.
+
+    Raises:
+        StateError: as there, or if the store lacks an archive or holds other bytes under its name.
+    """
+    found = edits.find(repository.load(), source, model, version)
+    needed = entries.needed_archives(found)
+    if faults := [fault for o in found if (fault := repository.archive_fault(o, needed))]:
+        raise StateError(summary(faults))
+    repository.change(
+        lambda state: edits.promote(state, model, version, source, to, rollout, resume)
+    )
 
 
 def collect_garbage(repository: Repository, min_age_s: float) -> list[str]:

@@ -112,9 +112,10 @@ class Repository:
             offers += sound
             faults += bad
         needed = needed_archives(offers)
-        return faults + [fault for o in offers if (fault := self._archive_fault(o, needed))]
+        return faults + [fault for o in offers if (fault := self.archive_fault(o, needed))]
 
-    def _archive_fault(self, offer: Offer, needed: set[str]) -> str | None:
+    def archive_fault(self, offer: Offer, needed: set[str]) -> str | None:
+        """Say what is wrong with the archive of an offer; one not in `needed` may be missing."""
         path = layout.archive_path(offer.sha256)
         content = self.store.read(path)
         if content is None:
@@ -141,8 +142,12 @@ class Repository:
     def _verified(self, now: datetime, unwritten: dict[str, bytes]) -> State:
         raw = unwritten.get(layout.TIMESTAMP) or self.store.read(layout.TIMESTAMP)
         if raw is None:
+            others = self.store.ages("metadata", self.now)
             raise StateError(
-                f"{self.store.address}: nothing is published here; `meishi collections init`"
+                f"{self.store.address}: {layout.TIMESTAMP} is missing, though other metadata are "
+                "here: a copy that is not whole, or an `init` that has not ended"
+                if others
+                else f"{self.store.address}: nothing is published here; `meishi collections init`"
             )
         fetcher = StoreFetcher(self.store, {layout.TIMESTAMP: raw, **unwritten})
         with tempfile.TemporaryDirectory() as scratch:

@@ -160,8 +160,17 @@ class Store:
         lock = self.lock or (Path(self.root) / ".lock" if self.kind == "file" else None)
         if lock is not None:
             lock.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(lock, timeout=LOCK_SECONDS):
+            held = filelock.FileLock(lock, timeout=LOCK_SECONDS)
+            try:
+                held.acquire()
+            except filelock.Timeout as error:
+                raise StoreError(
+                    f"{lock}: held by another publisher for {LOCK_SECONDS} s; try again"
+                ) from error
+            try:
                 yield
+            finally:
+                held.release()
         elif self.kind == "memory":
             with _MEMORY_LOCK:
                 yield

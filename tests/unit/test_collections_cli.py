@@ -5,11 +5,12 @@ import os
 import shutil
 import subprocess
 
+import filelock
 import pytest
 from typer.testing import CliRunner
 
 from meishi.cli import app
-from meishi.collections import contract, gate, probing, publishing, registry
+from meishi.collections import contract, gate, probing, publishing, registry, store
 from meishi.collections.faulty_server import serving
 from meishi.errors import InputError
 from tests.collections_world import BAD, CONTRACT, DETECTOR, probe, weights, write_package
@@ -63,6 +64,57 @@ def be(site, name, collection="release"):
     embedded = f"{DETECTOR}=app/CardDetector.mlpackage"
     device = f"--device {name} --state devices/{name} --collection {collection}"
     return run(f"client {site.url} --root keys/root.json --embedded {embedded}", device)
+
+
+def test_a_copy_that_lacks_its_timestamp_is_no_place_to_begin(desk):
+    run("init --at public --keys keys")
+    publish(desk, "1.0.0")
+    (desk / "public/metadata/timestamp.json").unlink()
+    told = run("init --at public --keys keys", fails=True)
+    assert "timestamp.json is missing, but archives/" in told
+    assert "a copy that is not whole" in run("status --at public --root keys/root.json", fails=True)
+    shutil.rmtree(desk / "public/archives")
+    assert "is missing, but metadata/3." in run("init --at public --keys keys", fails=True)
+
+
+@pytest.mark.parametrize("left", [None, 100])
+def test_what_the_store_lacks_is_not_promoted(desk, left):
+    run("init --at public --keys keys")
+    publish(desk, "1.0.0")
+    [archive] = (desk / "public/archives").iterdir()
+    content = archive.read_bytes()
+    archive.unlink()
+    if left:
+        archive.write_bytes(content[:left])
+    assert archive.name in run(f"promote {DETECTOR} 1.0.0", AT, fails=True)
+    archive.write_bytes(content)
+    assert "release" in run(f"promote {DETECTOR} 1.0.0", AT)
+
+
+def test_a_lock_that_another_holds_is_told(desk, monkeypatch):
+    run("init --at public --keys keys")
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
+    with filelock.FileLock(desk / "public/.lock"):
+        assert ".lock: held by another publisher" in run("refresh", AT, fails=True)
+    run("refresh", AT)
+
+
+def test_a_package_for_no_app_is_not_published(desk):
+    run("init --at public --keys keys")
+    write_package(desk / "a.mlpackage", weights("1.0.0"))
+    words = f"publish a.mlpackage --model {DETECTOR} --version 1.0.0 --metrics evaluate.json"
+    told = run(words, "--min-app 3.0 --max-app 2.0", AT, fails=True)
+    assert "--max-app 2.0: below --min-app 3.0" in told
+
+
+def test_names_that_differ_by_case_are_not_published(desk):
+    run("init --at public --keys keys")
+    package = desk / "a.mlpackage"
+    write_package(package, weights("1.0.0"))
+    for name in ("README.txt", "readme.txt"):
+        (package / name).write_text(name)
+    words = f"publish a.mlpackage --model {DETECTOR} --version 1.0.0 --metrics evaluate.json"
+    assert "differ by case alone" in run(words, AT, fails=True)
 
 
 def test_from_keys_to_a_rollback(desk):
