@@ -108,12 +108,15 @@ def promote(
     lock: Lock = None,
 ) -> None:
     """List the same bytes in another collection, or raise their share there."""
-    from meishi.collections import publishing
+    from meishi.collections import edits, publishing
     from meishi.collections.layout import checked_collection
 
     source, to = checked_collection(source), checked_collection(to)
     repository = _repository(at, keys, root, lock)
-    publishing.promote(repository, model, version, source, to, rollout, resume)
+    publishing.require_archives(repository, source, model, version)
+    repository.change(
+        lambda state: edits.promote(state, model, version, source, to, rollout, resume)
+    )
     print(f"{to}: {model} {version} for {rollout} % of the devices")
 
 

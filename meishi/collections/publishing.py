@@ -144,27 +144,16 @@ def from_folder(package: Path, model: str, version: str, metrics: list[Path]) ->
     return Candidate(package, model, version, contents, f"folder {package.name}")
 
 
-def promote(
-    repository: Repository,
-    model: str,
-    version: str,
-    source: str,
-    to: str,
-    rollout: int,
-    resume: bool = False,
-) -> None:
-    """List a version's packages in another collection, see `edits.promote`.
+def require_archives(repository: Repository, collection: str, model: str, version: str) -> None:
+    """Look whether the store holds a version's archives, before it is listed anywhere else.
 
     Raises:
-        StateError: as there, or if the store lacks an archive or holds other bytes under its name.
+        StateError: if one is missing or not what was signed, or the version is not there.
     """
-    found = edits.find(repository.load(), source, model, version)
+    found = edits.find(repository.load(), collection, model, version)
     needed = entries.needed_archives(found)
     if faults := [fault for o in found if (fault := repository.archive_fault(o, needed))]:
         raise StateError(summary(faults))
-    repository.change(
-        lambda state: edits.promote(state, model, version, source, to, rollout, resume)
-    )
 
 
 def collect_garbage(repository: Repository, min_age_s: float) -> list[str]:
