@@ -116,7 +116,7 @@ def _graph_loop(operation, values, known: dict, manner: Manner):
         NeedsValues, InputError, TypeError, ValueError: if that cannot be.
     """
     condition, body = operation.blocks
-    if any(part.op_type in _CHANGING for part in body.operations):
+    if _changes_state(body):
         raise NeedsValues
     starts = [carried(value) for value in values]
 
@@ -133,6 +133,13 @@ def _graph_loop(operation, values, known: dict, manner: Manner):
 
     ends = tf.while_loop(goes_on, step, starts)
     return [uncarried(end, old) for end, old in zip(ends, values, strict=True)]
+
+
+def _changes_state(block) -> bool:
+    return any(
+        part.op_type in _CHANGING or any(map(_changes_state, part.blocks))
+        for part in block.operations
+    )
 
 
 def _block(block, values, known: dict, manner: Manner) -> list:
