@@ -108,8 +108,8 @@ def read_picture(file: Path, feature: Feature, resize: bool) -> np.ndarray:
         InputError: if it cannot be read, has another size, or lacks the model's colour.
     """
     picture = images.decode(file)
-    with Image.open(file, formats=images.FORMATS) as opened:
-        grey = opened.mode.split(";")[0] in _GREY_MODES
+    with images.opened(file) as stored:
+        grey = stored.mode.split(";")[0] in _GREY_MODES
     if grey and not feature.is_grey:
         raise InputError(f"{file}: a grey picture, but the input {feature.name} has colour")
     if resize:

@@ -10,21 +10,22 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+import pi_heif
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from meishi.errors import InputError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF")  # MPO is JPEG's
 SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".heic", ".heif", ".hif", ".avif"),
     *(".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
 )
-# Photos, but none that are decoded here: of phones, and what cameras call raw.
+# Photos, but none that are decoded here: what cameras call raw.
 UNREADABLE = (
-    *(".heic", ".heif", ".avif", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
-    *(".raf", ".pef", ".srw"),
+    *(".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
 )
 SRGB_ROUNDING = 3  # of 255: profiles within this of sRGB are sRGB
 MIN_SIDE_PX = 16
@@ -58,7 +59,7 @@ def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
     stream = _open(source, name)
     with stream, own_pixel_limit():
         try:
-            picture = Image.open(stream, formats=FORMATS)
+            picture = opened(stream)
         except _DAMAGE as error:
             raise ImageError(f"{name}: not a picture ({', '.join(FORMATS)})") from error
         _check_size(picture.size, name)
@@ -70,11 +71,22 @@ def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
             raise ImageError(f"{name}: cannot be decoded in full: {error}") from error
 
 
+def opened(source: BinaryIO | Path) -> Image.Image:
+    """Open a picture of one of `FORMATS`, not decoded yet.
+
+    Raises:
+        OSError: and what else Pillow raises where it is none.
+    """
+    # Here and not on import: it enters HEIF into Pillow's list of formats, for the whole process.
+    pi_heif.register_heif_opener(thumbnails=False)
+    return Image.open(source, formats=FORMATS)
+
+
 def is_plain(content: bytes) -> bool:
-    """Tell whether a sound picture file is 8-bit RGB, with no rotation left to its reader."""
-    with own_pixel_limit(), Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+    """Tell whether a sound picture file is 8-bit RGB that any reader shows upright."""
+    with own_pixel_limit(), opened(io.BytesIO(content)) as picture:
         upright = picture.getexif().get(ExifTags.Base.Orientation, 1) == 1
-        return picture.mode == "RGB" and upright
+        return picture.mode == "RGB" and upright and picture.format not in ("HEIF", "AVIF")
 
 
 def encode(image: np.ndarray, suffix: str, quality: int = 92) -> bytes:

@@ -16,6 +16,7 @@ from meishi.capture.flow import CardCapture
 from meishi.errors import InputError
 from meishi.litert import running as litert
 from meishi.params import CaptureParams
+from tests import heif
 
 PARAMS = CaptureParams(
     score_threshold=0.5,
@@ -198,10 +199,10 @@ def test_a_folder_is_searched_through_in_order(photo, out):
 
 
 def test_photos_that_cannot_be_decoded_are_named_not_passed_over(photo, out):
-    (photo.parent / "IMG_1.HEIC").write_bytes(b"ftypheic")
+    (photo.parent / "IMG_1.DNG").write_bytes(b"II*")
     photos, faults = find_photos([str(photo.parent)], out)
     assert len(photos) == 1
-    assert "IMG_1.HEIC: .HEIC is not read; convert it to JPEG" in faults[0]
+    assert "IMG_1.DNG: .DNG is not read; convert it to JPEG" in faults[0]
 
 
 def test_photos_of_one_name_get_different_outputs(photo, out):
@@ -414,8 +415,14 @@ def test_what_macos_keeps_beside_a_photo_is_no_photo(photo, out):
     assert names(out, photo.parent) == ["card.png"]
 
 
-def test_a_photo_of_a_phone_that_is_given_by_name_gets_the_hint(capture, tmp_path, out):
-    heic = tmp_path / "IMG_1.HEIC"
-    heic.write_bytes(b"ftypheic")
-    with pytest.raises(CaptureError, match=r"\.HEIC is not read; convert it to JPEG"):
-        run(capture, out, heic)
+def test_a_raw_photo_that_is_given_by_name_gets_the_hint(capture, tmp_path, out):
+    raw = tmp_path / "IMG_1.DNG"
+    raw.write_bytes(b"II*")
+    with pytest.raises(CaptureError, match=r"\.DNG is not read; convert it to JPEG"):
+        run(capture, out, raw)
+
+
+def test_photos_of_iphones_are_captured(capture, tmp_path, out):
+    (tmp_path / "IMG_1.HEIC").write_bytes(heif.TURNED)
+    (photo,) = run(capture, out, tmp_path)
+    assert (photo["width"], photo["height"]) == (32, 48)  # upright

@@ -1,12 +1,16 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image, ImageCms
 
 from meishi.pictures import images
+from tests import heif
 
 # Left half red, right half blue, the top row of quarters bright: every flip and turn shows.
 PICTURE = np.zeros((32, 48, 3), np.uint8)
@@ -49,6 +53,51 @@ def test_decode_inverts_encode(suffix):
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
 def test_encode_gives_the_same_bytes_twice(suffix):
     assert images.encode(PICTURE, suffix) == images.encode(PICTURE, suffix)
+
+
+@pytest.mark.parametrize(
+    ("content", "quarters"), [(heif.UPRIGHT, 0), (heif.TURNED, 3), (heif.TEN_BIT, 0)]
+)
+def test_heif_is_decoded_upright_and_to_eight_bits(content, quarters):
+    decoded = np.rot90(images.decode(content), -quarters)
+    difference = np.abs(decoded.astype(int) - PICTURE)
+    assert np.delete(difference, range(22, 26), axis=1)[10:].max() <= 12
+
+
+def test_of_a_photo_with_more_pictures_the_first_is_decoded():
+    others = [Image.fromarray(PICTURE[::-1])]
+    content = saved(Image.fromarray(PICTURE), "MPO", save_all=True, append_images=others)
+    difference = np.abs(images.decode(content).astype(int) - PICTURE)
+    assert np.delete(difference, range(22, 26), axis=1)[10:].max() <= 20
+
+
+def test_avif_is_decoded_upright():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    content = saved(Image.fromarray(PICTURE), "AVIF", quality=95, exif=exif)
+    difference = np.abs(np.rot90(images.decode(content), -3).astype(int) - PICTURE)
+    assert np.delete(difference, range(22, 26), axis=1)[10:].max() <= 12
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.99])
+def test_heif_that_ends_too_early_is_refused(kept):
+    with pytest.raises(images.ImageError, match=r"^a\.heic: "):
+        images.decode(heif.UPRIGHT[: int(len(heif.UPRIGHT) * kept)], "a.heic")
+
+
+@settings(max_examples=200)
+@given(place=st.integers(0, len(heif.UPRIGHT) - 1), value=st.integers(0, 255))
+def test_a_damaged_heif_is_decoded_or_refused(place, value):
+    content = bytearray(heif.UPRIGHT)
+    content[place] = value
+    with suppress(images.ImageError):
+        assert images.decode(bytes(content)).shape[2] == 3
+
+
+def test_pictures_that_not_every_reader_shows_are_not_plain():
+    assert images.is_plain(saved(Image.fromarray(PICTURE)))
+    assert not images.is_plain(heif.UPRIGHT)
+    assert not images.is_plain(saved(Image.fromarray(PICTURE), "AVIF"))
 
 
 def test_encode_refuses_another_suffix():

@@ -196,7 +196,7 @@ def test_a_zip_and_one_label_file_are_read_alike(tmp_path):
         (annotation(category_id=9), "category_id 9 is the id of no category"),
         (image(width=320, height=240), "made at 320x240 px, the picture is 160x120 px"),
         (image(file_name="b.jpg"), "images[0]: no picture 'b.jpg'"),
-        (image(file_name="b.heic"), "no picture 'b.heic' in the source; .heic is not read"),
+        (image(file_name="b.dng"), "no picture 'b.dng' in the source; .dng is not read"),
         (image(file_name=None), "file_name: expected a text, got nothing"),
         (lambda root: root.pop("categories"), "no COCO annotation: no list categories"),
         (lambda root: root["images"].clear() or root["annotations"].clear(), "export is empty"),

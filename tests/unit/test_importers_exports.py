@@ -210,7 +210,7 @@ def test_labelme_files_of_version_3_state_neither_size_nor_kind(tmp_path):
     assert scenes(turned, "labelme")[0].size_px == (120, 160)
 
 
-@pytest.mark.parametrize("path", ["IMG_1.HEIC", "..\\x\\IMG_1.jpg", "IMG_1.JPG"])
+@pytest.mark.parametrize("path", ["IMG_1.DNG", "..\\x\\IMG_1.jpg", "IMG_1.JPG"])
 def test_an_embedded_picture_gets_a_name_that_is_read(tmp_path, path):
     value = {**LABELME, "imagePath": path, "imageData": base64.b64encode(picture()).decode()}
     (record,) = scenes(write(tmp_path, {"IMG_1.json": value}), "labelme")

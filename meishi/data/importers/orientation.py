@@ -7,7 +7,7 @@ cannot (no size stated, a square, a half turn or a mirror) the photo is refused 
 import io
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
 from meishi.errors import InputError
 from meishi.geometry import quads
@@ -22,10 +22,7 @@ class OrientationError(InputError):
 
 def orientation(content: bytes) -> int:
     """Read the EXIF orientation of a sound picture file, 1 to 8; 1 when it states none."""
-    with (
-        images.own_pixel_limit(),
-        Image.open(io.BytesIO(content), formats=images.FORMATS) as picture,
-    ):
+    with images.own_pixel_limit(), images.opened(io.BytesIO(content)) as picture:
         value = picture.getexif().get(ExifTags.Base.Orientation, 1)
     return value if value in range(1, 9) else 1
 
