@@ -142,12 +142,13 @@ class Program:
 
 
 def _output_variables(mil, description, where: str) -> dict[str, str]:
-    """Return the variable of each output feature; they share names, or at least their order."""
+    """Return the variable of each output feature; they share names, or none, but their order."""
     variables = [variable.name for variable in mil.outputs]
     features = [feature.name for feature in description.output]
-    if set(features) <= set(variables):
+    shared = set(features) & set(variables)
+    if features and shared == set(features):
         return {name: name for name in features}
-    if len(features) != len(variables):
+    if shared or len(features) != len(variables):
         raise InputError(
             f"{where}: its description has the outputs {features}, but the function makes "
             f"{variables}; convert again"

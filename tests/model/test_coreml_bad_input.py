@@ -269,6 +269,10 @@ PACKAGES = {
         lambda p: altered(p, lambda s: setattr(s.description.output.add(), "name", "z")),
         r"the outputs \['y', 'z'\], but the function makes \['y'\]",
     ),
+    "no output": (
+        lambda p: altered(p, lambda s: s.description.ClearField("output")),
+        r"the outputs \[\], but the function makes \['y'\]",
+    ),
     "numbers of an unknown kind": (
         lambda p: altered(p, lambda s: numbers_of_kind(s, 65599)),
         r"[nx]: numbers of the unknown kind 65599; this runtime knows FLOAT32",

@@ -147,6 +147,22 @@ def test_integers_stay_integers(tmp_path):
     assert all(value.dtype == np.int32 for value in found)
 
 
+def test_integers_divided_by_zero_are_zero_where_a_model_may_leave_them_out(tmp_path):
+    a, b = np.int32([7, -7, 0, 9]), np.int32([0, 0, 0, 4])
+
+    def build(mb, a, b):
+        return [mb.floor_div(x=a, y=b), mb.mod(x=a, y=b), mb.real_div(x=a, y=b)]
+
+    found = run(tmp_path, build, a, b)
+    assert [value.tolist() for value in found] == [[0, 0, 0, 2], [0, 0, 0, 1], [0, 0, 0, 2]]
+
+
+def test_powers_of_integers(tmp_path):
+    x, y = np.int32([2, -2, 1, -1, -1, 0, 0, 3]), np.int32([-1, 3, -5, -3, -4, -2, 0, 4])
+    found = run(tmp_path, lambda mb, x, y: [mb.pow(x=x, y=y)], x, y)
+    assert found.tolist() == [0, -8, 1, -1, 1, 0, 1, 81]
+
+
 def test_logic_and_choice(tmp_path):
     def build(mb, x, y):
         p, q = mb.greater(x=x, y=0.0), mb.greater(x=y, y=0.0)

@@ -51,6 +51,28 @@ def _keeping_integers(kernel: Callable) -> Callable:
     return apply
 
 
+def _dividing(kernel: Callable) -> Callable:
+    """Divide integers by 0, too, to 0 as NumPy does: a model may leave out what that gives."""
+
+    def apply(x, y):
+        if x.dtype.is_integer:
+            by_none = tf.equal(y, 0)
+            value = kernel(x, tf.where(by_none, tf.ones_like(y), y))
+            return tf.where(by_none, tf.zeros_like(value), value)
+        return kernel(x, y)
+
+    return apply
+
+
+def _pow(x, y):
+    """Of integers too, whose negative powers are fractions: truncated, and those of 0 are 0."""
+    if x.dtype.is_integer:
+        whole = tf.pow(x, tf.maximum(y, 0))  # x ** y, or 1
+        sign = tf.where(tf.equal(y % 2, 0), 1, x)
+        return tf.where(y >= 0, whole, tf.where(tf.equal(tf.abs(x), 1), sign, 0))
+    return tf.pow(x, y)
+
+
 def _exp2(x):
     """Of integers too, whose negative powers are fractions: truncated to 0."""
     if x.dtype.is_integer:
@@ -119,7 +141,7 @@ OPS: dict[str, Kernel] = {
     "exp": _unary(tf.exp),
     "exp2": _unary(_exp2),
     "floor": _unary(tf.floor),
-    "floor_div": _binary(tf.math.floordiv),
+    "floor_div": _binary(_dividing(tf.math.floordiv)),
     "greater": _binary(tf.greater),
     "greater_equal": _binary(tf.greater_equal),
     "identity": _unary(tf.identity),
@@ -133,12 +155,12 @@ OPS: dict[str, Kernel] = {
     "logical_xor": _logical(tf.math.logical_xor),
     "maximum": _binary(tf.maximum),
     "minimum": _binary(tf.minimum),
-    "mod": _binary(tf.math.floormod),
+    "mod": _binary(_dividing(tf.math.floormod)),
     "mul": _binary(tf.multiply),
     "not_equal": _binary(tf.not_equal),
-    "pow": _binary(tf.pow),
+    "pow": _binary(_pow),
     "quantize": _quantize,
-    "real_div": _binary(_keeping_integers(tf.truediv)),
+    "real_div": _binary(_dividing(_keeping_integers(tf.truediv))),
     "round": _unary(tf.round),
     "rsqrt": lambda o: tf.math.rsqrt(o.x + _epsilon(o, "rsqrt")),
     "select": _select,
