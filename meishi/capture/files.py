@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
+from meishi.capture import reading
 from meishi.capture.flow import CapturedCard, CardCapture
 from meishi.capture.naming import Photo, named, printable
 from meishi.capture.outputs import LEDGER, OutputFolder
@@ -44,7 +44,9 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
             inside = _search(Path(path), out, faults)
             files += [str(file) for file in inside if file.suffix.lower() not in images.UNREADABLE]
             faults += [
-                _unreadable(file) for file in inside if file.suffix.lower() in images.UNREADABLE
+                reading.unreadable(str(file))
+                for file in inside
+                if file.suffix.lower() in images.UNREADABLE
             ]
             if not inside:
                 endings = " ".join(images.SUFFIXES)
@@ -98,10 +100,6 @@ def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
             continue
         seen.add(real)
         yield from (Path(place, name) for name in names if not name.startswith(HIDDEN))
-
-
-def _unreadable(file: Path) -> str:
-    return f"{file}: {file.suffix} is not read; convert it to JPEG, or let the phone save JPEG"
 
 
 def capture_photos(
@@ -161,31 +159,26 @@ def capture_photo(
         InputError: if the photo cannot be used, or an output would replace one of the `inputs`.
         OSError: if an output cannot be written.
     """
-    try:
-        image = images.decode(Path(photo.given), photo.given)
-    except images.ImageError as error:
-        file = Path(photo.given)
-        if file.suffix.lower() in images.UNREADABLE:
-            raise InputError(_unreadable(file)) from error
-        raise
-    cards = capture(image)
+    picture = reading.read(photo.given)
+    cards = capture(picture.image)
     names = [f"{photo.stem}-{number}.png" for number in range(1, len(cards) + 1)]
     for name in (*names, _overlay(photo)):
         if os.path.realpath(outputs.folder / name) in inputs:
             raise InputError(
                 f"{photo.given}: {outputs.folder / name} is a photo; choose another --out"
             )
-    files = dict(zip(names, (_flat(image, card) for card in cards), strict=True))
-    files[_overlay(photo)] = images.encode(capture_overlay(image, cards), ".jpg", 85)
+    files = dict(zip(names, (_flat(picture, card) for card in cards), strict=True))
+    files[_overlay(photo)] = images.encode(capture_overlay(picture.image, cards), ".jpg", 85)
     outputs.write(printable(photo.given), files)
     entries = [_entry(card, name) for card, name in zip(cards, names, strict=True)]
-    size = {"width": image.shape[1], "height": image.shape[0]}
-    return {"file": printable(photo.given), **size, "cards": entries}
+    seen = dict(zip(("width", "height"), picture.size_px, strict=True))
+    focal = None if picture.focal is None else round(picture.focal, 4)
+    return {"file": printable(photo.given), **seen, "focal_length": focal, "cards": entries}
 
 
-def _flat(image: np.ndarray, card: CapturedCard) -> bytes:
-    ratio = likely_aspect(card.quad_px, (image.shape[1], image.shape[0]))
-    return images.encode(rectify(image, card.quad_px, ratio=ratio), ".png")
+def _flat(picture: reading.Picture, card: CapturedCard) -> bytes:
+    ratio = likely_aspect(card.quad_px, picture.size_px, picture.focal)
+    return images.encode(rectify(picture.image, card.quad_px, ratio=ratio), ".png")
 
 
 def _entry(card: CapturedCard, crop: str) -> dict:

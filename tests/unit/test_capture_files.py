@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from typer.testing import CliRunner
 
 from meishi import cli
@@ -95,7 +95,8 @@ def names(out, *given):
 def test_the_result_has_the_documented_form(capture, photo, out):
     (row,) = run(capture, out, photo)
     assert (row["file"], row["width"], row["height"]) == (str(photo), 400, 300)
-    assert set(row) == {"file", "width", "height", "cards"}
+    assert set(row) == {"file", "width", "height", "focal_length", "cards"}
+    assert row["focal_length"] is None  # nothing tells it
     (card,) = row["cards"]
     assert set(card) == {"score", "quad", "direction", "direction_confidence", "crop"}
     assert (card["direction"], card["direction_confidence"]) == (0, None)  # nobody was asked
@@ -113,6 +114,21 @@ def test_the_crop_has_the_cards_proportion(capture, photo, out):
     run(capture, out, photo)
     width, height = Image.open(out / "card-1.png").size
     assert width / height == pytest.approx(200 / 120, rel=0.04)
+
+
+def test_the_focal_length_by_exif_is_told_and_settles_the_proportion(capture, photo, out):
+    picture = np.zeros((300, 400, 3), np.uint8)
+    cv2.fillPoly(picture, [np.array([[150, 60], [250, 60], [300, 160], [100, 160]])], (255,) * 3)
+    sizes = {}
+    for film_mm in (24, 77):
+        exif = Image.Exif()
+        exif[ExifTags.IFD.Exif] = {ExifTags.Base.FocalLengthIn35mmFilm: film_mm}
+        Image.fromarray(picture).save(photo, exif=exif.tobytes())
+        (row,) = run(capture, out, photo)
+        assert row["focal_length"] == pytest.approx(film_mm / 34.61, abs=1e-4)
+        sizes[film_mm] = Image.open(out / "card-1.png").size
+    # The same trapezium, from farther off: the card is longer in depth.
+    assert sizes[24][0] / sizes[24][1] > 1.3 * sizes[77][0] / sizes[77][1]
 
 
 def test_an_overlay_is_drawn_for_each_photo(capture, photo, out):
