@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi.pictures import focal_tags, images
+from meishi.pictures import focal_tags, images, jpeg_damage
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,10 +15,13 @@ class Picture:
     Attributes:
         image: (H, W, 3) RGB uint8, upright.
         focal: focal length, relative to the longer side; None where EXIF does not tell it.
+        damage: of the file, which was bridged: a part of the picture is missing or wrong; None
+            where none is known.
     """
 
     image: np.ndarray
     focal: float | None
+    damage: str | None
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -42,7 +45,7 @@ def read(file: str) -> Picture:
         if Path(file).suffix.lower() in images.UNREADABLE:
             raise images.ImageError(unreadable(file)) from error
         raise
-    return Picture(image, focal_tags.focal_length(content))
+    return Picture(image, focal_tags.focal_length(content), jpeg_damage.damage(content))
 
 
 def unreadable(file: str) -> str:

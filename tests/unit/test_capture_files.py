@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from meishi import cli
 from meishi.capture.files import CaptureError, capture_photos, find_photos
 from meishi.capture.flow import CardCapture
+from meishi.capture.outputs import OutputFolder
 from meishi.errors import InputError
 from meishi.litert import running as litert
 from meishi.params import CaptureParams
@@ -152,6 +153,20 @@ def test_bad_photos_are_told_and_the_good_ones_done(capture, photo, out):
         run(capture, out, photo.parent)
     assert str(told.value).endswith(f"\n{out}: 1 of 2 photos done")
     assert [r["file"] for r in json.loads((out / "cards.json").read_text())] == [str(photo)]
+
+
+def test_a_photo_that_is_damaged_inside_is_done_and_told(capture, photo, out):
+    cut = photo.parent / "cut.jpg"
+    picture = np.random.default_rng(0).integers(0, 90, (300, 400, 3), dtype=np.uint8)
+    picture[40:140, 100:300] = 255
+    Image.fromarray(picture).save(cut)
+    content = cut.read_bytes()
+    cut.write_bytes(content[: len(content) // 2] + b"\xff\xd9")
+    with pytest.raises(CaptureError, match=r"cut\.jpg: done, but the file is damaged") as told:
+        run(capture, out, photo.parent)
+    assert str(told.value).endswith(f"\n{out}: 2 of 2 photos done")
+    rows = json.loads((out / "cards.json").read_text())
+    assert [len(row["cards"]) for row in rows] == [1, 1]
 
 
 def test_a_photo_that_there_is_not_counts_as_not_done(capture, photo, out):
@@ -392,6 +407,45 @@ def test_a_run_that_is_killed_leaves_no_output_that_is_taken_for_a_photo(
         run(capture, photo.parent, photo.parent)
     (photo.parent / "cards.json").unlink()
     assert names(photo.parent, photo.parent) == ["card.png", "other.png"]
+
+
+@pytest.mark.parametrize("stopped_at", [1, 2])
+def test_after_an_interrupted_run_the_list_tells_of_the_crops_that_are_there(
+    capture, photo, out, monkeypatch, stopped_at
+):
+    for name in ("other.png", "third.png"):
+        draw_card(photo.parent / name)
+    run(capture, out, photo.parent)
+    Image.fromarray(np.asarray(Image.open(photo))[:, :290]).save(photo)
+    write, calls = OutputFolder.write, []
+
+    def interrupted(folder, given, files):
+        write(folder, given, files)
+        calls.append(given)
+        if len(calls) == stopped_at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(OutputFolder, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(capture, out, photo.parent)
+    rows = json.loads((out / "cards.json").read_text())
+    told = {Path(row["file"]).name: row["width"] for row in rows}
+    # The photo whose outputs were being written is left out; those not reached are as before.
+    expected = [{"other.png": 400, "third.png": 400}, {"card.png": 290, "third.png": 400}]
+    assert told == expected[stopped_at - 1]
+
+
+def test_a_run_that_is_killed_leaves_no_false_list(capture, photo, out, monkeypatch):
+    other = draw_card(photo.parent / "other.png")
+    run(capture, out, photo.parent)
+    listed = []
+
+    def watched(folder, given, files):
+        listed.append([row["file"] for row in json.loads((out / "cards.json").read_text())])
+
+    monkeypatch.setattr(OutputFolder, "write", watched)
+    run(capture, out, photo)
+    assert listed == [[str(other)]]  # while the crops of the one are replaced
 
 
 def test_names_that_only_some_disks_tell_apart_get_different_outputs(photo, out):
