@@ -20,11 +20,11 @@ from meishi.pictures.overlay import capture_overlay
 
 HIDDEN = "."  # begins the names of what macOS keeps beside a file, and of half-written files
 
-_DAMAGED = "done, but the file is damaged: a part of the picture is missing or wrong; get it anew"
+_NO_FILE = "neither a file nor a folder"
 
 
 class CaptureError(InputError):
-    """Some photos were not captured, or are damaged; all others are done. It lists every fault."""
+    """Some photos were not captured, or not all of them; all others are. It lists every fault."""
 
 
 def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]]:
@@ -42,11 +42,11 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
     for path in given:
         if os.path.isdir(path):
             inside = _search(Path(path), out, faults)
-            files += [str(file) for file in inside if file.suffix.lower() not in images.UNREADABLE]
+            files += [str(file) for file in inside if file.suffix.lower() not in reading.UNREADABLE]
             faults += [
                 reading.unreadable(str(file))
                 for file in inside
-                if file.suffix.lower() in images.UNREADABLE
+                if file.suffix.lower() in reading.UNREADABLE
             ]
             if not inside:
                 endings = " ".join(images.SUFFIXES)
@@ -66,11 +66,11 @@ def _why_no_file(path: str) -> str | None:
         return f"{path}: no such file or folder"
     except (OSError, ValueError) as error:
         return f"{path}: cannot be read: {error}"
-    return None if os.path.isfile(path) else f"{path}: neither a file nor a folder"
+    return None if os.path.isfile(path) else f"{path}: {_NO_FILE}"
 
 
 def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
-    wanted = {*images.SUFFIXES, *images.UNREADABLE}
+    wanted = {*images.SUFFIXES, *reading.UNREADABLE}
     files = [path for path in _walk(folder, faults) if path.suffix.lower() in wanted]
     lost = (file for file in files if file.is_symlink() and not file.exists())
     faults += [f"{file}: a link to {os.readlink(file)}, which is missing" for file in lost]
@@ -83,6 +83,7 @@ def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
         place for place in places if (place / LEDGER).is_file() or place.resolve() == outputs
     }
     own = {output for place in written for output in _open(place).files()}
+    faults += [f"{file}: {_NO_FILE}" for file in files if file.exists() and not file.is_file()]
     return sorted(file for file in files if file.is_file() and file.resolve() not in own)
 
 
@@ -145,13 +146,14 @@ def _capture_all(
     try:
         for photo in tqdm(photos, unit="photo", desc="capture", disable=len(photos) < 2):
             try:
-                row, files, damage = capture_photo(capture, photo, out, inputs)
+                row, files, notes = capture_photo(capture, photo, out, inputs)
+                outputs.check(photo.given, files)
                 if not touched:  # even a run that is killed leaves no list that is false
                     listing.strike_out(inputs)
                 touched.add(identity(photo.given))
                 outputs.write(photo.given, files)
                 rows.append(row)
-                faults += damage
+                faults += notes
             except InputError as error:
                 faults.append(str(error))
             except OSError as error:
@@ -185,7 +187,7 @@ def capture_photo(
         inputs: photos, as `naming.identity` has them, that no output may replace.
 
     Returns:
-        Its entry of cards.json; its crops and overlay, contents by name; damage that was bridged.
+        Its entry of cards.json; its crops and overlay, contents by name; `reading.Picture.faults`.
 
     Raises:
         InputError: if the photo cannot be used, or an output would replace one of the `inputs`.
@@ -202,8 +204,7 @@ def capture_photo(
     seen = dict(zip(("width", "height"), picture.size_px, strict=True))
     focal = None if picture.focal is None else round(picture.focal, 4)
     row = {"file": printable(photo.given), **seen, "focal_length": focal, "cards": entries}
-    damage = [f"{photo.given}: {_DAMAGED} ({picture.damage})"] if picture.damage else []
-    return row, files, damage
+    return row, files, [f"{photo.given}: done, but {fault}" for fault in picture.faults]
 
 
 def _flat(picture: reading.Picture, card: CapturedCard) -> bytes:

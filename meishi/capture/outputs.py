@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from meishi.capture.naming import identity
+from meishi.errors import InputError
 from meishi.files import atomic
 
 LEDGER = ".meishi.json"
@@ -54,6 +55,25 @@ class OutputFolder:
         """Return what the names of a photo's outputs begin with, by its `identity`."""
         found = ((photo, _OUTPUT.fullmatch(name)) for photo, name, _ in sorted(self._entries))
         return {photo: match[1] for photo, match in found if photo and match}
+
+    def check(self, photo: str, names: Iterable[str]) -> None:
+        """Look whether files may be written.
+
+        Args:
+            photo: whose outputs they are.
+            names: of the files.
+
+        Raises:
+            InputError: if one is there that is not as it was written here: it is somebody's.
+        """
+        for name in names:
+            digest = _sha256(self.folder / name)
+            ours = {entry[2] for entry in self._entries if entry[1] == name}
+            if digest and digest not in ours:
+                raise InputError(
+                    f"{photo}: {self.folder / name} is there and was not written here, or was "
+                    "changed since; move it away, or choose another --out"
+                )
 
     def write(self, photo: str, files: dict[str, bytes]) -> None:
         """Write the outputs of a photo.

@@ -206,6 +206,34 @@ def test_no_photo_is_overwritten(capture, photo):
     assert other.read_bytes() == before
 
 
+def test_no_file_of_others_is_overwritten(capture, photo):
+    """It is no photo of this run: only its name tells that it is in the way."""
+    mine = photo.parent / "card-1.png"
+    mine.write_bytes(b"of the user")
+    with pytest.raises(CaptureError, match=r"card-1\.png is there and was not written here"):
+        run(capture, photo.parent, photo)
+    assert mine.read_bytes() == b"of the user"
+    assert sorted(file.name for file in photo.parent.iterdir()) == ["card-1.png", "card.png"]
+
+
+def test_an_output_that_somebody_changed_is_not_overwritten(capture, photo, out):
+    run(capture, out, photo)
+    listed = (out / "cards.json").read_bytes()
+    (out / "card-1.png").write_bytes(b"retouched")
+    with pytest.raises(CaptureError, match="or was changed since; move it away"):
+        run(capture, out, photo)
+    assert (out / "card-1.png").read_bytes() == b"retouched"
+    assert (out / "cards.json").read_bytes() == listed
+
+
+def test_what_is_neither_file_nor_folder_is_named(photo, out):
+    os.mkfifo(photo.parent / "pipe.jpg")
+    photos, faults = find_photos([str(photo.parent)], out)
+    assert len(photos) == 1 and faults == [
+        f"{photo.parent / 'pipe.jpg'}: neither a file nor a folder"
+    ]
+
+
 def test_outputs_are_not_searched_for_photos(capture, photo):
     out = photo.parent / "out"
     run(capture, out, photo.parent)
