@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import TiffImagePlugin
 
 from meishi.pictures import focal_tags, images, jpeg_damage
 
 # Photos, but none that are decoded here.
 UNREADABLE = (
     *images.UNREADABLE,
-    *(".hif", ".jxl", ".jp2", ".nrw", ".rwl", ".x3f", ".gpr", ".3fr", ".iiq"),
+    *(".jxl", ".jp2", ".nrw", ".rwl", ".x3f", ".gpr", ".3fr", ".iiq"),
 )
-# The major brands of files of the HEIF family (ISO/IEC 23008-12; AVIF), whatever their names say.
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
-AVIF_BRANDS = (b"avif", b"avis")
 # What Pillow raises on pages that are damaged.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError)
 REDUCED = 1  # bit of a TIFF page's NewSubfileType: another page, smaller
@@ -57,24 +54,16 @@ def read(file: str) -> Picture:
     try:
         image = images.decode(content, file)
     except images.ImageError as error:
-        kind = _heif(content)
-        if kind or Path(file).suffix.lower() in UNREADABLE:
-            raise images.ImageError(unreadable(file, kind)) from error
+        if Path(file).suffix.lower() in UNREADABLE:
+            raise images.ImageError(unreadable(file)) from error
         raise
     return Picture(image, focal_tags.focal_length(content), tuple(_faults(content)))
 
 
-def unreadable(file: str, kind: str | None = None) -> str:
-    """Say of a photo that its kind is not decoded here, and what to do; None: as it is named."""
-    kind = kind or Path(file).suffix
+def unreadable(file: str) -> str:
+    """Say of a photo that its kind is not decoded here, and what to do."""
+    kind = Path(file).suffix
     return f"{file}: {kind} is not read; convert it to JPEG, or let the phone save JPEG"
-
-
-def _heif(content: bytes) -> str | None:
-    if content[4:8] != b"ftyp":
-        return None
-    brand = content[8:12]
-    return "HEIC" if brand in HEIC_BRANDS else "AVIF" if brand in AVIF_BRANDS else None
 
 
 def _faults(content: bytes) -> list[str]:
@@ -96,7 +85,7 @@ def _faults(content: bytes) -> list[str]:
 
 def _pages(content: bytes) -> int:
     """Count the pages or animated frames; a phone's JPEG has but one, whatever it brings along."""
-    with images.own_pixel_limit(), Image.open(io.BytesIO(content), formats=images.FORMATS) as file:
+    with images.own_pixel_limit(), images.opened(io.BytesIO(content)) as file:
         frames = getattr(file, "n_frames", 1)
         if not isinstance(file, TiffImagePlugin.TiffImageFile):
             return 1 if file.format in ("JPEG", "MPO") else frames

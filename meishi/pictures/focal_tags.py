@@ -8,9 +8,9 @@ import io
 import math
 import struct
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
-from meishi.pictures.images import FORMATS, own_pixel_limit
+from meishi.pictures import images
 
 # Proportions of the pictures that cameras take, and how wide the longer side of each is on 35 mm
 # film. Equivalents go by the diagonal (CIPA DCG-001): 43.27 mm. Phones and cameras cut 16:9 out of
@@ -32,7 +32,7 @@ def focal_length(content: bytes) -> float | None:
         Relative to the longer side of the photo; None where EXIF does not tell it.
     """
     try:
-        with own_pixel_limit(), Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+        with images.own_pixel_limit(), images.opened(io.BytesIO(content)) as picture:
             exif = picture.getexif()
             tags, size_px = exif.get_ifd(ExifTags.IFD.Exif), picture.size
     except (OSError, SyntaxError, ValueError, struct.error, LookupError, TypeError):

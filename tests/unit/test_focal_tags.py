@@ -8,6 +8,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
 from meishi.pictures.focal_tags import focal_length
+from tests import heif
 
 TAG = ExifTags.Base
 WIDE = {TAG.FocalLengthIn35mmFilm: 26}
@@ -29,9 +30,23 @@ def photo(tags, size_px=(400, 300), kind="JPEG", orientation=1):
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_each_format_tells_it(kind):
     assert focal_length(photo(WIDE, kind=kind)) == pytest.approx(26 / 34.61)
+
+
+def test_photos_of_iphones_tell_it():
+    """Of 48x32 px, turned; the EXIF stands at the end of the file, behind its mark."""
+    content = bytearray(heif.TURNED)
+    place = content.rindex(b"Exif\0\0") - 4
+    exif = Image.Exif()
+    exif[ExifTags.IFD.Exif] = WIDE
+    content[place + 4 :] = exif.tobytes()
+    extent = content.index(struct.pack(">I", place), content.index(b"iloc"))
+    struct.pack_into(">I", content, extent + 10, len(content) - place)
+    data = content.index(b"mdat") - 4
+    struct.pack_into(">I", content, data, len(content) - data)
+    assert focal_length(bytes(content)) == pytest.approx(26 / 36)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
