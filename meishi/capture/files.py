@@ -1,30 +1,30 @@
 """`meishi capture`: photos in, rectified cards, overlays and one cards.json out."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
+from meishi.capture import reading
 from meishi.capture.flow import CapturedCard, CardCapture
-from meishi.capture.naming import Photo, named, printable
+from meishi.capture.listing import RESULT, Listing
+from meishi.capture.naming import Photo, identity, named, printable
 from meishi.capture.outputs import LEDGER, OutputFolder
 from meishi.errors import InputError, summary
-from meishi.files import atomic
 from meishi.files.writable import check_writable
 from meishi.geometry.focal_lengths import likely_aspect
 from meishi.geometry.homography import rectify
 from meishi.pictures import images
 from meishi.pictures.overlay import capture_overlay
 
-RESULT = "cards.json"
 HIDDEN = "."  # begins the names of what macOS keeps beside a file, and of half-written files
+
+_NO_FILE = "neither a file nor a folder"
 
 
 class CaptureError(InputError):
-    """Some photos were not captured; all others are done. The message lists every fault."""
+    """Some photos were not captured, or not all of them; all others are. It lists every fault."""
 
 
 def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]]:
@@ -42,9 +42,11 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
     for path in given:
         if os.path.isdir(path):
             inside = _search(Path(path), out, faults)
-            files += [str(file) for file in inside if file.suffix.lower() not in images.UNREADABLE]
+            files += [str(file) for file in inside if file.suffix.lower() not in reading.UNREADABLE]
             faults += [
-                _unreadable(file) for file in inside if file.suffix.lower() in images.UNREADABLE
+                reading.unreadable(str(file))
+                for file in inside
+                if file.suffix.lower() in reading.UNREADABLE
             ]
             if not inside:
                 endings = " ".join(images.SUFFIXES)
@@ -64,11 +66,11 @@ def _why_no_file(path: str) -> str | None:
         return f"{path}: no such file or folder"
     except (OSError, ValueError) as error:
         return f"{path}: cannot be read: {error}"
-    return None if os.path.isfile(path) else f"{path}: neither a file nor a folder"
+    return None if os.path.isfile(path) else f"{path}: {_NO_FILE}"
 
 
 def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
-    wanted = {*images.SUFFIXES, *images.UNREADABLE}
+    wanted = {*images.SUFFIXES, *reading.UNREADABLE}
     files = [path for path in _walk(folder, faults) if path.suffix.lower() in wanted]
     lost = (file for file in files if file.is_symlink() and not file.exists())
     faults += [f"{file}: a link to {os.readlink(file)}, which is missing" for file in lost]
@@ -81,6 +83,7 @@ def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
         place for place in places if (place / LEDGER).is_file() or place.resolve() == outputs
     }
     own = {output for place in written for output in _open(place).files()}
+    faults += [f"{file}: {_NO_FILE}" for file in files if file.exists() and not file.is_file()]
     return sorted(file for file in files if file.is_file() and file.resolve() not in own)
 
 
@@ -98,10 +101,6 @@ def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
             continue
         seen.add(real)
         yield from (Path(place, name) for name in names if not name.startswith(HIDDEN))
-
-
-def _unreadable(file: Path) -> str:
-    return f"{file}: {file.suffix} is not read; convert it to JPEG, or let the phone save JPEG"
 
 
 def capture_photos(
@@ -126,20 +125,8 @@ def capture_photos(
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; expected a folder")
     check_writable(out / RESULT)
-    outputs = _open(out)
-    inputs = {os.path.realpath(photo.given) for photo in photos}
-    rows, found = [], list(faults)
-    for photo in tqdm(photos, unit="photo", desc="capture", disable=len(photos) < 2):
-        try:
-            rows.append(capture_photo(capture, photo, outputs, inputs))
-        except InputError as error:
-            found.append(str(error))
-        except OSError as error:
-            found.append(f"{photo.given}: cannot be written: {error.filename}: {error.strerror}")
-    if rows:
-        listing = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
-        atomic.atomic_write_text(out / RESULT, listing)
-        outputs.tidy(row["file"] for row in rows)
+    found = list(faults)
+    rows = _capture_all(capture, photos, out, found)
     if found:
         done = f"{out}: {len(rows)} of {_counted(len(photos) + len(faults), 'photo')} done"
         raise CaptureError(f"{summary(found)}\n{done}")
@@ -148,44 +135,81 @@ def capture_photos(
     return f"{told}; {_counted(without, 'photo')} without a card" if without else told
 
 
+def _capture_all(
+    capture: CardCapture, photos: list[Photo], out: Path, faults: list[str]
+) -> list[dict]:
+    """Capture photos; adds to the faults. However it ends, cards.json tells of the crops there."""
+    outputs, listing = _open(out), Listing(out)
+    inputs = {identity(photo.given) for photo in photos}
+    rows: list[dict] = []
+    touched: set[str] = set()
+    try:
+        for photo in tqdm(photos, unit="photo", desc="capture", disable=len(photos) < 2):
+            try:
+                row, files, notes = capture_photo(capture, photo, out, inputs)
+                outputs.check(photo.given, files)
+                if not touched:  # even a run that is killed leaves no list that is false
+                    listing.strike_out(inputs)
+                touched.add(identity(photo.given))
+                outputs.write(photo.given, files)
+                rows.append(row)
+                faults += notes
+            except InputError as error:
+                faults.append(str(error))
+            except OSError as error:
+                where = f"{error.filename}: {error.strerror}"
+                faults.append(f"{photo.given}: cannot be written: {where}")
+    except BaseException:  # Ctrl-C, or a fault of ours: the crops of some photos are new by now
+        listing.break_off(rows, touched)
+        outputs.tidy(row["file"] for row in rows)
+        raise
+    if rows:
+        listing.replace(rows)
+        outputs.tidy(row["file"] for row in rows)
+    else:
+        listing.break_off(rows, touched)
+    return rows
+
+
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def capture_photo(
-    capture: CardCapture, photo: Photo, outputs: OutputFolder, inputs: set[str]
-) -> dict:
-    """Capture one photo: writes its crops and overlay, returns its entry of cards.json.
+    capture: CardCapture, photo: Photo, out: Path, inputs: set[str]
+) -> tuple[dict, dict[str, bytes], list[str]]:
+    """Capture one photo.
+
+    Args:
+        capture: the networks.
+        photo: to capture.
+        out: folder that the outputs are for.
+        inputs: photos, as `naming.identity` has them, that no output may replace.
+
+    Returns:
+        Its entry of cards.json; its crops and overlay, contents by name; `reading.Picture.faults`.
 
     Raises:
         InputError: if the photo cannot be used, or an output would replace one of the `inputs`.
-        OSError: if an output cannot be written.
     """
-    try:
-        image = images.decode(Path(photo.given), photo.given)
-    except images.ImageError as error:
-        file = Path(photo.given)
-        if file.suffix.lower() in images.UNREADABLE:
-            raise InputError(_unreadable(file)) from error
-        raise
-    cards = capture(image)
+    picture = reading.read(photo.given)
+    cards = capture(picture.image)
     names = [f"{photo.stem}-{number}.png" for number in range(1, len(cards) + 1)]
     for name in (*names, _overlay(photo)):
-        if os.path.realpath(outputs.folder / name) in inputs:
-            raise InputError(
-                f"{photo.given}: {outputs.folder / name} is a photo; choose another --out"
-            )
-    files = dict(zip(names, (_flat(image, card) for card in cards), strict=True))
-    files[_overlay(photo)] = images.encode(capture_overlay(image, cards), ".jpg", 85)
-    outputs.write(printable(photo.given), files)
+        if identity(str(out / name)) in inputs:
+            raise InputError(f"{photo.given}: {out / name} is a photo; choose another --out")
+    files = dict(zip(names, (_flat(picture, card) for card in cards), strict=True))
+    files[_overlay(photo)] = images.encode(capture_overlay(picture.image, cards), ".jpg", 85)
     entries = [_entry(card, name) for card, name in zip(cards, names, strict=True)]
-    size = {"width": image.shape[1], "height": image.shape[0]}
-    return {"file": printable(photo.given), **size, "cards": entries}
+    seen = dict(zip(("width", "height"), picture.size_px, strict=True))
+    focal = None if picture.focal is None else round(picture.focal, 4)
+    row = {"file": printable(photo.given), **seen, "focal_length": focal, "cards": entries}
+    return row, files, [f"{photo.given}: done, but {fault}" for fault in picture.faults]
 
 
-def _flat(image: np.ndarray, card: CapturedCard) -> bytes:
-    ratio = likely_aspect(card.quad_px, (image.shape[1], image.shape[0]))
-    return images.encode(rectify(image, card.quad_px, ratio=ratio), ".png")
+def _flat(picture: reading.Picture, card: CapturedCard) -> bytes:
+    ratio = likely_aspect(card.quad_px, picture.size_px, picture.focal)
+    return images.encode(rectify(picture.image, card.quad_px, ratio=ratio), ".png")
 
 
 def _entry(card: CapturedCard, crop: str) -> dict:
@@ -203,24 +227,10 @@ def _overlay(photo: Photo) -> str:
     return f"{photo.stem}-overlay.jpg"
 
 
-def _crops(row: dict) -> list[str]:
-    names = [card["crop"] for card in row["cards"]]
-    return [name for name in names if isinstance(name, str) and name == Path(name).name]
-
-
 def _open(out: Path) -> OutputFolder:
     """Open the folder of outputs; without a list of its own, what cards.json tells is ours."""
-    listed = _listed(out)
+    listed = Listing(out).crops
     crops = [(file, name) for file, names in listed.items() for name in names]
     # Their names are a guess: of no photo, so that none is ever removed.
     overlays = [("", _overlay(photo)) for photo in named(listed, {})]
     return OutputFolder(out, [*crops, *overlays])
-
-
-def _listed(out: Path) -> dict[str, list[str]]:
-    """Name the crops that an earlier run listed, by photo; nothing if there is no sound list."""
-    try:
-        rows = json.loads((out / RESULT).read_text(encoding="utf-8"))
-        return {str(row["file"]): _crops(row) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}

@@ -22,18 +22,17 @@ def named(files: Iterable[str], known: Mapping[str, str]) -> list[Photo]:
 
     Args:
         files: paths of photos.
-        known: stems of earlier photos, by path.
+        known: stems of earlier photos, by their `identity`.
 
     Returns:
         The photos in their order.
     """
-    kept = {os.path.realpath(photo): stem for photo, stem in known.items()}
-    reserved = {_as_a_disk_sees(stem) for stem in kept.values()}
+    reserved = {_as_a_disk_sees(stem) for stem in known.values()}
     taken: set[str] = set()
     photos = []
     for file in files:
         base = printable(Path(file).stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
-        stem, number = kept.get(os.path.realpath(printable(file)), ""), 2
+        stem, number = known.get(identity(file), ""), 2
         if not stem or _as_a_disk_sees(stem) in taken:
             stem = base
             while _as_a_disk_sees(stem) in taken | reserved:
@@ -46,6 +45,11 @@ def named(files: Iterable[str], known: Mapping[str, str]) -> list[Photo]:
 def _as_a_disk_sees(name: str) -> str:
     """Bring a name to the form in which disks of macOS and Windows tell files apart."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def identity(file: str) -> str:
+    """Return the path that a photo has however it was given: absolute, without links."""
+    return printable(os.path.realpath(file))
 
 
 def printable(path: str) -> str:

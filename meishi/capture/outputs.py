@@ -2,20 +2,27 @@
 
 cards.json lists the photos of one run. What all runs wrote stands in a hidden list beside it, with
 the sha256 of each file: photos may lie in the same folder, and even take the name of an output.
+It names a photo by its path from the folder, so that one photo is one however it is given, and
+from wherever; a list of earlier versions names it as it was given, from where we are now.
 """
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from meishi.capture.naming import identity
+from meishi.errors import InputError
 from meishi.files import atomic
 
 LEDGER = ".meishi.json"
 _OUTPUT = re.compile(r"(.+)-(?:overlay\.jpg|[0-9]+\.png)", re.DOTALL)
 
-Entry = tuple[str, str, str]  # photo, name of an output, its sha256
+Entry = tuple[str, str, str]  # photo's `identity`, name of an output, its sha256
+PHOTOS, OUTPUTS = "photos", "outputs"  # of the list
+FROM_HERE = "paths from this folder"
 
 
 class OutputFolder:
@@ -30,9 +37,9 @@ class OutputFolder:
         """
         self.folder = folder
         self._written: set[Entry] = set()
-        listed = _read(folder / LEDGER)
+        listed = _read(folder)
         if listed is None:
-            found = ((photo, name, _sha256(folder / name)) for photo, name in otherwise)
+            found = ((_known(photo), name, _sha256(folder / name)) for photo, name in otherwise)
             listed = {(photo, name, digest) for photo, name, digest in found if digest}
         self._entries = listed
         self._known = set(listed)  # as the list was when we last read or wrote it
@@ -45,22 +52,42 @@ class OutputFolder:
         }
 
     def stems(self) -> dict[str, str]:
-        """Return what the names of a photo's outputs begin with, by path of the photo."""
+        """Return what the names of a photo's outputs begin with, by its `identity`."""
         found = ((photo, _OUTPUT.fullmatch(name)) for photo, name, _ in sorted(self._entries))
         return {photo: match[1] for photo, match in found if photo and match}
+
+    def check(self, photo: str, names: Iterable[str]) -> None:
+        """Look whether files may be written.
+
+        Args:
+            photo: whose outputs they are.
+            names: of the files.
+
+        Raises:
+            InputError: if one is there that is not as it was written here: it is somebody's.
+        """
+        for name in names:
+            digest = _sha256(self.folder / name)
+            ours = {entry[2] for entry in self._entries if entry[1] == name}
+            if digest and digest not in ours:
+                raise InputError(
+                    f"{photo}: {self.folder / name} is there and was not written here, or was "
+                    "changed since; move it away, or choose another --out"
+                )
 
     def write(self, photo: str, files: dict[str, bytes]) -> None:
         """Write the outputs of a photo.
 
         Args:
-            photo: its path.
+            photo: its path, however it was given.
             files: contents by name.
 
         Raises:
             OSError: if one cannot be written.
         """
         entries = {
-            (photo, name, hashlib.sha256(content).hexdigest()) for name, content in files.items()
+            (_known(photo), name, hashlib.sha256(content).hexdigest())
+            for name, content in files.items()
         }
         self._written |= entries
         self._entries |= entries
@@ -76,7 +103,7 @@ class OutputFolder:
         Args:
             photos: paths of those whose outputs are all written.
         """
-        done, names = set(photos), {name for _, name, _ in self._written}
+        done, names = {_known(photo) for photo in photos}, {name for _, name, _ in self._written}
         for photo, name, digest in self._entries:
             stale = photo in done and name not in names
             if stale and _sha256(self.folder / name) == digest:
@@ -88,21 +115,36 @@ class OutputFolder:
     def _save(self) -> None:
         # Another run may write to the same folder: what it has listed meanwhile stays.
         names = {name for _, name, _ in self._written}
-        others = (_read(self.folder / LEDGER) or set()) - self._known
+        others = (_read(self.folder) or set()) - self._known
         self._entries |= {entry for entry in others if entry[1] not in names}
         self._known = set(self._entries)
-        text = json.dumps(sorted(self._entries), indent=0, ensure_ascii=False)
+        rows = sorted((_from(self.folder, photo), *rest) for photo, *rest in self._entries)
+        text = json.dumps({PHOTOS: FROM_HERE, OUTPUTS: rows}, indent=0, ensure_ascii=False)
         atomic.atomic_write_text(self.folder / LEDGER, text + "\n")
 
 
-def _read(file: Path) -> set[Entry] | None:
-    """Read the list; None if there is no sound one."""
+def _read(folder: Path) -> set[Entry] | None:
+    """Read the list of a folder; None if there is no sound one."""
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
-        entries = {(str(photo), str(name), str(digest)) for photo, name, digest in rows}
-    except (OSError, ValueError, TypeError):
+        listed = json.loads((folder / LEDGER).read_text(encoding="utf-8"))
+        rows, start = (listed[OUTPUTS], folder) if isinstance(listed, dict) else (listed, Path())
+        entries = {(_known(str(photo), start), str(name), str(sha)) for photo, name, sha in rows}
+    except (OSError, ValueError, TypeError, KeyError):
         return None
     return {entry for entry in entries if entry[1] == Path(entry[1]).name}
+
+
+def _known(photo: str, start: Path = Path()) -> str:
+    """Return the `identity` of a photo by its path from a folder; of no photo, no path: ""."""
+    return identity(os.path.join(start, photo)) if photo else ""
+
+
+def _from(folder: Path, photo: str) -> str:
+    """Return the path of a photo from a folder."""
+    try:
+        return os.path.relpath(photo, identity(str(folder))) if photo else ""
+    except ValueError:  # on another drive of Windows: there is none
+        return photo
 
 
 def _sha256(file: Path) -> str:

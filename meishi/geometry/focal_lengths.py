@@ -11,21 +11,28 @@ import numpy as np
 
 from meishi.geometry import homography
 
+# Where the photo's EXIF tells the focal length: a whole number of mm, by the diagonal or the width.
+# In pinhole views, corners off by .001 of the diagonal, the mean error of the aspect is .004 so,
+# .005 with .1 instead of .05, .022 without EXIF; .036 if EXIF is wrong by 30 %.
+TOLD_SPREAD = 0.05
 FOCAL_SPREAD = 0.3  # of phones' and cropped photos' focal lengths about the typical, in logarithms
 # Of a captured corner, relative to the diagonal: .0011 in the median, .0056 in the mean on photos.
 CORNER_NOISE = 0.001
 
 
-def likely_aspect(quad_px: np.ndarray, size_px: tuple[int, int]) -> float:
+def likely_aspect(
+    quad_px: np.ndarray, size_px: tuple[int, int], told: float | None = None
+) -> float:
     """Estimate the width over the height of the flat card from a quad that was measured.
 
-    The focal length is the mean, in logarithms, of the view's own and of a typical one, weighed by
-    their variances. `homography.aspect` believes the view whenever a camera could have it, which
-    is exact for exact quads.
+    The focal length is the mean, in logarithms, of the view's own and of the one that the photo
+    tells, or of a typical one, weighed by their variances. `homography.aspect` believes the view
+    whenever a camera could have it, which is exact for exact quads.
 
     Args:
         quad_px: (4, 2) corners in pixels, convex and clockwise; the first is the card's TL.
         size_px: width and height of the photo, whose centre is taken for the principal point.
+        told: focal length by the photo's EXIF, relative to its longer side; None: not known.
 
     Returns:
         The aspect, see `homography.aspect`.
@@ -34,24 +41,27 @@ def likely_aspect(quad_px: np.ndarray, size_px: tuple[int, int]) -> float:
         ValueError: if the quad has a `quads.fault`.
     """
     homography.aspect(quad_px, size_px)  # refuses what has no shape
-    return homography.aspect(quad_px, size_px, likely_focal(homography.centred(quad_px, size_px)))
+    focal = likely_focal(homography.centred(quad_px, size_px), told)
+    return homography.aspect(quad_px, size_px, focal)
 
 
-def likely_focal(centred: np.ndarray) -> float:
-    """Weigh the focal length of a view and a typical one.
+def likely_focal(centred: np.ndarray, told: float | None = None) -> float:
+    """Weigh the focal length of a view and the one that is told, or a typical one.
 
     Args:
         centred: (4, 2) quad about the photo's centre, relative to its longer side.
+        told: see `likely_aspect`.
 
     Returns:
         Relative to the longer side of the photo.
     """
     seen_squared = homography.focal_squared(*homography.edge_vectors(centred))
+    expected = homography.TYPICAL_FOCAL if told is None else told
     if seen_squared is None:
-        return homography.TYPICAL_FOCAL
-    seen, typical = math.log(seen_squared) / 2, math.log(homography.TYPICAL_FOCAL)
-    share = FOCAL_SPREAD**2 / (FOCAL_SPREAD**2 + _variance(centred))
-    return math.exp(share * seen + (1 - share) * typical)
+        return expected
+    spread = FOCAL_SPREAD if told is None else TOLD_SPREAD
+    share = spread**2 / (spread**2 + _variance(centred))
+    return math.exp(share * math.log(seen_squared) / 2 + (1 - share) * math.log(expected))
 
 
 def _variance(centred: np.ndarray) -> float:

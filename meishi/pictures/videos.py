@@ -4,10 +4,11 @@ A frame is RGB uint8 (height, width, 3), upright. Written videos are MPEG-4 Part
 .mp4, the one codec of .mp4 that each build of OpenCV's wheels encodes quickly; it is lossy.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -15,12 +16,21 @@ import numpy as np
 from meishi.errors import InputError
 from meishi.files import atomic
 from meishi.files.writable import check_writable
+from meishi.pictures import mp4_times
 from meishi.processes.quiet import without_startup_notes
 
 SUFFIX, CODEC = ".mp4", "mp4v"
 MIN_SIDE_PX = 16
 MAX_FPS = 1000.0
+TIMES_ROUNDING_S = 0.001  # frames within this of a steady rate have it: Matroska rounds to it
 GAP = 1.6  # frame times between two frames from which on one is missing between them
+
+
+class AddFrame(Protocol):
+    """Adds a frame to a video: RGB uint8 image; seconds since the first, or None for the rate's."""
+
+    def __call__(self, image: np.ndarray, seconds: float | None = None) -> None:
+        """Add it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,11 +169,12 @@ def _refuse_bytes(path: Path) -> None:
 
 
 @contextmanager
-def written(target: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
+def written(target: Path, fps: float) -> Iterator[AddFrame]:
     """Yield a function that adds a frame; the video replaces `target` if the block ends well.
 
     Frames are RGB uint8 of one size. The codec wants even sides: odd ones get their last row or
-    column twice, so that no pixel moves.
+    column twice, so that no pixel moves. They are shown at the rate, or at their times if those
+    are given and differ from it.
 
     Raises:
         InputError: if the frames cannot be encoded, or the file is not whole in the end.
@@ -175,6 +186,7 @@ def written(target: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
             yield writer.add
         finally:
             writer.release()
+        writer.retime()
         writer.check()
 
 
@@ -182,14 +194,14 @@ class _Writer:
     def __init__(self, target: Path, partial: Path, fps: float):
         self._target, self._partial, self._fps = target, partial, fps
         self._stream: cv2.VideoWriter | None = None
-        self._count = 0
+        self._times_s: list[float] = []
 
-    def add(self, image: np.ndarray) -> None:
+    def add(self, image: np.ndarray, seconds: float | None = None) -> None:
         even = np.pad(image, [(0, side % 2) for side in image.shape[:2]] + [(0, 0)], "edge")
         if self._stream is None:
             self._stream = self._open((even.shape[1], even.shape[0]))
         self._stream.write(np.ascontiguousarray(even[..., ::-1]))
-        self._count += 1
+        self._times_s.append(len(self._times_s) / self._fps if seconds is None else seconds)
 
     def _open(self, size_px: tuple[int, int]) -> cv2.VideoWriter:
         code = cv2.VideoWriter.fourcc(*CODEC)
@@ -206,14 +218,23 @@ class _Writer:
         if self._stream is not None:
             self._stream.release()
 
+    def retime(self) -> None:
+        regular_s = np.arange(len(self._times_s)) / self._fps
+        if np.abs(regular_s - self._times_s).max(initial=0) <= TIMES_ROUNDING_S:
+            return
+        if not mp4_times.set_times(self._partial, self._times_s, 1 / self._fps):
+            raise InputError(
+                f"{self._target}: the times of its frames cannot be written; is the disk full?"
+            )
+
     def check(self) -> None:
         # OpenCV's writer reports no error, not even a full disk: what it wrote is looked at.
         reader = cv2.VideoCapture(str(self._partial))
         count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
         reader.release()
-        if count != self._count or count == 0:
+        if count != len(self._times_s) or count == 0:
             raise InputError(
-                f"{self._target}: {count} of {self._count} frames arrived in the file; "
+                f"{self._target}: {count} of {len(self._times_s)} frames arrived in the file; "
                 "is the disk full?"
             )
 

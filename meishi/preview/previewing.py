@@ -7,11 +7,9 @@ and writing, measured on the host that runs this; it is no figure of a phone.
 import json
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from meishi.capture.flow import CardCapture
@@ -99,7 +97,7 @@ def preview(
 def _run(
     capture: CardCapture,
     video: videos.Video,
-    add: Callable[[np.ndarray], None],
+    add: videos.AddFrame,
     faults: list[str],
 ) -> Previewed:
     tracker, followed = Tracker(), []
@@ -122,7 +120,7 @@ def _run(
         size_px = (frame.image.shape[1], frame.image.shape[0])
         followed.append(cards)
         shown_s.append(frame.seconds)
-        add(drawn(frame.image, found, cards, len(times) / sum(times)))
+        add(drawn(frame.image, found, cards, len(times) / sum(times)), frame.seconds)
     return Previewed(size_px, followed, shown_s, len(followed) / total_s)
 
 

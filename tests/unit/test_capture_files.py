@@ -7,12 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from typer.testing import CliRunner
 
 from meishi import cli
 from meishi.capture.files import CaptureError, capture_photos, find_photos
 from meishi.capture.flow import CardCapture
+from meishi.capture.outputs import OutputFolder
 from meishi.errors import InputError
 from meishi.litert import running as litert
 from meishi.params import CaptureParams
@@ -95,7 +96,8 @@ def names(out, *given):
 def test_the_result_has_the_documented_form(capture, photo, out):
     (row,) = run(capture, out, photo)
     assert (row["file"], row["width"], row["height"]) == (str(photo), 400, 300)
-    assert set(row) == {"file", "width", "height", "cards"}
+    assert set(row) == {"file", "width", "height", "focal_length", "cards"}
+    assert row["focal_length"] is None  # nothing tells it
     (card,) = row["cards"]
     assert set(card) == {"score", "quad", "direction", "direction_confidence", "crop"}
     assert (card["direction"], card["direction_confidence"]) == (0, None)  # nobody was asked
@@ -113,6 +115,21 @@ def test_the_crop_has_the_cards_proportion(capture, photo, out):
     run(capture, out, photo)
     width, height = Image.open(out / "card-1.png").size
     assert width / height == pytest.approx(200 / 120, rel=0.04)
+
+
+def test_the_focal_length_by_exif_is_told_and_settles_the_proportion(capture, photo, out):
+    picture = np.zeros((300, 400, 3), np.uint8)
+    cv2.fillPoly(picture, [np.array([[150, 60], [250, 60], [300, 160], [100, 160]])], (255,) * 3)
+    sizes = {}
+    for film_mm in (24, 77):
+        exif = Image.Exif()
+        exif[ExifTags.IFD.Exif] = {ExifTags.Base.FocalLengthIn35mmFilm: film_mm}
+        Image.fromarray(picture).save(photo, exif=exif.tobytes())
+        (row,) = run(capture, out, photo)
+        assert row["focal_length"] == pytest.approx(film_mm / 34.61, abs=1e-4)
+        sizes[film_mm] = Image.open(out / "card-1.png").size
+    # The same trapezium, from farther off: the card is longer in depth.
+    assert sizes[24][0] / sizes[24][1] > 1.3 * sizes[77][0] / sizes[77][1]
 
 
 def test_an_overlay_is_drawn_for_each_photo(capture, photo, out):
@@ -136,6 +153,20 @@ def test_bad_photos_are_told_and_the_good_ones_done(capture, photo, out):
         run(capture, out, photo.parent)
     assert str(told.value).endswith(f"\n{out}: 1 of 2 photos done")
     assert [r["file"] for r in json.loads((out / "cards.json").read_text())] == [str(photo)]
+
+
+def test_a_photo_that_is_damaged_inside_is_done_and_told(capture, photo, out):
+    cut = photo.parent / "cut.jpg"
+    picture = np.random.default_rng(0).integers(0, 90, (300, 400, 3), dtype=np.uint8)
+    picture[40:140, 100:300] = 255
+    Image.fromarray(picture).save(cut)
+    content = cut.read_bytes()
+    cut.write_bytes(content[: len(content) // 2] + b"\xff\xd9")
+    with pytest.raises(CaptureError, match=r"cut\.jpg: done, but the file is damaged") as told:
+        run(capture, out, photo.parent)
+    assert str(told.value).endswith(f"\n{out}: 2 of 2 photos done")
+    rows = json.loads((out / "cards.json").read_text())
+    assert [len(row["cards"]) for row in rows] == [1, 1]
 
 
 def test_a_photo_that_there_is_not_counts_as_not_done(capture, photo, out):
@@ -173,6 +204,34 @@ def test_no_photo_is_overwritten(capture, photo):
     with pytest.raises(CaptureError, match="is a photo; choose another --out"):
         capture_photos(capture, photos, photo.parent, faults)
     assert other.read_bytes() == before
+
+
+def test_no_file_of_others_is_overwritten(capture, photo):
+    """It is no photo of this run: only its name tells that it is in the way."""
+    mine = photo.parent / "card-1.png"
+    mine.write_bytes(b"of the user")
+    with pytest.raises(CaptureError, match=r"card-1\.png is there and was not written here"):
+        run(capture, photo.parent, photo)
+    assert mine.read_bytes() == b"of the user"
+    assert sorted(file.name for file in photo.parent.iterdir()) == ["card-1.png", "card.png"]
+
+
+def test_an_output_that_somebody_changed_is_not_overwritten(capture, photo, out):
+    run(capture, out, photo)
+    listed = (out / "cards.json").read_bytes()
+    (out / "card-1.png").write_bytes(b"retouched")
+    with pytest.raises(CaptureError, match="or was changed since; move it away"):
+        run(capture, out, photo)
+    assert (out / "card-1.png").read_bytes() == b"retouched"
+    assert (out / "cards.json").read_bytes() == listed
+
+
+def test_what_is_neither_file_nor_folder_is_named(photo, out):
+    os.mkfifo(photo.parent / "pipe.jpg")
+    photos, faults = find_photos([str(photo.parent)], out)
+    assert len(photos) == 1 and faults == [
+        f"{photo.parent / 'pipe.jpg'}: neither a file nor a folder"
+    ]
 
 
 def test_outputs_are_not_searched_for_photos(capture, photo):
@@ -376,6 +435,45 @@ def test_a_run_that_is_killed_leaves_no_output_that_is_taken_for_a_photo(
         run(capture, photo.parent, photo.parent)
     (photo.parent / "cards.json").unlink()
     assert names(photo.parent, photo.parent) == ["card.png", "other.png"]
+
+
+@pytest.mark.parametrize("stopped_at", [1, 2])
+def test_after_an_interrupted_run_the_list_tells_of_the_crops_that_are_there(
+    capture, photo, out, monkeypatch, stopped_at
+):
+    for name in ("other.png", "third.png"):
+        draw_card(photo.parent / name)
+    run(capture, out, photo.parent)
+    Image.fromarray(np.asarray(Image.open(photo))[:, :290]).save(photo)
+    write, calls = OutputFolder.write, []
+
+    def interrupted(folder, given, files):
+        write(folder, given, files)
+        calls.append(given)
+        if len(calls) == stopped_at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(OutputFolder, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(capture, out, photo.parent)
+    rows = json.loads((out / "cards.json").read_text())
+    told = {Path(row["file"]).name: row["width"] for row in rows}
+    # The photo whose outputs were being written is left out; those not reached are as before.
+    expected = [{"other.png": 400, "third.png": 400}, {"card.png": 290, "third.png": 400}]
+    assert told == expected[stopped_at - 1]
+
+
+def test_a_run_that_is_killed_leaves_no_false_list(capture, photo, out, monkeypatch):
+    other = draw_card(photo.parent / "other.png")
+    run(capture, out, photo.parent)
+    listed = []
+
+    def watched(folder, given, files):
+        listed.append([row["file"] for row in json.loads((out / "cards.json").read_text())])
+
+    monkeypatch.setattr(OutputFolder, "write", watched)
+    run(capture, out, photo)
+    assert listed == [[str(other)]]  # while the crops of the one are replaced
 
 
 def test_names_that_only_some_disks_tell_apart_get_different_outputs(photo, out):

@@ -47,8 +47,58 @@ def test_runs_at_once_keep_the_entries_of_both(tmp_path):
     two.write("b.png", {"b-1.png": b"b"})
     one.tidy(["a.png"])
     two.tidy(["b.png"])
-    listed = json.loads((tmp_path / LEDGER).read_text())
-    assert [row[0] for row in listed] == ["a.png", "b.png"]
+    assert set(OutputFolder(tmp_path, []).stems().values()) == {"a", "b"}
+
+
+def as_given(photo, manner):
+    return {
+        "relative": photo.name,
+        "dotted": f"./{photo.name}",
+        "around": f"../{photo.parent.name}/{photo.name}",
+        "absolute": str(photo),
+    }[manner]
+
+
+MANNERS = ["relative", "dotted", "around", "absolute"]
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+@pytest.mark.parametrize("before", MANNERS)
+def test_a_photo_is_one_however_it_is_given(tmp_path, monkeypatch, before, manner):
+    out, photo = tmp_path / "out", draw(tmp_path / "in/x.png")
+    monkeypatch.chdir(photo.parent)
+    OutputFolder(out, []).write(as_given(photo, before), {"x-1.png": b"1", "x-2.png": b"2"})
+    given = as_given(photo, manner)
+    assert stems(out, given) == ["x"]
+    later = OutputFolder(out, [])
+    later.write(given, {"x-1.png": b"3"})
+    later.tidy([given])
+    assert not (out / "x-2.png").exists()  # what it no longer shows
+    assert len(json.loads((out / LEDGER).read_text())["outputs"]) == 1
+
+
+def test_a_name_from_elsewhere_is_another_photo(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    for folder, stem in (("a", "x"), ("b", "x~2")):
+        draw(tmp_path / folder / "x.png")
+        monkeypatch.chdir(tmp_path / folder)
+        assert stems(out, "x.png") == [stem]
+        write(out, "x.png", stem)
+
+
+def test_a_folder_that_moves_with_its_photos_keeps_their_names(tmp_path):
+    write(tmp_path / "old/out", draw(tmp_path / "old/a/x.png"), "x~2")
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert stems(tmp_path / "new/out", tmp_path / "new/a/x.png") == ["x~2"]
+
+
+def test_a_list_of_an_earlier_version_is_read(tmp_path, monkeypatch):
+    out, photo = tmp_path / "out", draw(tmp_path / "in/x.png")
+    write(out, photo, "x~2")
+    rows = [["x.png", *rest] for _, *rest in json.loads((out / LEDGER).read_text())["outputs"]]
+    (out / LEDGER).write_text(json.dumps(rows))
+    monkeypatch.chdir(photo.parent)
+    assert stems(out, photo) == ["x~2"]
 
 
 def test_outputs_of_earlier_folders_are_no_photos(tmp_path):

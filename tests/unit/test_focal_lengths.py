@@ -44,3 +44,18 @@ def test_a_quad_without_a_shape_is_refused():
     view = pinhole_view(1.6, 20, 5, SIZE_PX)
     with pytest.raises(ValueError, match="self-crossing"):
         likely_aspect(view[[0, 2, 1, 3]], SIZE_PX)
+
+
+@pytest.mark.parametrize("turn_deg", [0, 1, 5, 30])
+@pytest.mark.parametrize("focal", [0.38, 1.4, 2.2])
+def test_a_focal_length_that_is_told_settles_the_shape(turn_deg, focal):
+    view = pinhole_view(1.6, 40, turn_deg, SIZE_PX, focal=focal, distance=4 * focal)
+    moved = view + np.array([[0, 0], [3, 3], [0, 0], [0, 0]])
+    assert likely_aspect(moved, SIZE_PX, focal) == pytest.approx(1.6, rel=0.02)
+
+
+def test_a_view_that_tells_its_own_corrects_one_that_is_told_wrong():
+    view = pinhole_view(1.6, 40, 35, SIZE_PX, focal=0.9)
+    wrong = homography.aspect(view, SIZE_PX, 0.9 * 1.3)
+    error = abs(likely_aspect(view, SIZE_PX, 0.9 * 1.3) / 1.6 - 1)
+    assert error < abs(wrong / 1.6 - 1) / 2

@@ -68,6 +68,18 @@ def test_the_video_and_the_tracks_are_written(tmp_path):
     assert content["tracks"][12]["quad"][0] == pytest.approx([48, 30], abs=1.5)
 
 
+def test_frames_are_shown_when_the_source_shows_them(tmp_path):
+    source = tmp_path / "a.mp4"
+    times_s = [0, 0.03, 0.06, 0.2, 0.3, 0.33, 1.0, 1.03]
+    with videos.written(source, 30.0) as add:
+        for number, seconds in enumerate(times_s):
+            add(desk(number, SIZE), seconds)
+    preview(bright, source, Outputs(tmp_path / "o.mp4"))
+    with videos.opened(tmp_path / "o.mp4") as video:
+        shown_s = [frame.seconds for frame in video.frames([])]
+    assert shown_s == pytest.approx(times_s, abs=2e-3)
+
+
 def test_the_tracks_are_the_same_each_time(tmp_path):
     source = write(tmp_path / "a.mp4")
     texts = set()

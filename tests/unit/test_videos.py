@@ -70,6 +70,52 @@ def test_frames_that_are_shown_for_longer_are_not_missing(tmp_path):
     np.testing.assert_allclose(times, expected, atol=0.03)
 
 
+TIMES_S = [0, 0.04, 0.1, 0.103, 0.5, 2.0, 2.01, 2.02, 2.03]
+
+
+def test_frames_are_shown_at_their_times(tmp_path):
+    with videos.written(tmp_path / "a.mp4", 25) as add:
+        for number, seconds in enumerate(TIMES_S):
+            add(picture(number), seconds)
+    frames, faults = read(tmp_path / "a.mp4")
+    np.testing.assert_allclose([frame.seconds for frame in frames], TIMES_S, atol=1e-4)
+    assert faults == []
+    for frame in frames:
+        assert np.abs(frame.image.astype(int) - picture(frame.number)).mean() < 8
+
+
+def test_all_that_states_the_length_agrees(tmp_path):
+    with videos.written(tmp_path / "a.mp4", 25) as add:
+        for number, seconds in enumerate(TIMES_S):
+            add(picture(number), seconds)
+    content = (tmp_path / "a.mp4").read_bytes()
+    lengths_s = []
+    for kind in (b"mvhd", b"mdhd"):
+        unit, ticks = struct.unpack_from(">II", content, content.rindex(kind) + 16)
+        lengths_s.append(ticks / unit)
+    for kind, offset in ((b"tkhd", 24), (b"elst", 12)):
+        lengths_s.append(struct.unpack_from(">I", content, content.rindex(kind) + offset)[0] / 1000)
+    assert lengths_s == pytest.approx([TIMES_S[-1] + 1 / 25] * 4, abs=1e-3)
+
+
+def test_a_steady_rate_stays_one(tmp_path):
+    whole = write(tmp_path / "a.mp4", fps=30).read_bytes()
+    with videos.written(tmp_path / "b.mp4", 30) as add:
+        for number in range(12):
+            add(picture(number), round(number / 30, 3))  # as Matroska has them
+    assert (tmp_path / "b.mp4").read_bytes() == whole
+
+
+def test_times_that_cannot_be_written_are_told(tmp_path):
+    with (
+        pytest.raises(InputError, match="times of its frames cannot be written"),
+        videos.written(tmp_path / "a.mp4", 25) as add,
+    ):
+        add(picture(0), 0.0)
+        add(picture(1), 1e7)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_frame_rate_that_is_given_times_the_frames(tmp_path):
     with videos.opened(write(tmp_path / "a.mp4", count=4), 5.0) as video:
         assert [frame.seconds for frame in video.frames([])] == pytest.approx([0, 0.2, 0.4, 0.6])

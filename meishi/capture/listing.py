@@ -1,0 +1,62 @@
+"""cards.json: what the photos of one run of `meishi capture` showed.
+
+It tells of the crops beside it, so a run strikes out the photos that it is about to do before it
+replaces the first crop; one that is interrupted lists what it has done, and what it did not reach.
+"""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+from meishi.capture.naming import identity
+from meishi.files import atomic
+
+RESULT = "cards.json"
+
+
+class Listing:
+    """The list in a folder of outputs.
+
+    Attributes:
+        crops: names of the crops that an earlier run listed, by photo.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read the list of an earlier run; nothing if there is no sound one."""
+        self._file = folder / RESULT
+        try:
+            rows = json.loads(self._file.read_text(encoding="utf-8"))
+            crops = {str(row["file"]): _crops(row) for row in rows}
+        except (OSError, ValueError, KeyError, TypeError):
+            rows, crops = [], {}
+        self._earlier: list[dict] = list(rows)
+        self.crops: dict[str, list[str]] = crops
+
+    def strike_out(self, photos: Collection[str]) -> None:
+        """Take photos off the list: their `naming.identity`. A list without them stays as it is."""
+        kept = self._without(photos)
+        if len(kept) < len(self._earlier):
+            self.replace(kept)
+
+    def replace(self, rows: list[dict]) -> None:
+        """Write a list in the place of the one that is there."""
+        listing = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+        atomic.atomic_write_text(self._file, listing)
+
+    def break_off(self, rows: list[dict], touched: Collection[str]) -> None:
+        """Write the list of a run that was interrupted.
+
+        Args:
+            rows: of the photos that it has done.
+            touched: the `naming.identity` of those of which it may have written outputs.
+        """
+        if touched:
+            self.replace([*rows, *self._without(touched)])
+
+    def _without(self, photos: Collection[str]) -> list[dict]:
+        return [row for row in self._earlier if identity(str(row["file"])) not in photos]
+
+
+def _crops(row: dict) -> list[str]:
+    names = [card["crop"] for card in row["cards"]]
+    return [name for name in names if isinstance(name, str) and name == Path(name).name]
