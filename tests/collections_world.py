@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from meishi.collections import edits, founding, gate, publishing
-from meishi.collections.client import Client, ProbeError
+from meishi.collections.client import Client
 from meishi.collections.disk import QuickDisk
 from meishi.collections.faulty_server import Site
 from meishi.collections.http import Http, Limits
 from meishi.collections.repository import Repository
 from meishi.collections.selection import Device
 from meishi.collections.store import Store
+from meishi.collections.trials import ProbeError
 
 NOW = datetime.now(UTC)
 CONTRACT, OTHER_CONTRACT = "a" * 64, "b" * 64

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi.collections.client import ProbeError
+from meishi.collections.trials import ProbeError, ShortageError, is_shortage
 from meishi.errors import InputError
 
 
@@ -17,10 +17,13 @@ def probe_package(model: str, package: Path) -> None:
 
     Raises:
         ProbeError: if it cannot be loaded or run, or an output is not finite.
+        ShortageError: if the machine lacked memory, files or the like; the package is not judged.
     """
-    # Here, not above: it loads coremltools and TensorFlow.
-    from meishi.coreml.runtime import Package
-
+    try:
+        # Here, not above: it loads coremltools and TensorFlow.
+        from meishi.coreml.runtime import Package
+    except (ImportError, OSError, MemoryError) as error:
+        raise ShortageError(f"{model}: nothing to run a package with: {error!r}") from error
     try:
         loaded = Package.load(package)
         outputs = loaded.predict(
@@ -32,9 +35,11 @@ def probe_package(model: str, package: Path) -> None:
                 if not feature.optional
             }
         )
-    except InputError as error:
-        raise ProbeError(str(error)) from error
     except Exception as error:  # whatever a package does to the runtime, it is not to run
+        if is_shortage(error):
+            raise ShortageError(f"{model}: the trial was cut short: {error}") from error
+        if isinstance(error, InputError):
+            raise ProbeError(str(error)) from error
         raise ProbeError(f"{model}: the trial failed: {error!r}") from error
     for name, value in outputs.items():
         numbers = np.asarray(list(value.values()) if isinstance(value, dict) else value)
