@@ -132,8 +132,8 @@ def _take_back(repository: Repository, new: SSlibKey, file: Path, error: BaseExc
         named = True  # for all that is known
     if named:
         raise KeyringError(
-            f"{error}; a part of the change may be published: keep {file}, and end it with "
-            "`meishi collections refresh`"
+            f"{str(error) or type(error).__name__}; a part of the change may be published: keep "
+            f"{file}, and end it with `meishi collections refresh`"
         ) from error
     repository.keys.pop(new.keyid, None)
     file.unlink(missing_ok=True)

@@ -116,7 +116,7 @@ class ModelState:
         return (
             all(_SHA256.fullmatch(digest) for digest in digests)
             and all(layout.is_version(one.version) for one in kept)
-            and all(trial.count > 0 for trial in self.begun)
+            and all(trial.is_sound() for trial in self.begun)
         )
 
 

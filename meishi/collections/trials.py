@@ -12,6 +12,7 @@ from datetime import datetime
 
 TRIALS = 2  # at once: one may have been cut short by the user or the battery
 DAY_S = 86_400
+LAST_S = 10**12  # POSIX time beyond which Python has no dates
 DAYS = (1, 2, 4, 8, 16, 32)  # that a package rests after each trial more
 # Of files that are there: an iPhone that is locked permits no access to some.
 SHORTAGES = (
@@ -56,6 +57,10 @@ class Trial:
     def again(self, now: datetime) -> "Trial":
         """Return it with one more trial, that begins now."""
         return Trial(self.sha256, self.count + 1, int(now.timestamp()))
+
+    def is_sound(self) -> bool:
+        """Tell whether the numbers are ones that a clock and a count give."""
+        return self.count > 0 and abs(self.begun) < LAST_S
 
     def wait_days(self) -> int:
         """Return for how many days the package rests: none at first, then more each time."""

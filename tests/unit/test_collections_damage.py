@@ -65,6 +65,9 @@ STATES = {
     "a trial that never began": lambda one: one.update(
         begun=[{"sha256": "a" * 64, "count": -5, "begun": 0}]
     ),
+    "a trial in no time that there is": lambda one: one.update(
+        begun=[{"sha256": "a" * 64, "count": 5, "begun": 10**300}]
+    ),
     "an unknown key": lambda one: one.update(trial="x"),
 }
 
