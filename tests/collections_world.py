@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from meishi.collections import edits, founding, gate, publishing
-from meishi.collections.client import Client, ProbeError
+from meishi.collections import edits, founding, gate, keys, publishing
+from meishi.collections.client import Client
 from meishi.collections.disk import QuickDisk
 from meishi.collections.faulty_server import Site
 from meishi.collections.http import Http, Limits
 from meishi.collections.repository import Repository
 from meishi.collections.selection import Device
 from meishi.collections.store import Store
+from meishi.collections.trials import ProbeError
 
 NOW = datetime.now(UTC)
 CONTRACT, OTHER_CONTRACT = "a" * 64, "b" * 64
@@ -143,3 +144,18 @@ def days(count: float) -> datetime:
 def runs(client: Client) -> bytes:
     """What the device's detector is: its weights."""
     return weights_of(client.package(DETECTOR))
+
+
+def at(world, now):
+    """The same publisher at another time by its clock."""
+    return open_world(world.folder, world.repository.root, now)
+
+
+def keyid_of(world, role):
+    """The id of the first key of a role."""
+    return keys.read_key(world.folder / "keys" / f"{role}-1.pem").public_key.keyid
+
+
+def files_of(world):
+    """Every file of the world, with its content."""
+    return {p: p.read_bytes() for p in world.folder.rglob("*") if p.is_file()}

@@ -1,27 +1,29 @@
 """`meishi collections`: publish, promote, take back, look, keep in order; be a device; simulate."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meishi.collections import cli_devices
-from meishi.collections.cli_options import Address, Lock
+from meishi.collections import cli_devices, cli_upkeep
+from meishi.collections.cli_options import (
+    Address,
+    Keys,
+    Lock,
+    RootOrKeys,
+    open_published,
+    store_at,
+    time_now,
+)
 from meishi.collections.layout import CONFIG
-from meishi.errors import InputError
 
 if TYPE_CHECKING:
     from meishi.collections.repository import Repository
-    from meishi.collections.store import Store
 
 app = typer.Typer(help="Model collections: testers first, then everyone.", no_args_is_help=True)
-app.add_typer(cli_devices.app)  # its commands beside these
+app.add_typer(cli_upkeep.app)  # its commands beside these
+app.add_typer(cli_devices.app)
 
-Keys = Annotated[list[Path], typer.Option("--keys", help="Folder with private keys; repeatable.")]
-RootOrKeys = Annotated[
-    Path | None, typer.Option(help="Trusted root.json; that of the first --keys if not given.")
-]
 Config = Annotated[Path, typer.Option(help="Floors, contracts and packages of the models.")]
 Model = Annotated[str, typer.Argument(help="Name of the model.", metavar="MODEL")]
 Version = Annotated[str, typer.Argument(help="Version, as 1.4.0.", metavar="VERSION")]
@@ -42,7 +44,7 @@ def init(
     from meishi.collections.founding import found
     from meishi.collections.keys import outside_git
 
-    found(_store(at, lock), outside_git(keys), _now())
+    found(store_at(at, lock), outside_git(keys), time_now())
     print(f"{at}: staging and release, empty")
     print(f"{keys}: private keys; give release-1 and release-2 to two people, root-* to a safe")
     print(f"{keys}/root.json: embed it in the app; it is no secret")
@@ -89,7 +91,7 @@ def publish(
             candidate = publishing.from_folder(Path(artefact), model, version, metrics or [])
         system = gate.check_system(min_os, system_of(candidate.package))
         terms = publishing.Terms(system, min_app, max_app, variant, rollout, notes)
-        repository = _repository(at, keys, root, lock)
+        repository = open_published(at, keys, root, lock)
         entry = publishing.publish(repository, collection, candidate, terms, wanted, contract_of)
     print(f"{collection}: {entry.model} {entry.version}, contract {entry.contract[:12]}")
 
@@ -107,13 +109,16 @@ def promote(
     root: RootOrKeys = None,
     lock: Lock = None,
 ) -> None:
-    """List the same bytes in another collection, or raise their share there."""
+    """List the same bytes in another collection, or raise their share there.
+
+    A version that was published to the other collection itself is raised in the same way.
+    """
     from meishi.collections import edits, publishing
     from meishi.collections.layout import checked_collection
 
     source, to = checked_collection(source), checked_collection(to)
-    repository = _repository(at, keys, root, lock)
-    publishing.require_archives(repository, source, model, version)
+    repository = open_published(at, keys, root, lock)
+    publishing.require_archives(repository, source, to, model, version)
     repository.change(
         lambda state: edits.promote(state, model, version, source, to, rollout, resume)
     )
@@ -140,7 +145,7 @@ def rollback(
     def edit(state) -> None:
         gone[:] = edits.roll_back(state, within, model, to)
 
-    _repository(at, keys, root, lock).change(edit)
+    open_published(at, keys, root, lock).change(edit)
     print(f"{within}: {model} {', '.join(gone)} withdrawn")
 
 
@@ -157,7 +162,7 @@ def withdraw(
     """Send every device that has a version back to the one before."""
     from meishi.collections.entries import WITHDRAWN
 
-    _set_state(_repository(at, keys, root, lock), within, model, version, WITHDRAWN)
+    _set_state(open_published(at, keys, root, lock), within, model, version, WITHDRAWN)
 
 
 @app.command()
@@ -173,58 +178,7 @@ def halt(
     """Stop a rollout where it is: who has the version keeps it, no one else gets it."""
     from meishi.collections.entries import HALTED
 
-    _set_state(_repository(at, keys, root, lock), within, model, version, HALTED)
-
-
-@app.command()
-def refresh(
-    at: Address,
-    keys: Keys,
-    roles: Annotated[
-        list[str] | None, typer.Option(help="Further roles to sign anew; repeatable.")
-    ] = None,
-    root: RootOrKeys = None,
-    lock: Lock = None,
-) -> None:
-    """Sign timestamp and snapshot anew before they expire: once a day, by a timer."""
-    from meishi.collections.founding import renew
-
-    renew(_repository(at, keys, root, lock), roles or [])
-    print(f"{at}: {', '.join(['timestamp', 'snapshot', *(roles or [])])} signed anew")
-
-
-@app.command("rotate-key")
-def rotate(
-    role: Annotated[str, typer.Argument(help="root, timestamp, ..., staging or release.")],
-    keyid: Annotated[str, typer.Argument(help="Key to revoke: its id or the beginning of it.")],
-    into: Annotated[Path, typer.Option(help="Folder for the new private key.")],
-    at: Address,
-    keys: Keys,
-    root: RootOrKeys = None,
-    lock: Lock = None,
-) -> None:
-    """Replace a key of a role."""
-    from meishi.collections.founding import rotate_key
-    from meishi.collections.keys import outside_git
-
-    folder = outside_git(into)
-    new = rotate_key(_repository(at, keys, root, lock), role, keyid, folder)
-    print(f"{role}: {keyid} revoked, {new.keyid} in its place")
-
-
-@app.command()
-def gc(
-    at: Address,
-    keys: Keys,
-    days: Annotated[float, typer.Option(help="Keep what is younger.", min=0)] = 7,
-    root: RootOrKeys = None,
-    lock: Lock = None,
-) -> None:
-    """Remove archives and old metadata that nothing refers to."""
-    from meishi.collections.publishing import collect_garbage
-
-    gone = collect_garbage(_repository(at, keys, root, lock), days * 86400)
-    print("\n".join([f"removed {path}" for path in gone] or ["nothing to remove"]))
+    _set_state(open_published(at, keys, root, lock), within, model, version, HALTED)
 
 
 def _set_state(
@@ -236,24 +190,3 @@ def _set_state(
     within = checked_collection(within)
     repository.change(lambda state: edits.set_state(state, within, model, version, wanted))
     print(f"{within}: {model} {version} {wanted}")
-
-
-def _repository(at: str, keys: list[Path], root: Path | None, lock: Path | None) -> "Repository":
-    from meishi.collections.founding import ROOT_FILE, open_repository
-
-    folders = [folder.expanduser() for folder in keys]
-    if root is None and not folders:
-        raise InputError("the trusted root is not named: give --root or --keys")
-    trusted = root or folders[0] / ROOT_FILE
-    return open_repository(_store(at, lock), folders, trusted, _now())
-
-
-def _store(at: str, lock: Path | None) -> "Store":
-    from meishi.collections.store import Store
-
-    # Credentials, region and endpoint of S3 come from the AWS_* variables of the environment.
-    return Store(at, lock)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -1,8 +1,9 @@
 """The reference client: what an app does at its start, in the order in which it has to be done.
 
 Poll, choose, download, verify, unpack, try, swap. Whatever fails leaves what ran running; what
-failed on this device is not tried again; a package that is withdrawn is left for the one before
-it, or for the embedded one. The protocol is described in docs/collections.md.
+failed on this device is not tried again, unless it was the machine that fell short; a package that
+is withdrawn is left for the one before it, or for the embedded one. The protocol is described in
+docs/collections.md.
 """
 
 import errno
@@ -22,14 +23,12 @@ from meishi.collections.http import Http
 from meishi.collections.installed import QUOTA_BYTES, Installed, ModelState, Shelf
 from meishi.collections.polling import MetadataPoll, Verified
 from meishi.collections.selection import Device, choose, refusal
+from meishi.collections.trials import ProbeError, ShortageError
 from meishi.collections.trust import REFUSALS, archive_url, read_offers
 
-TRIALS = 2  # one may have been cut short by the user or the battery
-Probe = Callable[[str, Path], None]  # model, package; raises ProbeError
-
-
-class ProbeError(Exception):
-    """A package does not do what it should on this device."""
+Probe = Callable[[str, Path], None]  # model, package; raises ProbeError, or a SHORTAGE
+# What passes, and says nothing of a package.
+SHORTAGE = (ShortageError, OSError, MemoryError)
 
 
 class QuotaError(Exception):
@@ -86,21 +85,23 @@ class Client:
     clock: Callable[[], datetime] = _now
 
     def __post_init__(self) -> None:
-        """Open the client's folder."""
+        """Look into the client's folder."""
         self.shelf = Shelf(self.folder, self.disk)
 
     def update(self) -> list[Outcome]:
         """Poll once and bring every model up to date.
 
         Returns:
-            An outcome a model; nothing that the server sends raises.
+            An outcome a model; nothing that the server sends raises. Failed, too, if another
+            client is at work in the folder for too long.
         """
         try:
-            verified = self._poll()
-        except (*REFUSALS, OSError) as error:
+            with self.shelf.alone():
+                verified = self._poll()
+                offers, faults = read_offers(verified.targets, self.device.collection)
+                return [self._updated(model, offers, verified, faults) for model in self.embedded]
+        except (*REFUSALS, OSError, MemoryError) as error:
             return [self._outcome(model, "failed", _words(error)) for model in self.embedded]
-        offers, faults = read_offers(verified.targets, self.device.collection)
-        return [self._updated(model, offers, verified, faults) for model in self.embedded]
 
     def package(self, model: str) -> Path:
         """Return the package to run: current, previous or embedded, the first that is intact."""
@@ -112,11 +113,17 @@ class Client:
         return self.embedded[model]
 
     def report_failure(self, model: str) -> Outcome:
-        """Leave the package that runs, for it failed in use, and never take it again."""
+        """Leave the package that runs, for it failed in use, and never take it again.
+
+        Raises:
+            OSError: if that cannot be noted; BusyError: if another client is at work here.
+        """
+        # Before the state is read anew: another client may have gone on to the next meanwhile.
         current = self.shelf.state(model).current
         if current is None:
             return self._outcome(model, "unchanged", "the embedded package failed")
-        self._give_up(model, current.sha256)
+        with self.shelf.alone():
+            self._give_up(model, current.sha256)
         return self._outcome(model, "went back", f"{current.version} failed in use")
 
     def _poll(self) -> Verified:
@@ -129,15 +136,17 @@ class Client:
     ) -> Outcome:
         try:
             return self._update(model, offers, verified, faults)
-        except OSError as error:  # of the client's own files; the other models go on
+        except (OSError, MemoryError) as error:  # of the client's own; the other models go on
             return self._outcome(model, "failed", _words(error))
 
     def _update(
         self, model: str, offers: list[Offer], verified: Verified, faults: list[str]
     ) -> Outcome:
         state = self._mended(model)
-        reason = "; ".join(faults)
-        offer = choose(model, offers, self.device, state.holds(), set(state.failed))
+        failed = set(state.failed)
+        rests = state.resting(self.clock())
+        best = choose(model, offers, self.device, state.holds(), failed)
+        offer = choose(model, offers, self.device, state.holds(), failed | rests)
         allowed = {o.sha256 for o in offers if refusal(o.entry, self.device) is None}
         try:
             new = self._install(state, offer, verified) if offer else None
@@ -145,19 +154,24 @@ class Client:
             assert offer is not None
             self._give_up(model, offer.sha256)
             return self._outcome(model, "refused", f"{offer.entry.version}: {error}")
-        except (*REFUSALS, QuotaError, OSError) as error:
+        except (*REFUSALS, QuotaError, *SHORTAGE) as error:
             assert offer is not None
             return self._outcome(model, "failed", f"{offer.entry.version}: {_words(error)}")
-        after = state.switched(new, allowed - set(state.failed))
+        after = state.switched(new, allowed - failed)
         if after != state:
             self.shelf.save(after)
             self.shelf.clear()
-        return self._outcome(model, _status(state.current, new), reason)
+        if best and best.sha256 in rests:
+            reason = f"{best.entry.version}: its trial did not end; it is tried again later"
+            return self._outcome(model, "failed", reason)
+        return self._outcome(model, _status(state.current, new), "; ".join(faults))
 
     def _install(self, state: ModelState, offer: Offer, verified: Verified) -> Installed:
         for kept in (state.current, state.previous):
             if kept and kept.sha256 == offer.sha256:
-                return kept  # verified and tried before: going back costs nothing
+                # Verified and tried before: going back costs nothing. The version is the list's:
+                # the same bytes may have got a new number.
+                return replace(kept, version=offer.entry.version)
         # What tuf itself says of the name; the list was only read to choose from it.
         target = verified.find(offer.target.path)
         if target is None or target != offer.target:
@@ -167,17 +181,18 @@ class Client:
         package = self.shelf.package(offer.sha256)
         fetch_archive(self.http, archive_url(self.base, offer), target, archive, self.disk)
         unpack(archive, package, offer.entry.unpacked_bytes, self.disk)
-        self.disk.remove(archive)
         self._try(state, offer, package)
+        self.disk.remove(archive)
         tree = tree_sha256(package)
         return Installed(offer.sha256, offer.entry.version, offer.entry.contract, tree)
 
     def _try(self, state: ModelState, offer: Offer, package: Path) -> None:
-        trial = state.trying(offer.sha256)
-        if trial.trials > TRIALS:
-            raise ProbeError(f"its trial did not end, {TRIALS} times")
-        self.shelf.save(trial)
-        self.probe(offer.entry.model, package)
+        self.shelf.save(state.trying(offer.sha256, self.clock()))
+        try:
+            self.probe(offer.entry.model, package)
+        except SHORTAGE:
+            self.shelf.save(state)  # it ended, and is not counted; the archive stays
+            raise
 
     def _make_room(self, state: ModelState, offer: Offer) -> None:
         """Clear away old parts, then the previous package, until the new one fits."""
@@ -197,7 +212,7 @@ class Client:
         """Forget packages whose files are not what was verified; they may come again."""
         state = self.shelf.state(model)
         current, previous = (
-            kept if kept and self.shelf.intact(kept) else None
+            kept if kept and not self.shelf.damaged(kept) else None
             for kept in (state.current, state.previous)
         )
         if (current, previous) != (state.current, state.previous):

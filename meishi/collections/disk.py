@@ -5,9 +5,12 @@ What is not yet renamed has a name that is cleared away at the next start. A pub
 folder in the same way.
 """
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
+
+PARTIAL = ".writing"  # end of the name of a file that is being written
 
 
 class Disk:
@@ -16,11 +19,17 @@ class Disk:
     def write(self, path: Path, content: bytes) -> None:
         """Replace a file in one step; missing folders are made."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.writing")
-        with partial.open("wb") as stream:
-            stream.write(content)
-            self._flush(stream)
-        self.rename(partial, path)
+        partial = path.with_name(f".{path.name}{PARTIAL}")
+        try:
+            with partial.open("wb") as stream:
+                stream.write(content)
+                self._flush(stream)
+            self.rename(partial, path)
+        except OSError:
+            # Of a full disk it would take what room is left.
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise
 
     def append(self, path: Path, content: bytes) -> None:
         """Add to a file that may end anywhere after a power cut."""

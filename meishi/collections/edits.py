@@ -43,6 +43,8 @@ def promote(
 ) -> None:
     """List a version's packages, the same bytes, in another collection; or raise its share there.
 
+    A version that was published to `to` itself, and is not in `source`, can be raised, too.
+
     Args:
         state: to change.
         model: name.
@@ -53,21 +55,56 @@ def promote(
         resume: make it live again if it was halted in `to`.
 
     Raises:
-        StateError: if it is not live in `source`, was withdrawn in `to`, was halted there and
-            `resume` is not set, or the share would fall: a device that has it would lose it.
+        StateError: if it is not live in `source` and not in `to` alone, was withdrawn in `to`, was
+            halted there and `resume` is not set, or the share would fall: a device that has it
+            would lose it.
     """
     if source == to:
         raise StateError(f"from {source} to {to}: nothing to promote")
-    live = [o for o in find(state, source, model, version) if o.entry.state == entries.LIVE]
-    if not live:
-        raise StateError(f"{model} {version} is not live in {source}: nothing to promote")
+    live = promotable(state, model, version, source, to)
     there = {o.target.path: o for o in offers(state, to)}
     targets = state.collections[to].signed.targets
     for offer in live:
-        raised = dataclasses.replace(offer.entry, rollout=rollout)
+        raised = dataclasses.replace(offer.entry, state=entries.LIVE, rollout=rollout)
         target = write_target(to, raised, offer.target.length, offer.sha256)
         _check_raise(there.get(target.path), target, rollout, resume)
         targets[target.path] = target
+
+
+def promotable(state: State, model: str, version: str, source: str, to: str) -> list[Offer]:
+    """Return what a promotion lists: what is live in `source`, and the builds in `to` alone.
+
+    Raises:
+        StateError: if there is nothing.
+    """
+    known, there = (
+        [o for o in offers(state, name) if (o.entry.model, o.entry.version) == (model, version)]
+        for name in (source, to)
+    )
+    if not known and not there:
+        find(state, source, model, version)  # says what there is
+    builds = {o.entry.variant for o in known}
+    live = [o for o in known if o.entry.state == entries.LIVE]
+    if known and not live:
+        raise StateError(f"{model} {version} is not live in {source}: nothing to promote")
+    alone = [o for o in there if o.entry.variant not in builds]
+    left = [o for o in alone if o.entry.state != entries.WITHDRAWN]
+    return [*live, *left] or alone
+
+
+def forget_withdrawn(state: State) -> list[str]:
+    """Take withdrawn versions off the lists: devices left them, and pass over what is not listed.
+
+    Returns:
+        The names of the targets.
+    """
+    gone = []
+    for collection in state.collections:
+        for offer in offers(state, collection):
+            if offer.entry.state == entries.WITHDRAWN:
+                del state.collections[collection].signed.targets[offer.target.path]
+                gone.append(offer.target.path)
+    return gone
 
 
 def _check_raise(old: Offer | None, target: TargetFile, rollout: int, resume: bool) -> None:

@@ -101,21 +101,54 @@ def rotate_key(repository: Repository, role: str, keyid: str, folder: Path) -> S
         The new public key.
 
     Raises:
-        InputError: if there is no such role or key, or too few keys are at hand.
+        InputError: if there is no such role or key, or too few keys are at hand. No new key is
+            left then, unless a part of the change was published and names it.
     """
     state = repository.load()
     old = _find_key(state, role, keyid)
-    new = make_key(folder, f"{role}-{_next_number(folder, role)}")
-    repository.keys.update(load_keys([folder]))
-    if role in layout.COLLECTIONS:
-        repository.change(lambda state: _exchange_delegated(state, role, old, new))
-    else:
-        _rotate_top(repository, role, old, new)
+    name = f"{role}-{_next_number(folder, role)}"
+    new = make_key(folder, name)
+    try:
+        repository.keys.update(load_keys([folder]))
+        if role in layout.COLLECTIONS:
+            repository.change(lambda state: _exchange_delegated(state, role, old, new))
+        else:
+            _rotate_top(repository, role, old, new)
+    except (Exception, KeyboardInterrupt) as error:
+        _take_back(repository, new, folder / f"{name}.pem", error)
+        raise
     return new
+
+
+def _take_back(repository: Repository, new: SSlibKey, file: Path, error: BaseException) -> None:
+    """Remove a new key that nothing published names.
+
+    Raises:
+        KeyringError: if it is named, or that cannot be told: then it must not be lost.
+    """
+    try:
+        named = new.keyid in _key_ids(repository.load())
+    except InputError:
+        named = True  # for all that is known
+    if named:
+        raise KeyringError(
+            f"{str(error) or type(error).__name__}; a part of the change may be published: keep "
+            f"{file}, and end it with `meishi collections refresh`"
+        ) from error
+    repository.keys.pop(new.keyid, None)
+    file.unlink(missing_ok=True)
+    if not any(file.parent.iterdir()):
+        file.parent.rmdir()
+
+
+def _key_ids(state: State) -> set[str]:
+    delegations = state.targets.signed.delegations
+    return {*state.root.signed.keys, *(delegations.keys if delegations else ())}
 
 
 def _rotate_top(repository: Repository, role: str, old: str, new: SSlibKey) -> None:
     state = repository.load()
+    repository.require_clock(state)
     before = state.root.signed.roles
     roots = signers(repository.keys, "root", before["root"])
     state.root.signed.revoke_key(old, role)
@@ -141,6 +174,7 @@ def renew(repository: Repository, roles: Iterable[str]) -> None:
         raise KeyringError(f"roles {unknown}: expected some of {', '.join(layout.KEYS)}")
     if "root" in wanted:
         state = repository.load()
+        repository.require_clock(state)
         _write_root(repository, state, signers(repository.keys, "root", _root_role(state)))
     repository.change(lambda state: None, {role: [] for role in wanted - {"root"}})
 

@@ -98,6 +98,8 @@ class Http:
             finally:
                 if not whole or response.length_remaining:
                     response.close()  # the rest would come before the next answer
+                else:
+                    response.drain_conn()  # an empty body counts as unread until it is read
                 response.release_conn()
 
     def _no_answer(self, url: str, deadline: Deadline, error: Exception) -> DownloadError:

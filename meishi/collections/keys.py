@@ -64,10 +64,14 @@ def make_key(folder: Path, name: str) -> SSlibKey:
         opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise KeyringError(f"{file}: exists; a key is never overwritten") from None
-    with os.fdopen(opened, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with os.fdopen(opened, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:
+        file.unlink()  # a part of a key is none, and no other would get its name
+        raise
     return SSlibKey.from_crypto(private.public_key())
 
 

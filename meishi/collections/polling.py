@@ -9,6 +9,8 @@ root always comes with a new timestamp. Otherwise TUF goes through all of it. A 
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -24,6 +26,10 @@ from meishi.collections.http import Http
 from meishi.collections.trust import CONFIG, expiry, make_updater, verified_targets
 
 NOTE = "poll.json"
+# What is kept of ETags and sent back: a server refuses headers that are too long, its own, too.
+_ETAG = re.compile(r"[ -~]{1,256}")
+# What a server says of a request whose headers it does not take.
+REFUSED_HEADERS = (400, 412, 431)
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Note:
     """What was verified last; the files lie beside it.
 
     Attributes:
-        etag: of the timestamp; "" if the server gives none.
+        etag: of the timestamp; "" if the server gives none that can be sent back.
         chain: sha256 over the collection's name, the embedded root, and every file of the chain.
         until: POSIX time in seconds at which the first of them expires.
     """
@@ -72,6 +78,7 @@ class MetadataPoll:
             RepositoryError: if the server's metadata are refused.
             DownloadError: if they cannot be had.
         """
+        self._clear()
         here = self._read("timestamp.json")
         note = self._noted(collection)
         first = Answer.ask(self.http, self.base, note.etag if note else "")
@@ -93,6 +100,16 @@ class MetadataPoll:
         updater = make_updater(self.folder, self.base, fetcher, self.root, now)
         return updater, verified_targets(updater, collection)
 
+    def _clear(self) -> None:
+        """Remove what keeps files from being written, and what a kill left of tuf's writes."""
+        history = self.folder / "root_history"
+        for folder in (self.folder, history):
+            if os.path.lexists(folder) and not folder.is_dir():
+                self.disk.remove(folder)
+            for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+                if path.name.startswith("tmp") or (path.is_dir() and path != history):
+                    self.disk.remove(path)
+
     def _read(self, name: str) -> bytes:
         try:
             return (self.folder / name).read_bytes()
@@ -110,7 +127,7 @@ class MetadataPoll:
         faults: list[schema.Fault] = []
         try:
             note = schema.build(Note, json.loads(self._read(NOTE)), faults)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return note if not faults and note.chain == self._chain(collection) else None
 
@@ -127,7 +144,7 @@ class Answer:
     Attributes:
         unchanged: there is no new one, and no body.
         content: body.
-        etag: "" if there is none.
+        etag: "" if there is none that can be sent back.
     """
 
     unchanged: bool
@@ -138,13 +155,22 @@ class Answer:
     def ask(cls, http: Http, base: str, tag: str) -> "Answer":
         """Ask for the timestamp, unless it is still the one of `tag`."""
         url = f"{base}/metadata/timestamp.json"
-        headers = {"If-None-Match": tag} if tag else {}
-        with http.get(url, CONFIG.timestamp_max_length, headers) as reply:
+        tag = _sound(tag)
+        with http.get(
+            url, CONFIG.timestamp_max_length, {"If-None-Match": tag} if tag else {}
+        ) as reply:
             if reply.status == 304 and tag:
                 return cls(True, b"", tag)
-            if reply.status != 200:
-                raise DownloadHTTPError(f"{url}: HTTP {reply.status}", reply.status)
-            return cls(False, b"".join(reply.chunks), reply.headers.get("etag", ""))
+            if reply.status == 200:
+                etag = _sound(reply.headers.get("etag", ""))
+                return cls(False, b"".join(reply.chunks), etag)
+        if tag and reply.status in REFUSED_HEADERS:
+            return cls.ask(http, base, "")
+        raise DownloadHTTPError(f"{url}: HTTP {reply.status}", reply.status)
+
+
+def _sound(tag: str) -> str:
+    return tag if _ETAG.fullmatch(tag) else ""
 
 
 class Online(FetcherInterface):

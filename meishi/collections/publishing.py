@@ -81,7 +81,8 @@ def publish(
         The entry.
 
     Raises:
-        InputError: if the gate refuses it, the version is there, or keys are missing.
+        InputError: if the gate refuses it, the version is there, keys are missing, the collection
+            would be longer than devices accept, or the clock cannot be right.
     """
     wanted = config.model(candidate.model)
     metrics = gate.check_metrics(wanted, gate.read_metrics(candidate.metrics))
@@ -106,7 +107,7 @@ def publish(
         source=candidate.source,
     )
     # Once before the archive goes up, so that what is refused leaves nothing behind.
-    edits.add(repository.load(), collection, entry, len(content), sha256)
+    repository.rehearse(lambda state: edits.add(state, collection, entry, len(content), sha256))
     _upload(repository, sha256, content)
     repository.change(lambda state: edits.add(state, collection, entry, len(content), sha256))
     # An old archive that nothing referred to was there already: `gc` may have removed it meanwhile.
@@ -144,13 +145,15 @@ def from_folder(package: Path, model: str, version: str, metrics: list[Path]) ->
     return Candidate(package, model, version, contents, f"folder {package.name}")
 
 
-def require_archives(repository: Repository, collection: str, model: str, version: str) -> None:
-    """Look whether the store holds a version's archives, before it is listed anywhere else.
+def require_archives(
+    repository: Repository, source: str, to: str, model: str, version: str
+) -> None:
+    """Look whether the store holds what is promoted, before it is listed anywhere else.
 
     Raises:
-        StateError: if one is missing or not what was signed, or the version is not there.
+        StateError: if an archive is missing or not what was signed, or the version is not there.
     """
-    found = edits.find(repository.load(), collection, model, version)
+    found = edits.promotable(repository.load(), model, version, source, to)
     needed = entries.needed_archives(found)
     if faults := [fault for o in found if (fault := repository.archive_fault(o, needed))]:
         raise StateError(summary(faults))
@@ -160,7 +163,8 @@ def collect_garbage(repository: Repository, min_age_s: float) -> list[str]:
     """Remove archives and old metadata that no client needs.
 
     Kept are all roots, the last versions of each role, and whatever is younger than `min_age_s`: a
-    publisher at work has files that nothing refers to yet.
+    publisher at work has files that nothing refers to yet. What a write that was cut short left
+    goes, too.
 
     Returns:
         The paths that were removed.
@@ -179,6 +183,9 @@ def collect_garbage(repository: Repository, min_age_s: float) -> list[str]:
         if match and match[2] in versions and age > min_age_s:
             if int(match[1]) <= versions[match[2]] - KEPT_VERSIONS:
                 gone.append(path)
+    for folder in ("archives", "metadata"):
+        left = repository.store.leftovers(folder, repository.now)
+        gone += [path for path, age in left.items() if age > min_age_s]
     for path in gone:
         repository.store.remove(path)
     return gone

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-from meishi.collections import layout
+from meishi.collections import clocks, layout
 from meishi.collections.entries import Offer, needed_archives
 from meishi.collections.keys import Keyring
 from meishi.collections.signing import Extra, Signer, State
@@ -24,6 +24,7 @@ from meishi.collections.trust import (
     StoreFetcher,
     make_updater,
     read_offers,
+    size_fault,
     verified_targets,
 )
 from meishi.errors import InputError
@@ -55,6 +56,7 @@ class Repository:
         self.root = root
         self.keys = keys
         self.now = now
+        self.clock_is_right = False  # whatever the last signature says
 
     def load(self) -> State:
         """Read and verify all that is published, expired or not.
@@ -72,12 +74,9 @@ class Repository:
             StateError: if a client would refuse the result, or others publish all the time.
         """
         for _ in range(ATTEMPTS):
-            state = self.load()
-            before = copy.deepcopy({role: m.signed.to_dict() for role, m in state.roles().items()})
-            edit(state)
-            changed = [r for r, m in state.roles().items() if m.signed.to_dict() != before[r]]
+            state, changed = self._edited(edit)
             try:
-                self._publish(state, [*changed, *(set(extra or {}) & set(before))], extra or {})
+                self._publish(state, [*changed, *(set(extra or {}) & set(state.roles()))], extra)
                 return state
             except ConflictError:
                 continue
@@ -85,18 +84,42 @@ class Repository:
             f"{self.store.address}: others published {ATTEMPTS} times meanwhile; try again"
         )
 
+    def rehearse(self, edit: Edit) -> None:
+        """Look whether a change could be published, and write nothing.
+
+        Raises:
+            InputError: as `change` does.
+        """
+        state, changed = self._edited(edit)
+        self.require_clock(state)
+        Signer(self.store, self.keys, self.now).rehearse(state, changed, {})
+
+    def require_clock(self, state: State) -> None:
+        """Refuse to sign by a clock that contradicts the last signature; see clocks.py."""
+        if state.raw_timestamp is not None and not self.clock_is_right:
+            clocks.require_clock(state, self.now)
+
+    def _edited(self, edit: Edit) -> tuple[State, list[str]]:
+        """Return what an edit makes of what is published, and the roles that it altered."""
+        state = self.load()
+        before = copy.deepcopy({role: m.signed.to_dict() for role, m in state.roles().items()})
+        edit(state)
+        return state, [r for r, m in state.roles().items() if m.signed.to_dict() != before[r]]
+
     def publish_first(self, state: State) -> None:
         """Publish a state where nothing was before.
 
         Raises:
             ConflictError: if someone else does the same.
         """
-        self._publish(state, state.roles(), {})
+        self._publish(state, state.roles(), None)
 
     def check(self, now: datetime) -> list[str]:
         """Verify as a client would, and that every archive is there with its sha256.
 
         An archive that is withdrawn wherever it is listed may be missing: `gc` removes it.
+
+        And that no file is longer than devices accept, or holds longer than one signed now.
 
         Returns:
             Faults; none if all is well.
@@ -106,13 +129,21 @@ class Repository:
         except StateError as error:
             return [str(error)]
         offers: list[Offer] = []
-        faults: list[str] = []
+        faults = [*self._size_faults(state), *clocks.ahead(state, now)]
         for name in layout.COLLECTIONS:
             sound, bad = read_offers(state.collections[name].signed, name)
             offers += sound
             faults += bad
         needed = needed_archives(offers)
         return faults + [fault for o in offers if (fault := self.archive_fault(o, needed))]
+
+    @staticmethod
+    def _size_faults(state: State) -> list[str]:
+        lengths = {"root": len(state.root.to_bytes()), "timestamp": len(state.raw_timestamp or b"")}
+        lengths["snapshot"] = state.timestamp.signed.snapshot_meta.length or 0
+        for name, meta in state.snapshot.signed.meta.items():
+            lengths[name.removesuffix(".json")] = meta.length or 0
+        return [fault for role, n in lengths.items() if (fault := size_fault(role, n))]
 
     def archive_fault(self, offer: Offer, needed: set[str]) -> str | None:
         """Say what is wrong with the archive of an offer; one not in `needed` may be missing."""
@@ -126,10 +157,11 @@ class Repository:
             return f"{offer.target.path}: {path}: {error}"
         return None
 
-    def _publish(self, state: State, roles: Iterable[str], extra: Extra) -> None:
+    def _publish(self, state: State, roles: Iterable[str], extra: Extra | None) -> None:
+        extra = extra or {}
         signer = Signer(self.store, self.keys, self.now)
-        for role in ("snapshot", "timestamp", *roles):
-            state.signers(role, self.keys)  # too few keys: before anything is written
+        self.require_clock(state)
+        signer.rehearse(state, roles, extra)  # what is refused: before anything is written
         for role in dict.fromkeys(roles):
             signer.write_role(state, role, extra)
         signer.write_snapshot(state, extra)

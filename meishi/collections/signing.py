@@ -5,6 +5,8 @@ sees any of them, so a publisher may stop anywhere; whoever finds a version's na
 a leftover or by someone at work, takes the next number.
 """
 
+import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +16,14 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timest
 from meishi.collections import layout
 from meishi.collections.keys import Keyring, signers
 from meishi.collections.store import ConflictError, Store
+from meishi.collections.trust import size_fault
+from meishi.errors import InputError, summary
+
+SAME_DAYS = 1  # by which clocks of publishers may differ
+
+
+class SizeError(InputError):
+    """A file would be longer than devices accept."""
 
 
 @dataclass
@@ -62,6 +72,27 @@ class Signer:
         self.keys = keys
         self.now = now
 
+    def rehearse(self, state: State, roles: Iterable[str], extra: Extra) -> None:
+        """Sign what is to be written, and write nothing.
+
+        Raises:
+            KeyringError: if there are too few keys for a role.
+            SizeError: if a file would be longer than devices accept.
+        """
+        all_roles: dict[str, Metadata] = {
+            **state.roles(),
+            "snapshot": state.snapshot,
+            "timestamp": state.timestamp,
+        }
+        faults = []
+        for role in dict.fromkeys(("snapshot", "timestamp", *roles)):
+            # The file's own number may be longer than this one's by a digit, which is checked
+            # again when it is signed.
+            content = self._sign(state, role, copy.deepcopy(all_roles[role]), extra)
+            faults.append(size_fault(role, len(content)))
+        if found := [fault for fault in faults if fault]:
+            raise SizeError(f"nothing was published: {summary(found)}")
+
     def write_role(self, state: State, role: str, extra: Extra) -> None:
         """Create the next version of `targets` or of a collection and note it in the snapshot."""
         metadata = state.roles()[role]
@@ -79,11 +110,11 @@ class Signer:
         return self._sign(state, "timestamp", state.timestamp, extra)
 
     def _create(self, state: State, role: str, metadata: Metadata, extra: Extra) -> bytes:
-        # Before anything is written: too few keys for a role must leave nothing behind.
-        state.signers(role, self.keys)
         while True:
             metadata.signed.version += 1
             content = self._sign(state, role, metadata, extra)
+            if fault := size_fault(role, len(content)):
+                raise SizeError(fault)
             try:
                 self.store.create(layout.metadata_path(role, metadata.signed.version), content)
                 return content
@@ -91,7 +122,9 @@ class Signer:
                 continue
 
     def _sign(self, state: State, role: str, metadata: Metadata, extra: Extra) -> bytes:
-        metadata.signed.expires = expiry(role, self.now)
+        before, metadata.signed.expires = metadata.signed.expires, expiry(role, self.now)
+        if timedelta() < before - metadata.signed.expires <= timedelta(days=SAME_DAYS):
+            metadata.signed.expires = before  # of a clock that is a little ahead: never earlier
         metadata.signatures.clear()
         for signer in [*state.signers(role, self.keys), *extra.get(role, [])]:
             metadata.sign(signer, append=True)

@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from meishi.collections.archive import tree_sha256
-from meishi.collections.client import Client, ProbeError
+from meishi.collections.client import Client
 from meishi.collections.disk import QuickDisk
 from meishi.collections.http import Http, Limits
 from meishi.collections.layout import RELEASE, STAGING
 from meishi.collections.selection import Device, bucket
+from meishi.collections.trials import ProbeError
 
 MODEL = "card-detector"
 CONTRACT = "c" * 64

@@ -20,7 +20,7 @@ from typing import Any
 import filelock
 import fsspec
 
-from meishi.collections.disk import Disk
+from meishi.collections.disk import PARTIAL, Disk
 from meishi.errors import InputError
 
 LOCK_SECONDS = 60
@@ -102,6 +102,15 @@ class Store:
 
     def ages(self, folder: str, now: datetime) -> dict[str, float]:
         """List the files of a folder with their age in seconds."""
+        files = self._ages(folder, now)
+        return {path: age for path, age in files.items() if not _is_hidden(path)}
+
+    def leftovers(self, folder: str, now: datetime) -> dict[str, float]:
+        """List what writes left that were cut short, with their age in seconds."""
+        files = self._ages(folder, now)
+        return {p: age for p, age in files.items() if _is_hidden(p) and p.endswith(PARTIAL)}
+
+    def _ages(self, folder: str, now: datetime) -> dict[str, float]:
         self.fs.invalidate_cache()
         try:
             rows = self.fs.ls(self._full(folder), detail=True)
@@ -111,7 +120,6 @@ class Store:
         return {
             f"{folder}/{name}": (now - self._modified(row)).total_seconds()
             for name, row in names.items()
-            if not name.startswith(".")
         }
 
     def check(self) -> None:
@@ -213,6 +221,10 @@ class Store:
             self.fs.pipe_file(full, content, IfMatch=tag)
         except OSError as error:
             raise _conflict(error, full) from error
+
+
+def _is_hidden(path: str) -> bool:
+    return posixpath.basename(path).startswith(".")
 
 
 def _conflict(error: OSError, path: str) -> Exception:

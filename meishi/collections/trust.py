@@ -18,7 +18,7 @@ from meishi.collections.store import Store
 
 # What tuf raises of bad metadata and of bad transport.
 REFUSALS = (RepositoryError, DownloadError)
-# Bytes; the largest file of ours has some hundred entries of less than 2 kB.
+# Bytes; a collection of 1,000,000 has some 1,000 entries.
 CONFIG = UpdaterConfig(
     max_root_rotations=64,
     max_delegations=4,
@@ -28,6 +28,26 @@ CONFIG = UpdaterConfig(
     targets_max_length=1_000_000,
     prefix_targets_with_hash=False,
 )
+
+
+def max_bytes(role: str) -> int:
+    """Return the bytes that devices accept of a role's file."""
+    limits = {
+        "root": CONFIG.root_max_length,
+        "timestamp": CONFIG.timestamp_max_length,
+        "snapshot": CONFIG.snapshot_max_length,
+    }
+    return limits.get(role, CONFIG.targets_max_length)
+
+
+def size_fault(role: str, length: int) -> str | None:
+    """Say that a role's file is longer than devices accept, and what helps; None if it is not."""
+    if length <= max_bytes(role):
+        return None
+    fault = f"{role}: {length:,} bytes, of which devices accept at most {max_bytes(role):,}"
+    if role in layout.COLLECTIONS:
+        fault += "; `meishi collections gc --withdrawn` makes room, and shorter --notes need less"
+    return fault
 
 
 def make_updater(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from meishi.collections import archive
-from meishi.collections.client import ProbeError
 from meishi.collections.contract import contract_of, system_of
 from meishi.collections.disk import QuickDisk
 from meishi.collections.faulty_server import serving
 from meishi.collections.probing import probe_package
+from meishi.collections.trials import ProbeError
 from meishi.coreml.package import save_package, spec_path
 from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct, only_errors

@@ -361,23 +361,6 @@ def test_model_that_fails_its_trial_is_never_offered_again(scene):
     assert not any(path.startswith("archives") for path in scene.site.asked[asked:])
 
 
-def test_model_that_ends_the_app_is_tried_twice(scene):
-    class EndedError(Exception):
-        """Stands for a crash in the model's code."""
-
-    def crash(model, package):
-        raise EndedError
-
-    for _ in range(2):
-        phone = scene.world.client(scene.site, probe=crash)
-        with pytest.raises(EndedError):
-            phone.update()
-    phone = scene.world.client(scene.site, probe=crash)
-    outcome = phone.update()[0]
-    assert (outcome.status, outcome.version) == ("refused", "1.0.0")
-    assert "did not end" in outcome.reason
-
-
 def test_app_of_another_contract_runs_its_own_package(scene):
     device = dataclasses.replace(scene.phone.device, contracts={DETECTOR: OTHER_CONTRACT})
     scene.phone.device = device

@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import filelock
 import pytest
 from typer.testing import CliRunner
 
 from meishi.cli import app
-from meishi.collections import contract, gate, probing, publishing, registry, store
+from meishi.collections import cli_options, contract, gate, probing, publishing, registry, store
 from meishi.collections.faulty_server import serving
 from meishi.errors import InputError
 from tests.collections_world import BAD, CONTRACT, DETECTOR, probe, weights, write_package
@@ -244,6 +245,37 @@ def test_a_halted_version_is_promoted_with_resume(desk):
     assert "--resume" in run(f"promote {DETECTOR} 1.0.0", AT, fails=True)
     run(f"promote {DETECTOR} 1.0.0 --resume --rollout 20", AT)
     assert "1.0.0: live, 20 %" in run("status --at public --root keys/root.json")
+
+
+def test_a_share_of_what_went_to_release_at_once_is_raised(desk):
+    run("init --at public --keys keys")
+    write_package(desk / "a.mlpackage", weights("1.0.0"))
+    words = f"publish a.mlpackage --model {DETECTOR} --version 1.0.0 --metrics evaluate.json"
+    run(words, "--to release --rollout 10", AT)
+    assert "1.0.0 for 50 %" in run(f"promote {DETECTOR} 1.0.0 --rollout 50", AT)
+    assert "1.0.0: live, 50 %" in run("status --at public --root keys/root.json")
+
+
+def test_what_is_withdrawn_is_taken_off_the_lists_if_that_is_asked_for(desk):
+    run("init --at public --keys keys")
+    publish(desk, "1.0.0")
+    publish(desk, "1.1.0")
+    run(f"withdraw {DETECTOR} 1.0.0 --in staging", AT)
+    assert run("gc", AT) == "nothing to remove\n"
+    assert run("gc --withdrawn", AT) == f"removed staging/{DETECTOR}/1.0.0.zip\n"
+    assert run("gc --withdrawn", AT) == "nothing to remove\n"
+    shown = run("status --at public --root keys/root.json")
+    assert "1.1.0: live" in shown and "1.0.0" not in shown
+
+
+@pytest.mark.parametrize("off", [-30, 40])
+def test_a_wrong_clock_is_told_and_a_right_one_goes_on(desk, monkeypatch, off):
+    run("init --at public --keys keys")
+    now = datetime.now(UTC) + timedelta(days=off)
+    monkeypatch.setattr(cli_options, "time_now", lambda: now)
+    assert "set the clock right" in run("refresh", AT, fails=True)
+    assert "signed anew" in run("refresh --clock-is-right", AT)
+    assert "signed anew" in run("refresh", AT)
 
 
 def test_an_altered_archive_fails_verification(desk):

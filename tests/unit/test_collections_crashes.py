@@ -95,7 +95,7 @@ def cut_update(scene, monkeypatch, at, part, late):
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", replace)
         try:
-            # Opening the folder writes, too: it clears away.
+            # An update begins with writes, too: it clears away.
             scene.world.client(scene.site, disk=CuttingDisk(fuse, part)).update()
         except PowerCutError:
             pass

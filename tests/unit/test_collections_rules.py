@@ -32,6 +32,7 @@ from tests.collections_world import (
     DETECTOR,
     OTHER_CONTRACT,
     config,
+    keyid_of,
     make_world,
     open_world,
     write_package,
@@ -371,10 +372,6 @@ def test_too_few_keys_are_named_before_anything_is_written(world):
     with pytest.raises(InputError, match="release: needs 2 of its 3 keys, 1 are at hand"):
         world.promote("1.0.0")
     assert sorted(p.name for p in world.public.rglob("*")) == before
-
-
-def keyid_of(world, role):
-    return keys.read_key(world.folder / "keys" / f"{role}-1.pem").public_key.keyid
 
 
 def without_key(world, role):
