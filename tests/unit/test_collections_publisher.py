@@ -74,7 +74,7 @@ def test_withdrawn_versions_can_be_taken_off_the_lists(world):
 # Clocks
 
 
-@pytest.mark.parametrize("off", [-400, -9, -1.1, 31, 4000])
+@pytest.mark.parametrize("off", [-400, -9, -1.1])
 def test_a_clock_that_contradicts_the_last_signature_signs_nothing(world, off):
     world.publish("1.0.0")
     wrong = at(world, days(off))
@@ -98,7 +98,7 @@ def publish_at(world, repository):
     world.publish("1.1.0")
 
 
-@pytest.mark.parametrize("off", [-0.9, 0, 8, 29])
+@pytest.mark.parametrize("off", [-0.9, 0, 8, 31, 90])
 def test_a_clock_that_can_be_right_signs(world, off):
     world.publish("1.0.0")
     before = world.repository.load().timestamp.signed.expires
