@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from meishi.data.importers.labelled import LabelledPhoto, Shape
+from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape
 from meishi.data.importers.orientation import (
     OrientationError,
     labelled_upright,
     refuse_other_size,
     to_upright,
 )
+from meishi.data.importers.tracing import is_halfway, mask_of_trace
 from meishi.geometry import quads
 from meishi.geometry.polygon_areas import without_specks
 from meishi.geometry.polygon_quads import (
@@ -98,7 +99,11 @@ def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarr
                 f"has {len(corners)} points; a card has four corners, of one label and group"
             )
         return quad_from_corners(corners)
-    parts = without_specks([_opened(part) for part in parts])
+    parts = [_opened(part) for part in parts]
+    stated = [part + EDGE_PX for part in parts]
+    if (traced := mask_of_trace(stated, frame_px)) is not None:
+        return _shown(quad_from_mask_outline(traced, frame_px), frame_px)
+    parts = without_specks(stated if is_halfway(stated, frame_px) else parts)
     quad_px = quad_from_outline(parts, frame_px)
     drawn = sum(map(len, parts)) == 4  # else the sides are fitted
     return quad_px if drawn else _shown(quad_px, frame_px)

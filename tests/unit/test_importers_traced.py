@@ -1,0 +1,95 @@
+"""Outlines that programs traced around masks, and other oddities of converters."""
+
+import cv2
+import numpy as np
+import pytest
+
+from meishi.data.importers.tracing import is_halfway, mask_of_trace
+from tests.exports import QUAD_PX, SIZE_PX, card_px, picture, write
+from tests.unit import test_importers_coco as coco
+
+FRAME = np.array(SIZE_PX)
+
+
+def traced():
+    """The outline that OpenCV traces around the card's mask: (N, 2), indices of pixels."""
+    mask = coco.drawn_mask().astype(np.uint8)
+    (found,), _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return found[:, 0].astype(float)
+
+
+def runs():
+    return {"size": [120, 160], "counts": coco.mask_runs(coco.drawn_mask())}
+
+
+def of_mask(folder):
+    return card_px(coco.export(folder, coco.annotation(segmentation=runs())), "coco")
+
+
+def halfway(points):
+    """The same outline from between a pixel in and one out, as skimage has it."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle = (low + high).round() / 2 // 1
+    return np.array(
+        [
+            [low[0] - 0.5, low[1]], [low[0], low[1] - 0.5], [high[0], low[1] - 0.5],
+            [high[0] + 0.5, middle[1]], [high[0], high[1] + 0.5], [low[0], high[1] + 0.5],
+        ]
+    )  # fmt: skip
+
+
+def staircase(points):
+    """Replace each slanted step by one across and one down, as along the edges of pixels."""
+    corners = np.stack([np.roll(points[:, 0], -1), points[:, 1]], axis=1)
+    return np.stack([points, corners], axis=1).reshape(-1, 2)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_an_outline_that_opencv_traced_means_the_mask(tmp_path, closed):
+    points = traced()
+    points = np.vstack([points, points[:1]]) if closed else points
+    folder = coco.export(tmp_path / "a", coco.annotation(segmentation=[points.ravel().tolist()]))
+    assert np.allclose(card_px(folder, "coco"), of_mask(tmp_path / "b"))
+    assert np.abs(card_px(folder, "coco") - QUAD_PX).max() < 0.6
+
+
+def test_a_traced_outline_in_shares_of_the_frame_means_the_mask(tmp_path):
+    row = "0 " + " ".join(f"{v:.5f}" for v in (traced() / FRAME).ravel())
+    files = {"images/a.jpg": picture(), "labels/a.txt": row, "data.yaml": "names: [card]"}
+    found = card_px(write(tmp_path / "a", files), "yolo")
+    assert np.allclose(found, of_mask(tmp_path / "b"))
+
+
+def test_the_mask_comes_back_whole():
+    mask = mask_of_trace([traced()], SIZE_PX)
+    assert np.array_equal(mask, coco.drawn_mask())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda points: points[:8],
+        lambda points: points + 0.3,
+        lambda points: points + [100, 0],
+        lambda points: points[::3],
+        lambda points: staircase(points),
+    ],
+    ids=["few", "between pixels", "outside", "thinned", "edges of pixels"],
+)
+def test_other_outlines_are_no_trace(change):
+    assert mask_of_trace([change(traced())], SIZE_PX) is None
+
+
+def test_an_outline_halfway_between_pixels_is_in_indices():
+    points = halfway(traced())
+    assert is_halfway([points], SIZE_PX)
+    assert is_halfway([np.maximum(points - [points[:, 0].min() + 0.5, 0], 0)], SIZE_PX)
+    assert not is_halfway([points + 0.25], SIZE_PX)
+    assert not is_halfway([QUAD_PX + 0.5], SIZE_PX)
+    assert not is_halfway([QUAD_PX], SIZE_PX)
+
+
+def test_an_outline_halfway_between_pixels_is_not_moved(tmp_path):
+    points = np.array([[40.5, 30], [120, 35.5], [115, 85.5], [38.5, 80]])
+    folder = coco.export(tmp_path, coco.annotation(segmentation=[points.ravel().tolist()]))
+    assert np.allclose(card_px(folder, "coco"), points)
