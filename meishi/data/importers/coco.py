@@ -5,19 +5,19 @@ API rasterises them so, and the box of the whole picture is [0, 0, W, H]), so 0.
 Keypoints are indices of pixels (the format's definition), so they stay. Masks are pixels.
 A box alone is no outline, a crowd is no single card: both are refused; but CVAT and Datumaro mark
 every mask as a crowd, see `_masks_are_crowds`. Label Studio's are read by what it writes, see
-`_of_label_studio`.
+`coco_label_studio`.
 """
 
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
+from meishi.data.importers.coco_label_studio import of_label_studio
 from meishi.data.importers.coco_shapes import outline
 from meishi.data.importers.finding import same_path
 from meishi.data.importers.label_files import json_files
-from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally
+from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
 from meishi.data.importers.nodes import MalformedError, Node, as_number, described
 from meishi.data.importers.opening import Source
 
@@ -100,10 +100,12 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
         elif key is not None:
             images[key] = image
     shapes: dict[Any, list[Shape]] = {key: [] for key in images}
+    rows: dict[Any, list[Node]] = {key: [] for key in images}
     for annotation in root.items("annotations"):
         key = _key(annotation, "image_id")
         if key in images:
             shapes[key].append(_shape(annotation, labels, images[key], crowds))
+            rows[key].append(annotation)
         elif key is not None:
             annotation.complain(f"image_id {key} is the id of no image")
     shares = root.at("info").at("contributor").value == "Label Studio"
@@ -113,24 +115,7 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
             paths = _paths(image, reference, name)
             near, own = posixpath.dirname(name), tuple(shapes[key])
             photo = LabelledPhoto(paths[0], near, image.where, own, size_px, paths[1])
-            yield _of_label_studio(photo) if shares else photo
-
-
-def _of_label_studio(photo: LabelledPhoto) -> LabelledPhoto:
-    """Read Label Studio's numbers: shares of the upright picture, times the stored one's size.
-
-    The two sizes differ where EXIF turns a picture. Keypoints are pixels of the upright one.
-    """
-    kinds = {shape.kind for shape in photo.shapes}
-    if photo.size_px is None or "polygon" not in kinds:
-        return replace(photo, upright=True)
-    if "corners" in kinds:
-        return replace(photo, size_px=None)  # refused if EXIF turns it: the two do not agree
-    shapes = [
-        replace(shape, parts_px=tuple((part + EDGE_PX) / photo.size_px for part in shape.parts_px))
-        for shape in photo.shapes
-    ]
-    return replace(photo, shapes=tuple(shapes), relative=True, upright=True)
+            yield of_label_studio(photo, rows[key]) if shares else photo
 
 
 def _paths(image: Node, reference: str, name: str) -> tuple[str, str | None]:
