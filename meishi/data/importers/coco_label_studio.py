@@ -59,7 +59,8 @@ def _with_keypoints(shapes: tuple[Shape, ...], rows: Sequence[Node]) -> tuple[Sh
         if (box := _rectangle(shape, row)) is not None
     ]
     if len(points) > 1 or len(boxes) != 1:
-        return tuple(refused(s.labels, s.where, MIXED) if s in points else s for s in shapes)
+        told = [*points, *(shape for shape, _ in boxes)]
+        return tuple(refused(s.labels, s.where, MIXED) if s in told else s for s in shapes)
     (corners,), ((framing, box),) = points, boxes
     own = [replace(corners, parts_px=(corner[None] - EDGE_PX,)) for corner in corners.parts_px[0]]
     parts = [Part("", "rectangle", box), *(Part("", "point", shape) for shape in own)]
