@@ -4,9 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
+from meishi.data.importers.importing import UPRIGHT
+from meishi.data.importers.labelled import Tally
 from meishi.data.importers.tracing import is_halfway, mask_of_trace
-from tests.exports import QUAD_PX, SIZE_PX, card_px, picture, write
+from tests.exports import QUAD_PX, SIZE_PX, card_px, picture, scenes, write
 from tests.unit import test_importers_coco as coco
+from tests.unit import test_importers_cvat as cvat
 
 FRAME = np.array(SIZE_PX)
 
@@ -93,3 +96,14 @@ def test_an_outline_halfway_between_pixels_is_not_moved(tmp_path):
     points = np.array([[40.5, 30], [120, 35.5], [115, 85.5], [38.5, 80]])
     folder = coco.export(tmp_path, coco.annotation(segmentation=[points.ravel().tolist()]))
     assert np.allclose(card_px(folder, "coco"), points)
+
+
+def test_upright_boxes_that_are_taken_as_cards_are_counted(tmp_path):
+    box = '<box label="card" xtl="5" ytl="90" xbr="35" ybr="110"{}/>'
+    tally = Tally()
+    scenes(cvat.export(tmp_path / "a", cvat.POLYGON + box.format("")), "cvat", tally=tally)
+    assert tally.left_out[UPRIGHT] == 1
+    tally = Tally()
+    turned = box.format(' rotation="20"')
+    scenes(cvat.export(tmp_path / "b", cvat.POLYGON + turned), "cvat", tally=tally)
+    assert tally.left_out[UPRIGHT] == 0

@@ -32,6 +32,7 @@ SIDE_SAMPLES = 200
 # Nobody outlines a card so small; shares of the frame that stand for pixels come out so.
 MIN_CARD_PX = 3.0
 BORDER_PX = 1.0
+UPRIGHT_PX = 0.01  # sides that leave their row by less; shares of the frame are rounded
 REMEDY = (
     "where the card goes on cannot be told; mark its four corners, those outside of the photo too"
 )
@@ -149,6 +150,12 @@ def sides_on_border(quad_px: np.ndarray, frame_px: tuple[int, int]) -> np.ndarra
     borders = np.array([[-0.5, -0.5], frame_px]) - [[0], [0.5]]
     near = np.abs(quad_px[:, None] - borders) <= BORDER_PX  # (corner, border, axis)
     return np.asarray((near & np.roll(near, -1, axis=0)).any(axis=(1, 2)))
+
+
+def is_upright(quad_px: np.ndarray) -> bool:
+    """Tell whether every side of a quad, (4, 2), runs along a row or a column, as tools draw it."""
+    sides = np.abs(np.roll(quad_px, -1, axis=0) - quad_px)
+    return bool((sides.min(axis=1) < UPRIGHT_PX).all())
 
 
 def _is_repeated(
