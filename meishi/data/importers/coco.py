@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from meishi.data.importers.coco_boxes import BOXES, without_boxes
 from meishi.data.importers.coco_label_studio import of_label_studio
 from meishi.data.importers.coco_shapes import outline
 from meishi.data.importers.finding import same_path
@@ -33,6 +34,9 @@ CROWDS = "masks that are all marked iscrowd, as CVAT and Datumaro do, taken as c
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each listed picture with its annotations; one without any holds no card."""
     files = list(json_files(source, "COCO annotation", _why_not, _named, faults, tally))
+    listed = len(files)
+    files = without_boxes(files, _in_subset)
+    tally.left_out[BOXES] += listed - len(files)
     crowds = _masks_are_crowds([row for _, value in files for row in value["annotations"]])
     for name, value in files:
         if _lists_pictures_only(name, value):
@@ -127,10 +131,14 @@ def _paths(image: Node, reference: str, name: str) -> tuple[str, str | None]:
     longer = image.at("path").value
     if isinstance(longer, str) and same_path(longer, reference):
         return reference, longer
+    within = _in_subset(reference, name)
+    return within, None if within == reference else reference
+
+
+def _in_subset(reference: str, name: str) -> str:
+    """Say where a picture lies whose label file is named by its subset; as stated, if it is not."""
     subset = SUBSET.match(posixpath.basename(name))
-    if subset is None:
-        return reference, None
-    return posixpath.join("images", subset["name"], reference), reference
+    return posixpath.join("images", subset["name"], reference) if subset else reference
 
 
 def _key(node: Node, field: str) -> str | None:
