@@ -6,8 +6,8 @@ import pytest
 
 from meishi.data.importers.importing import UPRIGHT
 from meishi.data.importers.labelled import Tally
-from meishi.data.importers.tracing import is_halfway, mask_of_trace
-from tests.exports import QUAD_PX, SIZE_PX, card_px, picture, scenes, write
+from meishi.data.importers.tracing import mask_of_trace
+from tests.exports import EDGES_PX, QUAD_PX, SIZE_PX, card_px, picture, scenes, write
 from tests.unit import test_importers_coco as coco
 from tests.unit import test_importers_cvat as cvat
 
@@ -27,18 +27,6 @@ def runs():
 
 def of_mask(folder):
     return card_px(coco.export(folder, coco.annotation(segmentation=runs())), "coco")
-
-
-def halfway(points):
-    """The same outline from between a pixel in and one out, as skimage has it."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle = (low + high).round() / 2 // 1
-    return np.array(
-        [
-            [low[0] - 0.5, low[1]], [low[0], low[1] - 0.5], [high[0], low[1] - 0.5],
-            [high[0] + 0.5, middle[1]], [high[0], high[1] + 0.5], [low[0], high[1] + 0.5],
-        ]
-    )  # fmt: skip
 
 
 def staircase(points):
@@ -83,19 +71,28 @@ def test_other_outlines_are_no_trace(change):
     assert mask_of_trace([change(traced())], SIZE_PX) is None
 
 
-def test_an_outline_halfway_between_pixels_is_in_indices():
-    points = halfway(traced())
-    assert is_halfway([points], SIZE_PX)
-    assert is_halfway([np.maximum(points - [points[:, 0].min() + 0.5, 0], 0)], SIZE_PX)
-    assert not is_halfway([points + 0.25], SIZE_PX)
-    assert not is_halfway([QUAD_PX + 0.5], SIZE_PX)
-    assert not is_halfway([QUAD_PX], SIZE_PX)
+HALFWAY_PX = [[40.5, 30], [120, 35.5], [115, 85.5], [38.5, 80]]
+FIFTYONE = {"url": "https://voxel51.com/fiftyone"}
 
 
-def test_an_outline_halfway_between_pixels_is_not_moved(tmp_path):
-    points = np.array([[40.5, 30], [120, 35.5], [115, 85.5], [38.5, 80]])
-    folder = coco.export(tmp_path, coco.annotation(segmentation=[points.ravel().tolist()]))
-    assert np.allclose(card_px(folder, "coco"), points)
+@pytest.mark.parametrize(
+    ("points", "info", "moved"),
+    [
+        (HALFWAY_PX, FIFTYONE, 0),
+        ([[0, 0], *HALFWAY_PX[1:]], FIFTYONE, 0),  # cut at the first pixel
+        (HALFWAY_PX, {}, 0.5),
+        (EDGES_PX.tolist(), FIFTYONE, 0.5),
+        ([[40.5, 30.2], *HALFWAY_PX[1:]], FIFTYONE, 0.5),
+    ],
+    ids=["traced", "cut", "another tool", "drawn on halves", "drawn"],
+)
+def test_outlines_that_fiftyone_traced_are_in_indices_of_pixels(tmp_path, points, info, moved):
+    def change(root):
+        root.update(info=info)
+        root["annotations"][0].update(segmentation=[np.ravel(points).tolist()])
+
+    found = card_px(coco.export(tmp_path, change), "coco")
+    assert np.allclose(found, np.array(points) - moved)
 
 
 def test_upright_boxes_that_are_taken_as_cards_are_counted(tmp_path):

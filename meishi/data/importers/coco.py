@@ -5,7 +5,7 @@ API rasterises them so, and the box of the whole picture is [0, 0, W, H]), so 0.
 Keypoints are indices of pixels (the format's definition), so they stay. Masks are pixels.
 A box alone is no outline, a crowd is no single card: both are refused; but CVAT and Datumaro mark
 every mask as a crowd, see `_masks_are_crowds`. Label Studio's are read by what it writes, see
-`coco_label_studio`.
+`coco_label_studio`, FiftyOne's traced outlines by `tracing`.
 """
 
 import posixpath
@@ -21,6 +21,7 @@ from meishi.data.importers.label_files import json_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
 from meishi.data.importers.nodes import MalformedError, Node, as_number, described
 from meishi.data.importers.opening import Source
+from meishi.data.importers.tracing import of_fiftyone
 
 NAMED = ("annotation", "instances", "coco", "keypoints")
 LISTS = ("images", "annotations", "categories")
@@ -113,13 +114,16 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
         elif key is not None:
             annotation.complain(f"image_id {key} is the id of no image")
     shares = root.at("info").at("contributor").value == "Label Studio"
+    fiftyone = "voxel51" in str(root.at("info").at("url").value)
     for key, image in images.items():
         if reference := image.text("file_name"):
             size_px = image.size_px("width", "height")
             paths = _paths(image, reference, name)
             near, own = posixpath.dirname(name), tuple(shapes[key])
             photo = LabelledPhoto(paths[0], near, image.where, own, size_px, paths[1])
-            yield of_label_studio(photo, rows[key]) if shares else photo
+            if shares:
+                photo = of_label_studio(photo, rows[key])
+            yield of_fiftyone(photo) if fiftyone else photo
 
 
 def _paths(image: Node, reference: str, name: str) -> tuple[str, str | None]:

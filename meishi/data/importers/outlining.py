@@ -11,7 +11,7 @@ from meishi.data.importers.orientation import (
     refuse_other_size,
     to_upright,
 )
-from meishi.data.importers.tracing import is_halfway, mask_of_trace
+from meishi.data.importers.tracing import mask_of_trace
 from meishi.geometry import quads
 from meishi.geometry.polygon_areas import without_specks
 from meishi.geometry.polygon_quads import (
@@ -101,10 +101,10 @@ def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarr
             )
         return quad_from_corners(corners)
     parts = [_opened(part) for part in parts]
-    stated = [part + EDGE_PX for part in parts]
-    if (traced := mask_of_trace(stated, frame_px)) is not None:
+    traced = mask_of_trace([part + EDGE_PX for part in parts], frame_px)
+    if traced is not None:
         return _shown(quad_from_mask_outline(traced, frame_px), frame_px)
-    parts = without_specks(stated if is_halfway(stated, frame_px) else parts)
+    parts = without_specks(parts)
     quad_px = quad_from_outline(parts, frame_px)
     drawn = sum(map(len, parts)) == 4  # else the sides are fitted
     return quad_px if drawn else _shown(quad_px, frame_px)

@@ -6,14 +6,20 @@ A polygon that people draw counts from pixel edges. A traced one goes where its 
   through the centres of the outmost pixels, by their indices. Read as if from pixel edges it would
   end a pixel short on the right and below. It makes steps to one of the eight neighbours only, so
   it is known by them, and the mask is had back whole.
-- `skimage.measure.find_contours` (FiftyOne, labelme's AI tools) goes halfway between the centres of
-  two neighbours, one in and one out: one coordinate is whole, the other a half.
+- `skimage.measure.find_contours` goes halfway between the centres of two neighbours, one in and one
+  out: one coordinate is whole, the other a half. FiftyOne's COCO has them as indices of pixels.
+  labelme's AI tools have them a pixel further, and cut: the form alone says nothing, so it counts
+  only where FiftyOne wrote the file.
 
 Whoever thins such a contour to other steps (Datumaro) leaves nothing to know it by.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
+
+from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto
 
 # A hand may make a few steps so, not all of these.
 MIN_STEPS = 12
@@ -32,7 +38,7 @@ def mask_of_trace(parts: list[np.ndarray], frame_px: tuple[int, int]) -> np.ndar
     Returns:
         (H, W) bool, the pixels on the outline and within; None if it is no such outline.
     """
-    slack_px = _slack_px(frame_px)
+    slack_px = max(MIN_ROUNDING_PX, ROUNDING * max(frame_px))
     indices = [part.round() for part in parts if np.isfinite(part).all()]
     if len(indices) < len(parts) or not indices:
         return None
@@ -53,24 +59,26 @@ def mask_of_trace(parts: list[np.ndarray], frame_px: tuple[int, int]) -> np.ndar
     return mask.astype(bool)
 
 
-def is_halfway(parts: list[np.ndarray], frame_px: tuple[int, int]) -> bool:
-    """Tell an outline halfway between pixel centres, in indices of pixels, as skimage traces it.
+def of_fiftyone(photo: LabelledPhoto) -> LabelledPhoto:
+    """Take the outlines that FiftyOne traced in a COCO photo as what they are, indices of pixels.
 
     Args:
-        parts: (N, 2) each, as the file counts.
-        frame_px: width and height of the picture.
+        photo: the photo, whose polygons were all read as from pixel edges.
     """
+    shapes = []
+    for shape in photo.shapes:
+        stated = [part + EDGE_PX for part in shape.parts_px]
+        traced = shape.kind == "polygon" and _is_halfway(stated)
+        shapes.append(replace(shape, parts_px=tuple(stated)) if traced else shape)
+    return replace(photo, shapes=tuple(shapes))
+
+
+def _is_halfway(parts: list[np.ndarray]) -> bool:
+    """Tell an outline halfway between pixels; what is beyond the first one FiftyOne sets to 0."""
     points = np.concatenate(parts)
-    if not np.isfinite(points).all() or len(points) < 4:
-        return False
     doubled = 2 * points
-    if np.abs(doubled - doubled.round()).max() > 2 * _slack_px(frame_px):
+    if not np.isfinite(points).all() or np.abs(doubled - doubled.round()).max() > 0:
         return False
-    halves = doubled.round() % 2 == 1
-    # What is beyond the first pixel is set to 0.
-    cut = (np.abs(points) <= _slack_px(frame_px)).any(axis=1)
+    halves = doubled % 2 == 1
+    cut = (points == 0).any(axis=1)
     return bool(((halves.sum(axis=1) == 1) | cut).all() and halves.any(axis=0).all())
-
-
-def _slack_px(frame_px: tuple[int, int]) -> float:
-    return max(MIN_ROUNDING_PX, ROUNDING * max(frame_px))
