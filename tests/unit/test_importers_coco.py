@@ -247,7 +247,9 @@ def test_where_all_masks_are_crowds_each_is_a_card(tmp_path):
 )
 def test_a_crowd_beside_anything_else_is_refused(tmp_path, other):
     folder = export(tmp_path, masks_as_crowds(**other), {"b.jpg": picture(seed=3)})
-    assert "annotations[0]: iscrowd: a crowd is no single card" in refusal(folder, "coco")
+    message = refusal(folder, "coco")
+    assert "annotations[0]: iscrowd: a crowd is no single card" in message
+    assert "CVAT" in message and "supervision" in message  # which mark masks so
 
 
 def test_all_faults_come_at_once(tmp_path):

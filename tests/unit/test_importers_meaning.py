@@ -38,35 +38,6 @@ def test_polygons_of_label_studio_are_shares_of_the_upright_picture(tmp_path, tu
     assert np.allclose(found, quads.to_px(SHARES, size_px))
 
 
-def test_keypoints_of_label_studio_are_pixels_of_the_upright_picture(tmp_path):
-    corners = quads.to_px(SHARES, UPRIGHT_PX)
-    points = np.hstack([corners, np.full((4, 1), 2)]).ravel().tolist()
-
-    def change(root):
-        root.update(LABEL_STUDIO)
-        root["annotations"][0].update(keypoints=points, segmentation=[])
-
-    found = card_px(coco.export(tmp_path, change, {"a.jpg": picture(turn=6)}), "coco")
-    assert np.allclose(found, corners)
-
-
-@pytest.mark.parametrize("turn", [1, 6])
-def test_both_in_one_turned_picture_of_label_studio_are_refused(tmp_path, turn):
-    far = np.array([[2, 2], [20, 2], [20, 12], [2, 12]])
-    points = np.hstack([far, np.full((4, 1), 2)]).ravel().tolist()
-
-    def change(root):
-        root.update(LABEL_STUDIO)
-        other = {"id": 2, "image_id": 1, "category_id": 3, "keypoints": points}
-        root["annotations"].append(other)
-
-    folder = coco.export(tmp_path, change, {"a.jpg": picture(turn=turn)})
-    if turn == 1:
-        assert len(scenes(folder, "coco")[0].cards) == 2
-    else:
-        assert "EXIF orientation 6" in refusal(folder, "coco")
-
-
 def test_coco_of_another_tool_is_read_as_it_was(tmp_path):
     folder = coco.export(tmp_path, files={"a.jpg": picture(turn=6)})  # the stored picture's size
     assert not np.allclose(card_px(folder, "coco"), quads.to_px(SHARES, UPRIGHT_PX))

@@ -5,21 +5,23 @@ API rasterises them so, and the box of the whole picture is [0, 0, W, H]), so 0.
 Keypoints are indices of pixels (the format's definition), so they stay. Masks are pixels.
 A box alone is no outline, a crowd is no single card: both are refused; but CVAT and Datumaro mark
 every mask as a crowd, see `_masks_are_crowds`. Label Studio's are read by what it writes, see
-`_of_label_studio`.
+`coco_label_studio`, FiftyOne's traced outlines by `tracing`.
 """
 
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
+from meishi.data.importers.coco_boxes import BOXES, without_boxes
+from meishi.data.importers.coco_label_studio import of_label_studio
 from meishi.data.importers.coco_shapes import outline
 from meishi.data.importers.finding import same_path
 from meishi.data.importers.label_files import json_files
-from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape, Tally
+from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
 from meishi.data.importers.nodes import MalformedError, Node, as_number, described
 from meishi.data.importers.opening import Source
+from meishi.data.importers.tracing import of_fiftyone
 
 NAMED = ("annotation", "instances", "coco", "keypoints")
 LISTS = ("images", "annotations", "categories")
@@ -33,6 +35,9 @@ CROWDS = "masks that are all marked iscrowd, as CVAT and Datumaro do, taken as c
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each listed picture with its annotations; one without any holds no card."""
     files = list(json_files(source, "COCO annotation", _why_not, _named, faults, tally))
+    listed = len(files)
+    files = without_boxes(files, _in_subset)
+    tally.left_out[BOXES] += listed - len(files)
     crowds = _masks_are_crowds([row for _, value in files for row in value["annotations"]])
     for name, value in files:
         if _lists_pictures_only(name, value):
@@ -100,37 +105,25 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
         elif key is not None:
             images[key] = image
     shapes: dict[Any, list[Shape]] = {key: [] for key in images}
+    rows: dict[Any, list[Node]] = {key: [] for key in images}
     for annotation in root.items("annotations"):
         key = _key(annotation, "image_id")
         if key in images:
             shapes[key].append(_shape(annotation, labels, images[key], crowds))
+            rows[key].append(annotation)
         elif key is not None:
             annotation.complain(f"image_id {key} is the id of no image")
     shares = root.at("info").at("contributor").value == "Label Studio"
+    fiftyone = "voxel51" in str(root.at("info").at("url").value)
     for key, image in images.items():
         if reference := image.text("file_name"):
             size_px = image.size_px("width", "height")
             paths = _paths(image, reference, name)
             near, own = posixpath.dirname(name), tuple(shapes[key])
             photo = LabelledPhoto(paths[0], near, image.where, own, size_px, paths[1])
-            yield _of_label_studio(photo) if shares else photo
-
-
-def _of_label_studio(photo: LabelledPhoto) -> LabelledPhoto:
-    """Read Label Studio's numbers: shares of the upright picture, times the stored one's size.
-
-    The two sizes differ where EXIF turns a picture. Keypoints are pixels of the upright one.
-    """
-    kinds = {shape.kind for shape in photo.shapes}
-    if photo.size_px is None or "polygon" not in kinds:
-        return replace(photo, upright=True)
-    if "corners" in kinds:
-        return replace(photo, size_px=None)  # refused if EXIF turns it: the two do not agree
-    shapes = [
-        replace(shape, parts_px=tuple((part + EDGE_PX) / photo.size_px for part in shape.parts_px))
-        for shape in photo.shapes
-    ]
-    return replace(photo, shapes=tuple(shapes), relative=True, upright=True)
+            if shares:
+                photo = of_label_studio(photo, rows[key])
+            yield of_fiftyone(photo) if fiftyone else photo
 
 
 def _paths(image: Node, reference: str, name: str) -> tuple[str, str | None]:
@@ -142,10 +135,14 @@ def _paths(image: Node, reference: str, name: str) -> tuple[str, str | None]:
     longer = image.at("path").value
     if isinstance(longer, str) and same_path(longer, reference):
         return reference, longer
+    within = _in_subset(reference, name)
+    return within, None if within == reference else reference
+
+
+def _in_subset(reference: str, name: str) -> str:
+    """Say where a picture lies whose label file is named by its subset; as stated, if it is not."""
     subset = SUBSET.match(posixpath.basename(name))
-    if subset is None:
-        return reference, None
-    return posixpath.join("images", subset["name"], reference), reference
+    return posixpath.join("images", subset["name"], reference) if subset else reference
 
 
 def _key(node: Node, field: str) -> str | None:

@@ -30,7 +30,8 @@ def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Sh
     if crowd and as_number(crowd) != 0 and not crowds:  # tools write "0", too
         why = (
             "iscrowd: a crowd is no single card; outline each card (CVAT marks its masks so in "
-            "COCO: export 'CVAT for images 1.1')"
+            "COCO: export 'CVAT for images 1.1'; supervision those with holes or of several parts: "
+            "set iscrowd to 0 in detections.data before as_coco)"
         )
         return refused(label, node.where, why)
     segmentation = node.at("segmentation")

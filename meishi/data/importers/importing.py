@@ -25,7 +25,7 @@ from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Tally
 from meishi.data.importers.opening import OpenError, Source, is_archive, open_source
 from meishi.data.importers.orientation import orientation
-from meishi.data.importers.outlining import outlines, sides_on_border
+from meishi.data.importers.outlining import is_upright, outlines, sides_on_border
 from meishi.data.importers.reading import read_photos
 from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS
 from meishi.data.records import Card, Record
@@ -37,6 +37,7 @@ Scene = tuple[Record, bytes]
 ID_LETTERS = 40
 ID_DIGITS = 12
 BORDER = "cards with a side on the photo's border, taken to end there (else mark four corners)"
+UPRIGHT = "cards that are upright rectangles (a box around a card is no outline: see the sheet)"
 OTHER_SUFFIX = "pictures found under another suffix than stated (a.jpeg for a.jpg)"
 NO_SHAPE = (
     "NOT ONE SHAPE in the export, so no picture holds a card (if any does, the writer dropped the "
@@ -191,9 +192,9 @@ def _scenes(
         if digest not in seen:
             seen[digest] = file, scene
             tally.left_out[BORDER] += sum(
-                bool(sides_on_border(quads.to_px(quad, scene.size_px), scene.size_px).any())
-                for quad in scene.quads
+                bool(sides_on_border(quad_px, scene.size_px).any()) for quad_px in _quads_px(scene)
             )
+            tally.left_out[UPRIGHT] += sum(map(is_upright, _quads_px(scene)))
             yield scene, content
         elif np.array_equal(seen[digest][1].quads, scene.quads):
             tally.left_out["copies of a picture with the same labels, left out"] += 1
@@ -202,6 +203,10 @@ def _scenes(
             faults.append(
                 f"{photo.where}: {file} is the same picture as {other}, labelled otherwise"
             )
+
+
+def _quads_px(scene: Record) -> list[np.ndarray]:
+    return [quads.to_px(quad, scene.size_px) for quad in scene.quads]
 
 
 def _scene(

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from meishi.data.importers.labelled import LabelledPhoto, Shape
+from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto, Shape
 from meishi.data.importers.orientation import (
     OrientationError,
     labelled_upright,
     refuse_other_size,
     to_upright,
 )
+from meishi.data.importers.tracing import mask_of_trace
 from meishi.geometry import quads
 from meishi.geometry.polygon_areas import without_specks
 from meishi.geometry.polygon_quads import (
@@ -31,6 +32,7 @@ SIDE_SAMPLES = 200
 # Nobody outlines a card so small; shares of the frame that stand for pixels come out so.
 MIN_CARD_PX = 3.0
 BORDER_PX = 1.0
+UPRIGHT_PX = 0.01  # sides that leave their row by less; shares of the frame are rounded
 REMEDY = (
     "where the card goes on cannot be told; mark its four corners, those outside of the photo too"
 )
@@ -98,7 +100,11 @@ def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarr
                 f"has {len(corners)} points; a card has four corners, of one label and group"
             )
         return quad_from_corners(corners)
-    parts = without_specks([_opened(part) for part in parts])
+    parts = [_opened(part) for part in parts]
+    traced = mask_of_trace([part + EDGE_PX for part in parts], frame_px)
+    if traced is not None:
+        return _shown(quad_from_mask_outline(traced, frame_px), frame_px)
+    parts = without_specks(parts)
     quad_px = quad_from_outline(parts, frame_px)
     drawn = sum(map(len, parts)) == 4  # else the sides are fitted
     return quad_px if drawn else _shown(quad_px, frame_px)
@@ -144,6 +150,12 @@ def sides_on_border(quad_px: np.ndarray, frame_px: tuple[int, int]) -> np.ndarra
     borders = np.array([[-0.5, -0.5], frame_px]) - [[0], [0.5]]
     near = np.abs(quad_px[:, None] - borders) <= BORDER_PX  # (corner, border, axis)
     return np.asarray((near & np.roll(near, -1, axis=0)).any(axis=(1, 2)))
+
+
+def is_upright(quad_px: np.ndarray) -> bool:
+    """Tell whether every side of a quad, (4, 2), runs along a row or a column, as tools draw it."""
+    sides = np.abs(np.roll(quad_px, -1, axis=0) - quad_px)
+    return bool((sides.min(axis=1) < UPRIGHT_PX).all())
 
 
 def _is_repeated(
