@@ -15,7 +15,7 @@ LISTS = {
     "Operations of ML programs": {*OPS, *CONTROL},
     "Constants of ML programs": CONSTANTS,
     "Layers of neural networks": {*table.LAYERS, *table.CONTROL},
-    "Refused by name": REFUSED,
+    "Refused by name": {*REFUSED, *table.REFUSED},
 }
 
 

@@ -59,10 +59,10 @@ CONSTANTS = frozenset(
 # Run by `walking` itself, beside the lists of tensors.
 CONTROL = frozenset({"cond", "read_state", "while_loop", "write_state", *lists.LISTS})
 
-_RANDOM = "its random numbers come from a generator that only Core ML has"
+RANDOM = "its random numbers come from a generator that only Core ML has"
 REFUSED = {
-    "random_bernoulli": _RANDOM,
-    "random_categorical": _RANDOM,
-    "random_normal": _RANDOM,
-    "random_uniform": _RANDOM,
+    "random_bernoulli": RANDOM,
+    "random_categorical": RANDOM,
+    "random_normal": RANDOM,
+    "random_uniform": RANDOM,
 }

@@ -31,7 +31,8 @@ QUIET = {
     "uuid5": "an id that is a hash of a name",
     "datetime": "a date that is written down, not today's",
     # writes out a table, by a function of its own module that returns a row or a few
-    **dict.fromkeys(("_unary", "_binary", "_logical", "_keeping_integers"), "rows of kernels"),
+    **dict.fromkeys(("_unary", "_binary", "_logical", "_dividing"), "rows of kernels"),
+    "_keeping_integers": "a row of kernels",
     **dict.fromkeys(("_reduce", "_arg", "_over_axes", "_as_floats"), "rows of kernels"),
     **dict.fromkeys(("_folded", "_named", "_scatter"), "rows of operations"),
     **dict.fromkeys(("_product", "_quality", "_cost", "figures", "size"), "rows of figures"),

@@ -51,6 +51,10 @@ LAYERS = {
         lambda s: s.neuralNetwork.layers[0].activation.ClearField("ReLU"),
         "layer first, activation, cannot be run",
     ),
+    "random numbers": (
+        lambda s: s.neuralNetwork.layers.add(name="r").randomNormalStatic.SetInParent(),
+        r"\['randomNormalStatic'\] .* \(randomNormalStatic: its random numbers come from",
+    ),
     "no layers": (lambda s: s.neuralNetwork.ClearField("layers"), r"no layer makes .*\['y'\]"),
     "no input": (
         lambda s: s.neuralNetwork.layers[0].ClearField("input"),

@@ -268,7 +268,7 @@ def test_what_is_withdrawn_is_taken_off_the_lists_if_that_is_asked_for(desk):
     assert "1.1.0: live" in shown and "1.0.0" not in shown
 
 
-@pytest.mark.parametrize("off", [-30, 40])
+@pytest.mark.parametrize("off", [-30, -2])
 def test_a_wrong_clock_is_told_and_a_right_one_goes_on(desk, monkeypatch, off):
     run("init --at public --keys keys")
     now = datetime.now(UTC) + timedelta(days=off)

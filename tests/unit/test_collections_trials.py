@@ -10,8 +10,6 @@ from meishi.collections import installed, trials
 from meishi.collections.archive import tree_sha256
 from meishi.collections.installed import BusyError
 from meishi.collections.trials import ShortageError, Trial, is_shortage
-from meishi.coreml import runtime
-from meishi.errors import InputError
 from tests.collections_world import DETECTOR, NOW, days, runs
 from tests.unit.collections_scene import NEW, OLD
 
@@ -96,58 +94,6 @@ def test_a_clock_that_was_ahead_lets_no_package_rest():
 def caused(outer, inner):
     outer.__cause__ = inner
     return outer
-
-
-@pytest.mark.parametrize("error", SHORT[:3], ids=repr)
-def test_the_default_probe_tells_a_shortage_from_a_bad_package(monkeypatch, tmp_path, error):
-    from meishi.collections.probing import probe_package
-
-    def load(path):
-        raise caused(InputError(f"{path}/Manifest.json: damaged"), error)
-
-    monkeypatch.setattr(runtime.Package, "load", load)
-    with pytest.raises(ShortageError, match="the trial was cut short"):
-        probe_package(DETECTOR, tmp_path)
-
-
-def unreadable(path):
-    """What coremltools makes of a file that it may not open for now."""
-    raise RuntimeError("Unable to read file weight.bin")
-
-
-def test_a_package_whose_files_cannot_be_opened_for_now_is_not_judged(monkeypatch, tmp_path):
-    from meishi.collections import probing
-
-    (tmp_path / "Manifest.json").write_text("{}")
-    monkeypatch.setattr(runtime.Package, "load", unreadable)
-    monkeypatch.setattr(probing, "tree_sha256", failing_path(SHORT[0]))
-    with pytest.raises(ShortageError):
-        probing.probe_package(DETECTOR, tmp_path)
-
-
-def failing_path(error):
-    def act(path):
-        raise error
-
-    return act
-
-
-def test_what_has_passed_by_the_second_look_is_no_verdict(monkeypatch, tmp_path):
-    from meishi.collections.probing import probe_package
-
-    class Loaded:
-        features = {}
-
-        def predict(self, values):
-            return {}
-
-    tries = [unreadable, lambda path: Loaded()]
-    monkeypatch.setattr(runtime.Package, "load", lambda path: tries.pop(0)(path))
-    probe_package(DETECTOR, tmp_path)
-    assert tries == []
-    tries += [unreadable, unreadable]
-    with pytest.raises(trials.ProbeError, match="Unable to read"):
-        probe_package(DETECTOR, tmp_path)
 
 
 @pytest.mark.parametrize(

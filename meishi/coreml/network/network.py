@@ -14,7 +14,7 @@ import numpy as np
 from meishi.coreml import execution
 from meishi.coreml.features import Feature
 from meishi.coreml.network import running
-from meishi.coreml.network.table import CONTROL, LAYERS
+from meishi.coreml.network.table import CONTROL, LAYERS, REFUSED
 from meishi.errors import InputError
 from meishi.keras import tf
 
@@ -56,8 +56,10 @@ class NeuralNetwork:
         """Check a network; InputError says why it cannot run."""
         unknown = unknown_layers(spec)
         if unknown:
+            reasons = [f" ({name}: {REFUSED[name]})" for name in unknown if name in REFUSED]
             raise InputError(
-                f"{where}: layers {unknown} are not implemented by this runtime; it knows "
+                f"{where}: layers {unknown} are not implemented by this runtime"
+                f"{''.join(reasons)}; it knows "
                 f"{', '.join(sorted({*LAYERS, *CONTROL}))}. Add a function to meishi/coreml/network"
             )
         described = spec.description

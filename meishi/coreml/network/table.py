@@ -14,6 +14,7 @@ from meishi.coreml.network import (
     windows,
 )
 from meishi.coreml.network.parameters import LayerKernel
+from meishi.coreml.ops import RANDOM
 
 LAYERS: dict[str, LayerKernel] = {
     **elementwise.LAYERS,
@@ -25,3 +26,15 @@ LAYERS: dict[str, LayerKernel] = {
 }
 
 CONTROL = frozenset({"branch", "loop", "loopBreak", "loopContinue"})
+REFUSED = {
+    "categoricalDistribution": RANDOM,
+    "randomBernoulliDynamic": RANDOM,
+    "randomBernoulliLike": RANDOM,
+    "randomBernoulliStatic": RANDOM,
+    "randomNormalDynamic": RANDOM,
+    "randomNormalLike": RANDOM,
+    "randomNormalStatic": RANDOM,
+    "randomUniformDynamic": RANDOM,
+    "randomUniformLike": RANDOM,
+    "randomUniformStatic": RANDOM,
+}
