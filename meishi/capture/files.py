@@ -42,11 +42,11 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
     for path in given:
         if os.path.isdir(path):
             inside = _search(Path(path), out, faults)
-            files += [str(file) for file in inside if file.suffix.lower() not in reading.UNREADABLE]
+            files += [str(file) for file in inside if file.suffix.lower() not in images.UNREADABLE]
             faults += [
                 reading.unreadable(str(file))
                 for file in inside
-                if file.suffix.lower() in reading.UNREADABLE
+                if file.suffix.lower() in images.UNREADABLE
             ]
             if not inside:
                 endings = " ".join(images.SUFFIXES)
@@ -70,7 +70,7 @@ def _why_no_file(path: str) -> str | None:
 
 
 def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
-    wanted = {*images.SUFFIXES, *reading.UNREADABLE}
+    wanted = {*images.SUFFIXES, *images.UNREADABLE}
     files = [path for path in _walk(folder, faults) if path.suffix.lower() in wanted]
     lost = (file for file in files if file.is_symlink() and not file.exists())
     faults += [f"{file}: a link to {os.readlink(file)}, which is missing" for file in lost]

@@ -1,7 +1,6 @@
 """A photo to capture, read: its picture, and what its file tells beside it."""
 
 import io
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +9,6 @@ from PIL import TiffImagePlugin
 
 from meishi.pictures import focal_tags, images, jpeg_damage
 
-# Photos, but none that are decoded here.
-UNREADABLE = (
-    *images.UNREADABLE,
-    *(".jxl", ".jp2", ".nrw", ".rwl", ".x3f", ".gpr", ".3fr", ".iiq"),
-)
-# What Pillow raises on pages that are damaged.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError)
 REDUCED = 1  # bit of a TIFF page's NewSubfileType: another page, smaller
 NEW_SUBFILE_TYPE = 254
 
@@ -54,7 +46,7 @@ def read(file: str) -> Picture:
     try:
         image = images.decode(content, file)
     except images.ImageError as error:
-        if Path(file).suffix.lower() in UNREADABLE:
+        if Path(file).suffix.lower() in images.UNREADABLE:
             raise images.ImageError(unreadable(file)) from error
         raise
     return Picture(image, focal_tags.focal_length(content), tuple(_faults(content)))
@@ -74,7 +66,7 @@ def _faults(content: bytes) -> list[str]:
         )
     try:
         pages = _pages(content)
-    except DAMAGE as error:
+    except images.DAMAGE as error:
         faults.append(f"only the first picture in this file; what follows cannot be read: {error}")
     else:
         if pages > 1:

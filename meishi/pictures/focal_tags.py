@@ -6,7 +6,6 @@ picture as it stands: of one that was zoomed digitally or cropped, the tags tell
 
 import io
 import math
-import struct
 
 from PIL import ExifTags
 
@@ -35,7 +34,7 @@ def focal_length(content: bytes) -> float | None:
         with images.own_pixel_limit(), images.opened(io.BytesIO(content)) as picture:
             exif = picture.getexif()
             tags, size_px = exif.get_ifd(ExifTags.IFD.Exif), picture.size
-    except (OSError, SyntaxError, ValueError, struct.error, LookupError, TypeError):
+    except images.DAMAGE:
         return None  # EXIF that cannot be read tells nothing; the picture itself may be sound
     return _of_tags(tags, size_px)
 

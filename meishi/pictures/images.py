@@ -23,9 +23,10 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".heic", ".heif", ".hif", ".avif"),
     *(".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
 )
-# Photos, but none that are decoded here: what cameras call raw.
+# Photos, but none that are decoded here: what cameras call raw, and rare formats.
 UNREADABLE = (
     *(".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+    *(".nrw", ".rwl", ".x3f", ".gpr", ".3fr", ".iiq", ".jxl", ".jp2"),
 )
 SRGB_ROUNDING = 3  # of 255: profiles within this of sRGB are sRGB
 MIN_SIDE_PX = 16
@@ -33,7 +34,7 @@ MAX_PIXELS = 200_000_000
 
 _ENCODERS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".png": "PNG"}
 # What Pillow's decoders raise on damaged input.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError)
 
 
 class ImageError(InputError):
@@ -60,14 +61,14 @@ def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
     with stream, own_pixel_limit():
         try:
             picture = opened(stream)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise ImageError(f"{name}: not a picture ({', '.join(FORMATS)})") from error
         _check_size(picture.size, name)
         try:
             picture.load()
             profile = picture.info.get("icc_profile")
             return _to_rgb(ImageOps.exif_transpose(picture), profile)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise ImageError(f"{name}: cannot be decoded in full: {error}") from error
 
 

@@ -25,3 +25,17 @@ def scene(template, tmp_path):
 def quick(monkeypatch):
     """Trace one path a pixel: a coarse picture of the same scene."""
     monkeypatch.setattr("meishi.tracing.compose.SAMPLES", 1)
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory):
+    """Return a folder for what the worlds of a module begin with."""
+    return tmp_path_factory.mktemp("founded")
+
+
+@pytest.fixture
+def world(founded, tmp_path):
+    """Return a publication of this test's own."""
+    from tests.collections_world import make_world
+
+    return make_world(founded, tmp_path)

@@ -10,18 +10,7 @@ from meishi.collections import edits, founding, keys, publishing
 from meishi.collections.disk import Disk
 from meishi.collections.store import StoreError
 from meishi.errors import InputError
-from tests.collections_world import DETECTOR, NOW, at, files_of, keyid_of, make_world
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    return tmp_path_factory.mktemp("founded")
-
-
-@pytest.fixture
-def world(founded, tmp_path):
-    return make_world(founded, tmp_path)
-
+from tests.collections_world import DETECTOR, NOW, at, files_of, keyid_of
 
 # Keys
 

@@ -7,18 +7,7 @@ import pytest
 from meishi.collections import edits, founding, signing, trust
 from meishi.collections.clocks import ClockError
 from meishi.collections.signing import SizeError
-from tests.collections_world import NOW, at, days, files_of, keyid_of, make_world
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    return tmp_path_factory.mktemp("founded")
-
-
-@pytest.fixture
-def world(founded, tmp_path):
-    return make_world(founded, tmp_path)
-
+from tests.collections_world import NOW, at, days, files_of, keyid_of
 
 # Size
 

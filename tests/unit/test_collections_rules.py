@@ -33,7 +33,6 @@ from tests.collections_world import (
     OTHER_CONTRACT,
     config,
     keyid_of,
-    make_world,
     open_world,
     write_package,
 )
@@ -179,16 +178,6 @@ def test_is_no_version_of_a_system(text):
 
 
 # The publisher's rules
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    return tmp_path_factory.mktemp("founded")
-
-
-@pytest.fixture
-def world(founded, tmp_path):
-    return make_world(founded, tmp_path)
 
 
 def shares(world, collection="release"):
