@@ -48,8 +48,9 @@ def results() -> str:
         lines.append(
             f"| {figure.label} | {figure.text(row.value)} | `{figure.file}` `{figure.path}` |"
         )
-    host = Snapshot().metrics("latency")["host"]
-    lines += ["", f"Host: {host['cpu']}, {host['cores']} cores."]
+    hosts = [Snapshot().metrics(name)["host"] for name in ("latency", "latency_photo")]
+    networks, photo = (f"{host['cpu']}, {host['cores']} cores" for host in hosts)
+    lines += ["", f"Host: {networks}; that of the photo: {photo}."]
     return "\n".join(lines)
 
 

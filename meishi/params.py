@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from meishi import paths, schema
 from meishi.errors import InputError
+from meishi.flat_params import DirectionParams, FlatParams, TrainDirectionParams, TrainFlatParams
 from meishi.ranges import (
     SCORE_TARGETS,
     BackboneBlocks,
@@ -35,7 +36,7 @@ from meishi.ranges import (
     Strategy,
     range_faults,
 )
-from meishi.recipe import AugmentParams, DirectionParams, TrainDirectionParams
+from meishi.recipe import AugmentParams
 from meishi.rules import GateParams, ShipParams
 from meishi.tunings import freezing_faults, read_tunings, source_faults
 from meishi.variants import read_variants
@@ -198,6 +199,8 @@ class Params:
     train_unet: TrainUnetParams
     direction: DirectionParams
     train_direction: TrainDirectionParams
+    flat: FlatParams
+    train_flat: TrainFlatParams
     tune: dict  # by name, a Tuning each
     exports: dict  # by name, a Variant each
     convert: ConvertParams
@@ -233,7 +236,10 @@ def load_params(*names: str, path: Path | None = None) -> Params:
     variants = read_variants(whole.exports or {}, faults)
     checked = {"tune": tunings, "exports": variants}
     if not faults:
-        frozen = {"train_unet": whole.train_unet.frozen_blocks}
+        frozen = {
+            "train_unet": whole.train_unet.frozen_blocks,
+            "train_flat": whole.train_flat.frozen_blocks,
+        }
         faults += range_faults(whole) or freezing_faults(whole.unet.blocks, frozen, tunings)
         faults += source_faults(tunings, variants)
     if faults:

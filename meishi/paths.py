@@ -23,6 +23,7 @@ MODELS = Path("models")
 SSD = MODELS / "ssd"
 UNET = MODELS / "unet"
 DIRECTION = MODELS / "direction"
+FLAT = MODELS / "flat"
 COREML = MODELS / "coreml"
 FROZEN = MODELS / "frozen"
 TFLITE = MODELS / "tflite"

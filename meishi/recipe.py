@@ -6,10 +6,8 @@ from typing import Annotated
 from meishi.ranges import (
     Channel,
     Count,
-    FrozenDirectionBlocks,
     Natural,
     NonNegative,
-    NotAll,
     NotBelow,
     Odd,
     Positive,
@@ -17,7 +15,6 @@ from meishi.ranges import (
     Quality,
     Range,
     Share,
-    Strategy,
     Turn,
 )
 
@@ -204,32 +201,3 @@ class AugmentParams:
     zoom: ZoomParams
     frame_light: LightParams
     crop_light: LightParams
-
-
-@dataclass(frozen=True)
-class DirectionParams:
-    """Shape of the direction classifier, and the flat views of cards it is trained on."""
-
-    sources: tuple[str, ...]
-    view_px: Count
-    dropout: NotAll
-    views_per_card: Count
-    corner_sigma: Share
-    shuffled: Share
-    jpeg_quality: Quality
-
-
-@dataclass(frozen=True)
-class TrainDirectionParams:
-    """Training of the direction classifier: schedule."""
-
-    pretrained: bool
-    frozen_blocks: FrozenDirectionBlocks
-    epochs: Count
-    batch: Count
-    learning_rate: Positive
-    weight_decay: NonNegative
-    warmup_steps: Natural
-    label_smoothing: NotAll
-    checkpoint_steps: Count
-    strategy: Strategy

@@ -22,6 +22,7 @@ _CAPTURE = (
 CAPTURE_FIGURES = tuple(f"capture.{key}" for key in _CAPTURE)
 SSD_FIGURES = (*(f"detection.{key}" for key in _DETECTION), *CAPTURE_FIGURES)
 UNET_FIGURES = ("segmentation.mask_iou", *CAPTURE_FIGURES)
+FLAT_FIGURES = CAPTURE_FIGURES
 DIRECTION_FIGURES = (*(f"direction.{key}" for key in _DIRECTION), *CAPTURE_FIGURES)
 
 
@@ -48,6 +49,13 @@ class UnetLossParams(LossParams):
 
 
 @dataclass(frozen=True)
+class FlatLossParams(LossParams):
+    """Of a variant of the flat segmenter, against a capture without one."""
+
+    figure: Annotated[str, OneOf(FLAT_FIGURES)]
+
+
+@dataclass(frozen=True)
 class DirectionLossParams(LossParams):
     """Of a variant of the direction classifier."""
 
@@ -61,6 +69,7 @@ class ShipParams:
     target: Annotated[str, Like(r"iOS[0-9]+", "iOS and its number, such as iOS15")]
     ssd: tuple[SsdLossParams, ...]
     unet: tuple[UnetLossParams, ...]
+    flat: tuple[FlatLossParams, ...]
     direction: tuple[DirectionLossParams, ...]
 
 

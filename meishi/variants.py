@@ -12,7 +12,7 @@ from meishi.ranges import Natural, NonNegative
 
 FOLDER = paths.MODELS / "variants"  # a folder in it for each entry
 
-MODELS = ("ssd", "unet", "direction")
+MODELS = ("ssd", "unet", "flat", "direction")
 ML_PROGRAM, NEURAL_NETWORK = "mlprogram", "neuralnetwork"
 OLDEST = {ML_PROGRAM: 15, NEURAL_NETWORK: 13}  # iOS that runs the format
 NEWEST = 18  # iOS that coremltools compresses for

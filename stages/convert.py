@@ -45,7 +45,8 @@ def main(key: str) -> None:
             size = bytes_on_disk(folder / f"{name}{variant.suffix}")
             compression = {"bytes": size, "compression": plain_bytes / size}
             converted[name] = {**compression, "max_difference": difference}
-        capture = variant_capture.with_variant(load_capture(paths.MODELS), variant, folder)
+        capture = load_capture(paths.MODELS, flat=False)
+        capture = variant_capture.with_variant(capture, variant, folder, source)
         measured = measure_some(capture, params, variant.model)
         original = read_metrics(paths.METRICS / "float32.json")
         variant_capture.require(key, original, measured, variant.loss)

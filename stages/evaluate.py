@@ -1,6 +1,7 @@
 """Measure the exported models on the test split: quality, by what scenes show too, pictures.
 
-Steps follow, as nodes of their own in dvc.yaml: `evaluate.py speed`, `evaluate.py ship`.
+Steps follow, as nodes of their own in dvc.yaml: `evaluate.py speed`, `evaluate.py speed_photo`,
+`evaluate.py ship`.
 
 Reads   build/prepared/test, build/raw, models/tflite
 Params  evaluate.overlays, capture, direction.sources
@@ -22,7 +23,7 @@ from meishi.measuring.outcome import measure, write_overlays
 from meishi.params import load_params
 from meishi.steps.running import run_step_or
 
-STEPS = ("speed", "ship")
+STEPS = ("speed", "speed_photo", "ship")
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Train the card segmenter.
 
-One step is a node of its own in dvc.yaml: `train_unet.py train_direction`, the reading direction.
+Two steps are nodes of their own in dvc.yaml: `train_unet.py train_flat`, the segmenter of flat
+views, and `train_unet.py train_direction`, the reading direction.
 
 Reads   build/augmented, build/prepared/val, build/raw      Params  seed, unet, train_unet
 Writes  models/unet, metrics/train_unet.json, plots/train_unet.csv
@@ -21,7 +22,7 @@ from meishi.unet.training import train_segmenter
 from meishi.validation.held_out import open_scenes
 from meishi.validation.segmenter import validate_segmenter
 
-STEPS = ("train_direction",)
+STEPS = ("train_flat", "train_direction")
 
 
 def main() -> None:

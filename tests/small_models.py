@@ -51,8 +51,10 @@ def write_small_models(networks: tuple, models: Path, capture: CaptureParams) ->
     """Write `models/tflite`, whole: every file that `litert.running.load_capture` reads."""
     folder = models / "tflite"
     folder.mkdir(parents=True)
-    names = (litert.DETECTOR, litert.SEGMENTER, litert.CLASSIFIER)
-    outputs = (DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, CLASSIFIER_OUTPUTS)
-    for network, outs, name in zip(networks, outputs, names, strict=True):
-        write_tflite(network, outs, folder / name)
+    detector, segmenter, classifier = networks
+    write_tflite(detector, DETECTOR_OUTPUTS, folder / litert.DETECTOR)
+    for name in (litert.SEGMENTER, litert.FLAT):
+        write_tflite(segmenter, SEGMENTER_OUTPUTS, folder / name)
+    write_tflite(classifier, CLASSIFIER_OUTPUTS, folder / litert.CLASSIFIER)
     litert.write_settings(folder, UNET.margin, capture)
+    litert.write_flat_settings(folder, 0.25)

@@ -13,7 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from meishi.capture.flow import CardCapture
+from meishi import paths
+from meishi.capture.flow import CardCapture, Network
 from meishi.data.shards import ShardReader
 from meishi.evaluation.latency import FROZEN, TFLITE, frozen_session
 from meishi.evaluation.timing import Job, by_runtime, measure_jobs, thread_counts
@@ -25,8 +26,9 @@ FRAMES = 4
 FRAME_PX = 1920  # longer side of a phone's preview frame
 CARDS = 4  # the most that there are, and what costs most
 SEGMENTER_RUNS = 2  # a card: the crop and its mirror image
+FLAT_RUNS = 2  # a card that is kept: the flat view and its mirror image
 CLASSIFIER_RUNS = 4  # a card: the view from each corner
-NETS = ("ssd", "unet", "direction")
+NETS = ("ssd", "unet", "flat", "direction")
 
 
 def measure_capture(
@@ -50,7 +52,7 @@ def measure_capture(
     """
     if not frames or runs < 1:
         raise ValueError(f"capture: expected frames and runs, got {len(frames)} and {runs}")
-    capture = _way(load_capture(models), live)
+    capture = _load(models, live)
     sources: dict[str, tuple[Callable, tuple]] = {
         FROZEN: (load_frozen_capture, (models, frozen)),
         TFLITE: (load_litert_capture, (models,)),
@@ -70,12 +72,21 @@ def measure_capture(
     }
 
 
+def exported(*nets: str) -> dict[str, dict[str, Path]]:
+    """Name the files of each net: frozen graph and LiteRT model."""
+    return {
+        net: {FROZEN: paths.FROZEN / f"{net}.pb", TFLITE: paths.TFLITE / f"{net}.tflite"}
+        for net in nets
+    }
+
+
 def network_runs(params: CaptureParams) -> dict[str, int]:
     """Count the runs of each net in a capture of as many cards as there may be, no box in vain."""
     cards = params.max_cards
     return {
         "ssd": 1 + len(params.looks) * cards,
         "unet": SEGMENTER_RUNS * cards,
+        "flat": FLAT_RUNS * cards,
         "direction": CLASSIFIER_RUNS * cards,
     }
 
@@ -101,19 +112,28 @@ def load_litert_capture(
     models: Path, frames: Sequence[np.ndarray], threads: int, live: bool = False
 ) -> Callable[[], object]:
     """Load the LiteRT models; what is returned captures the next frame."""
-    return _next_frame(_way(load_capture(models, threads), live), frames)
+    return _next_frame(_load(models, live, threads), frames)
 
 
 def load_frozen_capture(
     models: Path, frozen: Path, frames: Sequence[np.ndarray], threads: int, live: bool = False
 ) -> Callable[[], object]:
     """Load the frozen graphs with the settings of the LiteRT models."""
-    ssd, unet, direction = (frozen_session(frozen / f"{net}.pb", threads) for net in NETS)
-    capture = replace(load_capture(models), detector=ssd, segmenter=unet, classifier=direction)
-    return _next_frame(_way(capture, live), frames)
+    capture = _load(models, live)
+
+    def session(net: str) -> Network:
+        return frozen_session(frozen / f"{net}.pb", threads)
+
+    capture = replace(capture, detector=session("ssd"), segmenter=session("unet"))
+    if capture.classifier:
+        capture = replace(capture, classifier=session("direction"))
+    if capture.flat:
+        capture = replace(capture, flat=replace(capture.flat, network=session("flat")))
+    return _next_frame(capture, frames)
 
 
-def _way(capture: CardCapture, live: bool) -> CardCapture:
+def _load(models: Path, live: bool, threads: int = 1) -> CardCapture:
+    capture = load_capture(models, threads, flat=not live)
     return capture.live() if live else capture
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from meishi.capture import reading
-from meishi.capture.flow import CapturedCard, CardCapture
+from meishi.capture.card import CapturedCard
+from meishi.capture.flow import CardCapture
 from meishi.capture.listing import RESULT, Listing
 from meishi.capture.naming import Photo, identity, named, printable
 from meishi.capture.outputs import LEDGER, OutputFolder

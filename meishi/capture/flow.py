@@ -2,7 +2,8 @@
 
 A second look is the detector's on a square around the fitted quad: it has judged the frame from
 afar, where a block or a tile may pass for a card; close by, at several sizes, it seldom does.
-At last a classifier looks at each, flat, and says whether it is a card, and which way up it reads.
+Then a classifier looks at each, flat, and says whether it is a card, and which way up it reads.
+At last another segmenter sees the cards that are left in this flat view, and corrects their quads.
 
 The same function serves `meishi capture` and the evaluation. It takes the networks as
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
@@ -14,11 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from meishi.capture import looking
+from meishi.capture.card import CapturedCard
+from meishi.capture.fitting import fit_in_image
+from meishi.capture.flattening import FlatSegmenter
 from meishi.capture.judging import judge
 from meishi.capture.ranking import distinct, joint_score
-from meishi.geometry import crops, cutting, directions, quads
+from meishi.geometry import crops, cutting, directions
 from meishi.geometry.fitting import proportions, refinement
-from meishi.geometry.fitting.lines import quad_from_mask
 from meishi.params import CaptureParams
 from meishi.ssd.postprocess import select
 
@@ -26,43 +29,6 @@ Network = Callable[[np.ndarray], dict[str, np.ndarray]]
 # Of a live frame: the confidence that suits a score without second looks, and the NMS that leaves
 # one box a card, for only as many boxes are segmented as there may be cards (docs/experiments.md).
 LIVE_CONFIDENCE, LIVE_IOU = 0.2, 0.45
-
-
-@dataclass(frozen=True, eq=False)
-class CapturedCard:
-    """A card found in a photo.
-
-    Attributes:
-        score: of the detector in the frame and in the second looks, joined, in [0, 1].
-        agreement: soft IoU of the mask and the quad, in [0, 1].
-        quad_px: (4, 2) in pixels of the photo, clockwise; may leave it. It begins at the card's own
-            top left corner where that is certain enough, and is canonical otherwise.
-        box_xyxy: (4,) the detector's box, relative.
-        edge_strength: how clear the edges along the quad are, in (0, 1), see
-            `refinement.edge_strength`; 1 where it was not asked.
-        likeness: of the classifier: how likely it is a card, in [0, 1]; 1 where it was not asked.
-        direction_deg: 0, 90, 180 or 270: how far the card is turned clockwise in the photo; 0 also
-            where that is in doubt.
-        direction_confidence: of the classifier in the likeliest direction, if it is a card, in
-            [0, 1]; None where it was not asked.
-    """
-
-    score: float
-    agreement: float
-    quad_px: np.ndarray
-    box_xyxy: np.ndarray
-    edge_strength: float = 1.0
-    likeness: float = 1.0
-    direction_deg: int = 0
-    direction_confidence: float | None = None
-
-    @property
-    def confidence(self) -> float:
-        """Say how sure the networks are, in [0, 1]: what cards are refused by.
-
-        The square: as good as the cube on the validation split, better than the plain product.
-        """
-        return self.score * self.agreement**2 * self.likeness
 
 
 @dataclass(frozen=True)
@@ -82,6 +48,7 @@ class CardCapture:
         mirrored: whether the detector also sees the mirror image, of the photo and of each second
             look. It errs differently there: surer, for two to three times the work. Of the quads
             of one card, then twice as many, those with clearer edges are preferred.
+        flat: segments the cards that are found once more; None to leave their quads.
     """
 
     detector: Network
@@ -94,6 +61,7 @@ class CardCapture:
     classifier: Network | None = None
     view_px: int = 0
     mirrored: bool = False
+    flat: FlatSegmenter | None = None
 
     def live(self) -> "CardCapture":
         """Return the quick way for a video: each box is segmented once and not judged again.
@@ -108,7 +76,8 @@ class CardCapture:
             iou_threshold=min(LIVE_IOU, self.params.iou_threshold),
             looks=(),
         )
-        return replace(self, params=params, thorough=False, classifier=None, mirrored=False)
+        quick = replace(self, params=params, thorough=False, mirrored=False)
+        return replace(quick, classifier=None, flat=None)
 
     def detect(
         self,
@@ -158,18 +127,13 @@ class CardCapture:
 
     def fit(self, image: np.ndarray, box_xyxy: np.ndarray, score: float) -> CapturedCard | None:
         """Fit a quad to the card in a box; None where the mask has no four sides."""
-        size_px = (image.shape[1], image.shape[0])
         mask, image_from_crop = self.segment(image, box_xyxy)
-        valid = cutting.inside(self.segmenter_px, mask.shape[0], image_from_crop, size_px)
-        fit = quad_from_mask(mask, valid)
-        if fit is None:
-            return None
-        crop_quad_px = quads.to_px(fit.quad, (self.segmenter_px, self.segmenter_px))
-        coarse_px = crops.transform(crop_quad_px, image_from_crop)
         mask_pixel = image_from_crop[0, 0] * self.segmenter_px / mask.shape[0]
-        refined_px = refinement.refine(image, coarse_px, mask_pixel)
-        quad_px = quads.canonical(proportions.end_at_border(refined_px, size_px))
-        card = CapturedCard(float(score), float(fit.agreement), quad_px, box_xyxy)
+        found = fit_in_image(image, mask, image_from_crop, self.segmenter_px, mask_pixel)
+        if found is None:
+            return None
+        quad_px, agreement = found
+        card = CapturedCard(float(score), agreement, quad_px, box_xyxy)
         if card.agreement**2 < self.params.confidence_threshold:  # a second look cannot save it
             return card
         views = [self.look(image, quad_px, share) for share in self.params.looks]
@@ -199,12 +163,19 @@ class CardCapture:
         fits = [self.fit(image, *candidate) for candidate in self._candidates(image)]
         likely = [card for card in fits if card and self._is_sure(card)]
         sure = [card for card in (self.read(image, card) for card in likely) if self._is_sure(card)]
+        kept = self._distinct(sure)
+        if self.flat is None:
+            return kept
+        # Two quads that had parts of one card are both its own now.
+        return self._distinct([self.flatten(image, card) for card in kept])
+
+    def _distinct(self, cards: list[CapturedCard]) -> list[CapturedCard]:
         kept = distinct(
-            [card.quad_px for card in sure],
-            [card.confidence for card in sure],
-            [card.edge_strength for card in sure],
+            [card.quad_px for card in cards],
+            [card.confidence for card in cards],
+            [card.edge_strength for card in cards],
         )
-        return [sure[index] for index in kept[: self.params.max_cards]]
+        return [cards[index] for index in kept[: self.params.max_cards]]
 
     def read(self, image: np.ndarray, card: CapturedCard) -> CapturedCard:
         """Let the classifier judge a card, and its quad begin at its own top left corner.
@@ -221,11 +192,21 @@ class CardCapture:
         card = replace(card, likeness=found.card, direction_confidence=found.confidence)
         if found.confidence < self.params.direction_threshold:
             return card
-        return replace(
-            card,
-            quad_px=np.roll(card.quad_px, -found.start, axis=0),
-            direction_deg=directions.QUARTER_DEG * found.start,
-        )
+        return card.begun_at(card.quad_px, found.start)
+
+    def flatten(self, image: np.ndarray, card: CapturedCard) -> CapturedCard:
+        """Let the flat segmenter correct a card's quad; a corner that was read stays the first.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            card: as `read` returns it.
+        """
+        if self.flat is None:
+            return card
+        quad_px = self.flat.quad_again(image, card.quad_px)
+        if (card.direction_confidence or 0.0) < self.params.direction_threshold:
+            return replace(card, quad_px=quad_px)
+        return card.begun_at(quad_px, directions.start_of(card.quad_px, quad_px))
 
     def _is_sure(self, card: CapturedCard) -> bool:
         slender = proportions.side_ratio(card.quad_px) > self.params.max_side_ratio

@@ -21,6 +21,7 @@ READ_BY_APPS = (
     "crop_margin",
     "iou_threshold",
     "max_boxes",
+    "view_margin",
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from meishi.data.choosing import spread
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
-from meishi.geometry import boxes, crops, directions, quads
+from meishi.geometry import boxes, crops, directions, flat_views, quads
 from meishi.pictures import images
 
 Scene = tuple[Record, np.ndarray]
@@ -36,6 +36,20 @@ def segmenter_images(scenes: Sequence[Scene], side_px: int, margin: float) -> li
         box_xyxy = boxes.from_quads(record.quads)[0]
         crop = crops.crop_from_image(box_xyxy, record.size_px, side_px, margin)
         found.append(crops.warp(image, crop, (side_px, side_px)))
+    return found
+
+
+def flat_images(scenes: Sequence[Scene], side_px: int, margin: float) -> list[np.ndarray]:
+    """Show each scene's first card flat, with what lies around it: (side, side, 3).
+
+    Of a scene without a card the frame stands for one.
+    """
+    found = []
+    for record, image in scenes:
+        frame = record.quads[0] if record.cards else quads.FRAME
+        start = flat_views.from_a_long_side(quads.to_px(frame, record.size_px))
+        view_from_image = flat_views.view_from_image(start, side_px, margin)
+        found.append(crops.warp(image, view_from_image, (side_px, side_px)))
     return found
 
 

@@ -1,8 +1,9 @@
 """The files of a variant: the packages an app takes, and what their metadata tells it.
 
 CardDetector is for Vision: thresholds and suppression inside. CardDetectorRaw gives every anchor,
-for apps that suppress themselves. CardSegmenter draws the mask of one card in a square crop.
-CardDirection says at which corner of a flat view a card begins, or that there is none.
+for apps that suppress themselves. CardSegmenter draws the mask of one card in a square crop,
+CardFlatSegmenter once more in the flat view by a quad. CardDirection says at which corner of a flat
+view a card begins, or that there is none.
 """
 
 import json
@@ -16,8 +17,13 @@ from meishi.params import CaptureParams, ConvertParams
 from meishi.variants import Variant
 
 DETECTOR, RAW_DETECTOR, SEGMENTER = "CardDetector", "CardDetectorRaw", "CardSegmenter"
-CLASSIFIER = "CardDirection"
-PACKAGES = {"ssd": (RAW_DETECTOR, DETECTOR), "unet": (SEGMENTER,), "direction": (CLASSIFIER,)}
+FLAT_SEGMENTER, CLASSIFIER = "CardFlatSegmenter", "CardDirection"
+PACKAGES = {
+    "ssd": (RAW_DETECTOR, DETECTOR),
+    "unet": (SEGMENTER,),
+    "flat": (FLAT_SEGMENTER,),
+    "direction": (CLASSIFIER,),
+}
 LABELS = ["card"]
 STARTS = ["top left", "top right", "bottom right", "bottom left", "none"]
 
@@ -56,19 +62,22 @@ def export_detector(
 def export_segmenter(
     model: keras.Model, variant: Variant, folder: Path, params: ConvertParams, margin: float
 ) -> None:
-    """Write the segmenter into `folder`.
+    """Write the segmenter, or the flat one, into `folder`.
 
     Args:
         model: gives `mask` (B, h, w, 1).
-        variant: how it is stored.
+        variant: how it is stored, and which of the two it is.
         folder: where the package goes.
         params: author and version.
-        margin: around the box, of its longer side; told to the app in the metadata.
+        margin: around the box, of its longer side, or around the quad, of its own; told to the app
+            in the metadata.
     """
     frozen = freeze(model, SEGMENTER_OUTPUTS, keep_batch=False)
-    metadata = _segmenter_metadata(params, margin, model.input_shape[1])
+    describe = _flat_metadata if variant.model == "flat" else _segmenter_metadata
+    metadata = describe(params, margin, model.input_shape[1])
     program = convert_program(frozen, variant, metadata)
-    save_model(program, folder / f"{SEGMENTER}{variant.suffix}")
+    (name,) = PACKAGES[variant.model]
+    save_model(program, folder / f"{name}{variant.suffix}")
 
 
 def export_classifier(
@@ -132,16 +141,39 @@ def _detector_metadata(params: ConvertParams, side_px: int) -> Metadata:
 
 def _segmenter_metadata(params: ConvertParams, margin: float, side_px: int) -> Metadata:
     crop = f"the square around a box's centre, {1 + 2 * margin:g} times its longer side"
+    return _mask_metadata(
+        params,
+        "Draws the mask of the business card in a square crop around its box (U-Net).",
+        "A square around the box, scaled to the input's size",
+        {"crop_margin": str(margin), "input_contract": _contract(side_px, crop)},
+    )
+
+
+def _flat_metadata(params: ConvertParams, margin: float, side_px: int) -> Metadata:
+    view = (
+        "what a first quad shows, flat, a longer side at the top, stretched to "
+        f"{1 / (1 + 2 * margin):.4g} of the square's sides in its middle, with what lies around it"
+    )
+    return _mask_metadata(
+        params,
+        "Draws the mask of the business card in its flat view, to correct a first quad (U-Net).",
+        "The flat view by a quad, with what lies around it",
+        {"view_margin": str(margin), "input_contract": _contract(side_px, view)},
+    )
+
+
+def _mask_metadata(
+    params: ConvertParams, description: str, image: str, user: dict[str, str]
+) -> Metadata:
     return Metadata(
         author=params.author,
         version=params.version,
-        description="Draws the mask of the business card in a square crop around its box (U-Net).",
-        inputs={"image": "A square around the box, scaled to the input's size"},
+        description=description,
+        inputs={"image": image},
         outputs={"mask": "Share of each pixel that is card, 0...1 (rows, columns, 1)"},
         user={
             "classes": ",".join(LABELS),
-            "crop_margin": str(margin),
-            "input_contract": _contract(side_px, crop),
+            **user,
             PREVIEW_TYPE: "imageSegmenter",
             PREVIEW_PARAMS: json.dumps({"labels": ["background", *LABELS]}),
         },

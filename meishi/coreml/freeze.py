@@ -21,6 +21,7 @@ CLASSIFIER_OUTPUTS = ["start"]
 OUTPUTS = {
     "ssd": DETECTOR_OUTPUTS,
     "unet": SEGMENTER_OUTPUTS,
+    "flat": SEGMENTER_OUTPUTS,
     "direction": CLASSIFIER_OUTPUTS,
 }
 

@@ -24,7 +24,7 @@ class Source:
     Attributes:
         model: image to the outputs that are exported.
         kind: which of `variants.MODELS` it is.
-        margin: of the crop that a segmenter looks at, else None.
+        margin: of the crop or the flat view that a segmenter looks at, else None.
         plain: the same architecture as trained, its weights drawn: fine-tuning folds some away.
     """
 
@@ -33,14 +33,19 @@ class Source:
     margin: float | None
     plain: keras.Model
 
+    @property
+    def side_px(self) -> int:
+        """Side of its input."""
+        return self.model.input_shape[1]
+
     def images(self, scenes: Sequence[examples.Scene]) -> list[np.ndarray]:
         """Make the network's input of each scene: (S, S, 3) uint8."""
-        side_px = self.model.input_shape[1]
         if self.kind == "direction":
-            return examples.classifier_images(scenes, side_px)
+            return examples.classifier_images(scenes, self.side_px)
         if self.margin is None:
-            return examples.detector_images(scenes, side_px)
-        return examples.segmenter_images(scenes, side_px, self.margin)
+            return examples.detector_images(scenes, self.side_px)
+        make = examples.flat_images if self.kind == "flat" else examples.segmenter_images
+        return make(scenes, self.side_px, self.margin)
 
     def export(
         self, variant: Variant, folder: Path, params: ConvertParams, capture: CaptureParams
@@ -59,7 +64,7 @@ def load_source(variant: Variant) -> Source:
     folder, kind = paths.MODELS / variant.source, variant.model
     build, load = BUILDERS[kind]
     model = load_tuned(folder, build) if variant.tuned else load(folder)
-    margin = unet.load_settings(folder).margin if kind == "unet" else None
+    margin = unet.load_settings(folder).margin if kind in ("unet", "flat") else None
     return Source(model, kind, margin, build(folder))
 
 
@@ -80,5 +85,6 @@ def _classifier(folder: Path) -> keras.Model:
 BUILDERS = {
     "ssd": (_detector, ssd.load_detector),
     "unet": (_segmenter, unet.load_segmenter),
+    "flat": (_segmenter, unet.load_segmenter),
     "direction": (_classifier, direction.load_classifier),
 }

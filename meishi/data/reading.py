@@ -6,20 +6,18 @@ among the raw ones, which still say so. Photos labelled by hand begin anywhere: 
 that params.yaml names are used. What is no card comes from any source, see `mining`.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from meishi.data import records
 from meishi.data.augment import develop, photometric
 from meishi.data.choosing import require_sources
+from meishi.data.making import Made, make_samples
 from meishi.data.own_quads import reads
 from meishi.data.records import Record
 from meishi.data.samples import SampleSet
@@ -28,12 +26,9 @@ from meishi.errors import InputError
 from meishi.geometry import directions, quads
 from meishi.params import DirectionParams
 from meishi.pictures import images
-from meishi.processes import workers
 from meishi.recipe import LightParams
 
-SCENES_PER_TASK = 16
 GRIDS = ((1, 2), (2, 1), (2, 2), (2, 4), (4, 2), (4, 4))  # rows, columns of a view in pieces
-CODE = ("meishi.data", "meishi.geometry", "meishi.pictures")  # what decides a view
 Job = tuple[int, Record, bytes, list[np.ndarray], list[np.ndarray]]
 
 
@@ -120,19 +115,8 @@ def make_views(
         a view that shows no card has none.
     """
     jobs = ((number, *scene) for number, scene in enumerate(scenes))
-    tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
     make = partial(_make, params=params, light=light, seed=seed)
-    jpegs: list[bytes] = []
-    starts: list[int] = []
-    with workers.connect(None, processes) as run:
-        made = (scene for part in run.map(make, tasks, _name, CODE) for scene in part)
-        for scene in tqdm(made, total=len(scenes.records), unit="scene", desc="flat views"):
-            jpegs += [content for content, _ in scene]
-            starts += [start for _, start in scene]
-    digest = hashlib.sha256(repr(starts).encode())
-    for jpeg in jpegs:
-        digest.update(jpeg)
-    return SampleSet(jpegs, [_quad_from(start) for start in starts], digest.hexdigest())
+    return make_samples(make, jobs, len(scenes.records), processes)
 
 
 def _quad_from(start: int) -> np.ndarray:
@@ -153,13 +137,7 @@ def plain_views(scenes: Scenes, params: DirectionParams) -> Iterator[tuple[np.nd
             yield directions.view(image, quad_px, params.view_px), directions.NO_CARD
 
 
-def _name(jobs: list[Job]) -> str:
-    return f"scenes {jobs[0][1].id} to {jobs[-1][1].id}"
-
-
-def _make(
-    jobs: list[Job], params: DirectionParams, light: LightParams, seed: int
-) -> list[list[tuple[bytes, int]]]:
+def _make(jobs: list[Job], params: DirectionParams, light: LightParams, seed: int) -> Made:
     cv2.setNumThreads(1)
     recipe = photometric(light)
     made = []
@@ -179,7 +157,7 @@ def _make(
 
 def _view(
     image: np.ndarray, quad: tuple[np.ndarray, bool], params: DirectionParams, recipe, rng
-) -> tuple[bytes, int]:
+) -> tuple[bytes, np.ndarray]:
     """Show a quad a little off its corners, from any of them, in another light, some in pieces."""
     quad_px, is_card = quad
     side_px = np.sqrt(abs(quads.area(quad_px)))
@@ -189,7 +167,8 @@ def _view(
     if rng.random() < params.shuffled:
         shown = shuffle(shown, rng)
     content = images.encode(develop(recipe, shown, rng), ".jpg", params.jpeg_quality)
-    return content, -first % directions.STARTS if is_card else directions.NO_CARD
+    start = -first % directions.STARTS if is_card else directions.NO_CARD
+    return content, _quad_from(start)
 
 
 def shuffle(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -22,6 +22,7 @@ import numpy as np
 from meishi.processes.spawning import without_script
 
 ROUNDS = 5
+KIND = ("cpu family", "model")  # of a processor
 WARM_UP_RUNS = 5
 
 Key = tuple[str, str]  # runtime, label of the number of threads
@@ -189,9 +190,18 @@ def _cores() -> int:
 
 
 def _cpu_model() -> str:
+    """Name the processor; on Linux with family and model, which a virtual one's name leaves out."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    fields = dict(reversed([_field(line) for line in lines if ":" in line]))
+    if "model name" not in fields:
+        return platform.machine()
+    kind = [f"{key.removeprefix('cpu ')} {fields[key]}" for key in KIND if key in fields]
+    return ", ".join([fields["model name"], *kind])
+
+
+def _field(line: str) -> tuple[str, str]:
+    key, _, value = line.partition(":")
+    return key.strip(), value.strip()

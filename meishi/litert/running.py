@@ -1,11 +1,14 @@
 """Running the exported `.tflite` models through LiteRT and XNNPACK, without TensorFlow."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
+from meishi.capture.flattening import FlatSegmenter
 from meishi.capture.flow import CardCapture
 from meishi.errors import InputError
 from meishi.files import atomic
@@ -13,7 +16,8 @@ from meishi.params import CaptureParams
 from meishi.processes.quiet import without_startup_notes
 
 DETECTOR, SEGMENTER, CLASSIFIER = "ssd.tflite", "unet.tflite", "direction.tflite"
-SETTINGS = "capture.json"
+FLAT = "flat.tflite"
+SETTINGS, FLAT_SETTINGS = "capture.json", "flat.json"
 # Not `dvc pull` alone: it ends with an error, as build/ is in no store.
 MEND = (
     "`dvc pull freeze` in the clone restores it, `dvc repro` makes it; elsewhere: "
@@ -60,19 +64,31 @@ class LiteRtModel:
 
 def write_settings(folder: Path, margin: float, params: CaptureParams) -> None:
     """Write beside the models what they need to be used: crop margin and thresholds."""
-    content = {"margin": margin, "capture": asdict(params)}
-    atomic.atomic_write_text(
-        folder / SETTINGS, json.dumps(content, indent=1, sort_keys=True) + "\n"
-    )
+    _write(folder / SETTINGS, {"margin": margin, "capture": asdict(params)})
 
 
-def load_capture(models: Path, threads: int = 1, mirrored: bool = False) -> CardCapture:
+def write_flat_settings(folder: Path, margin: float) -> None:
+    """Write beside the models the margin of a flat view.
+
+    By itself: what measures the other networks alone does not depend on it.
+    """
+    _write(folder / FLAT_SETTINGS, {"margin": margin})
+
+
+def _write(file: Path, content: dict) -> None:
+    atomic.atomic_write_text(file, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def load_capture(
+    models: Path, threads: int = 1, mirrored: bool = False, flat: bool = True
+) -> CardCapture:
     """Load the networks and settings of a models folder.
 
     Args:
         models: folder that holds `tflite/`.
         threads: of each model.
         mirrored: see `CardCapture`.
+        flat: whether cards are segmented once more, see `CardCapture.flat`.
 
     Raises:
         InputError: if a file is missing or damaged.
@@ -80,14 +96,27 @@ def load_capture(models: Path, threads: int = 1, mirrored: bool = False) -> Card
     folder = models / "tflite"
     names = (DETECTOR, SEGMENTER, CLASSIFIER)
     detector, segmenter, classifier = (LiteRtModel(folder / name, threads) for name in names)
-    try:
-        content = json.loads((folder / SETTINGS).read_text())
+    with _readable(folder / SETTINGS) as content:
         margin, values = float(content["margin"]), dict(content["capture"])
         params = CaptureParams(**values | {"looks": tuple(values["looks"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder / SETTINGS}: not the settings of our models ({error}); {MEND}"
-        ) from error
     sides = detector.input_px, segmenter.input_px
     capture = CardCapture(detector, segmenter, *sides, margin, params)
-    return replace(capture, classifier=classifier, view_px=classifier.input_px, mirrored=mirrored)
+    capture = replace(capture, classifier=classifier, view_px=classifier.input_px)
+    return replace(capture, mirrored=mirrored, flat=load_flat(models, threads) if flat else None)
+
+
+def load_flat(models: Path, threads: int = 1) -> FlatSegmenter:
+    """Load the flat segmenter of a models folder; arguments and errors as of `load_capture`."""
+    folder = models / "tflite"
+    network = LiteRtModel(folder / FLAT, threads)
+    with _readable(folder / FLAT_SETTINGS) as content:
+        return FlatSegmenter(network, network.input_px, float(content["margin"]))
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[dict]:
+    """Give what a file of settings holds; what fails over it is an InputError."""
+    try:
+        yield json.loads(file.read_text())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: not the settings of our models ({error}); {MEND}") from error

@@ -8,7 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from meishi import paths
-from meishi.capture.flow import CapturedCard, CardCapture, Network
+from meishi.capture.card import CapturedCard
+from meishi.capture.flow import CardCapture, Network
 from meishi.data.choosing import spread
 from meishi.data.own_quads import own_quads_of
 from meishi.data.records import Record
@@ -153,8 +154,8 @@ def measure(
         reader: prepared scenes.
         own_quads: by scene, its cards' quads from their own top left corners, relative; scenes
             that are not in it say nothing of the reading direction.
-        only: "ssd", "unet" or "direction" to leave out what tells of the other networks alone;
-            capture, for which all are needed, is always measured.
+        only: "ssd", "unet", "flat" or "direction" to leave out what tells of the other networks
+            alone; capture, for which all are needed, is always measured.
         scenes: how many, evenly spread; all when None.
 
     Returns:

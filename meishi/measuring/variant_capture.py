@@ -1,6 +1,7 @@
 """Capturing with a variant: its package, run on Linux, in place of one of the networks.
 
-The others are the float32 ones under LiteRT, so that a figure tells of this variant alone.
+The others are the float32 ones under LiteRT, so that a figure tells of this variant alone. None of
+them is the flat segmenter, but in a measurement of one: what that adds is then seen.
 """
 
 from collections.abc import Mapping
@@ -10,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from meishi.capture.flattening import FlatSegmenter
 from meishi.capture.flow import CardCapture
 from meishi.coreml.export import PACKAGES
 from meishi.coreml.runtime import Package
+from meishi.coreml.sources import Source
 from meishi.errors import InputError
 from meishi.evaluation.losses import losses
 from meishi.variants import Variant
@@ -22,13 +25,16 @@ class LossError(InputError):
     """A variant's figures fall below those of the float32 network by more than it may lose."""
 
 
-def with_variant(capture: CardCapture, variant: Variant, folder: Path) -> CardCapture:
+def with_variant(
+    capture: CardCapture, variant: Variant, folder: Path, source: Source
+) -> CardCapture:
     """Put a variant's package into a capture; of the detector the one without suppression.
 
     Args:
-        capture: the networks in float32.
+        capture: the networks in float32, without the flat one.
         variant: which network it is, and its precision: in "fp16" every operation is rounded.
         folder: holds the variant's packages.
+        source: what the variant was converted from.
 
     Raises:
         InputError: if the package is missing, damaged or cannot be run.
@@ -43,6 +49,8 @@ def with_variant(capture: CardCapture, variant: Variant, folder: Path) -> CardCa
         return replace(capture, detector=network)
     if variant.model == "unet":
         return replace(capture, segmenter=network)
+    if variant.model == "flat":
+        return replace(capture, flat=FlatSegmenter(network, source.side_px, source.margin or 0.0))
     return replace(capture, classifier=network)
 
 

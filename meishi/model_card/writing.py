@@ -27,7 +27,7 @@ from meishi.report.targets import SLICE_CARDS
 TEMPLATE = Path(__file__).with_name("words.md")
 WORST = 8  # slices that are listed
 COMMAND = "meishi model-card"
-FILES = ("evaluate", "slices", "freeze", "ship", "latency")
+FILES = ("evaluate", "slices", "freeze", "ship", "latency", "latency_photo")
 
 # Names and formats: of the headline figures, then of others; the rest is shown under its own keys.
 LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
@@ -44,6 +44,8 @@ LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
     "direction.tflite_bytes": ("direction: LiteRT, bytes", "{:,}"),
     "unet.pb_bytes": ("U-Net: frozen `.pb`, bytes", "{:,}"),
     "unet.tflite_bytes": ("U-Net: LiteRT, bytes", "{:,}"),
+    "flat.pb_bytes": ("flat U-Net: frozen `.pb`, bytes", "{:,}"),
+    "flat.tflite_bytes": ("flat U-Net: LiteRT, bytes", "{:,}"),
 }
 
 
@@ -83,7 +85,7 @@ def card(root: Path) -> str:
     """Compose the card of the repository at `root`: Markdown."""
     params = load_params(
         *("seed", "fetch", "preprocess", "ssd", "unet", "train_ssd", "train_unet"),
-        *("direction", "train_direction", "capture"),
+        *("flat", "train_flat", "direction", "train_direction", "capture"),
         path=root / paths.PARAMS,
     )
     figures = {name: _metrics(root, name) for name in FILES}
@@ -92,7 +94,8 @@ def card(root: Path) -> str:
         **_settings(params),
         **_data(root, params),
         **_measured(figures),
-        "host": ", ".join(f"{key} {value}" for key, value in figures["latency"]["host"].items()),
+        "host": _host(figures["latency"]),
+        "host_photo": _host(figures["latency_photo"]),
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(words)
 
@@ -123,6 +126,8 @@ def _settings(params: Params) -> dict[str, object]:
         "margin_pct": f"{100 * params.unet.margin:g}",
         "ssd_epochs": _epochs(params.train_ssd),
         "unet_epochs": _epochs(params.train_unet),
+        "flat_epochs": _epochs(params.train_flat),
+        "flat_margin_pct": f"{100 * params.flat.margin:g}",
         "direction_px": params.direction.view_px,
         "direction_epochs": _epochs(params.train_direction),
         "val_percent": f"{100 * params.preprocess.val_fraction:g}",
@@ -170,6 +175,7 @@ def _measured(figures: Mapping[str, Any]) -> dict[str, str]:
             "slices": _table(_full_slice_row(name, slices[name]) for name in sorted(slices)),
             "worst": _table(_slice_row(name, slices[name]) for name in worst),
             "speed": _table(_timings(figures["latency"])),
+            "speed_photo": _table(_timings(figures["latency_photo"])),
         }
     except (KeyError, TypeError) as error:
         raise ModelCardError(
@@ -179,7 +185,7 @@ def _measured(figures: Mapping[str, Any]) -> dict[str, str]:
 
 def _metrics(root: Path, name: str) -> Any:
     file = root / paths.METRICS / f"{name}.json"
-    needed = {"evaluate": "capture", "latency": "host"}.get(name)
+    needed = {"evaluate": "capture", "latency": "host", "latency_photo": "host"}.get(name)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -187,6 +193,10 @@ def _metrics(root: Path, name: str) -> Any:
     if not isinstance(content, dict) or (needed and not isinstance(content.get(needed), dict)):
         raise ModelCardError(f"{file}: expected an object{f' with {needed!r}' if needed else ''}")
     return content
+
+
+def _host(timed: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in timed["host"].items())
 
 
 def _labelled(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

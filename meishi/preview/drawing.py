@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from meishi.capture.flow import CapturedCard
+from meishi.capture.card import CapturedCard
 from meishi.geometry import quads
 from meishi.pictures.overlay import BOX, FOUND, draw_quad, draw_text
 from meishi.preview.tracking import TrackedCard

@@ -19,9 +19,11 @@ QUALITY = ("capture.iou_mean", "detection.ap50_95", "segmentation.mask_iou")
 NETWORKS = (
     ("SSD", "ssd", "CardDetector"),
     ("U-Net", "unet", "CardSegmenter"),
+    ("flat U-Net", "flat", "CardFlatSegmenter"),
     ("direction", "direction", "CardDirection"),
 )
 MODELLED = (*((label, net) for label, net, _ in NETWORKS), ("photo, four cards", "capture"))
+PHOTO = ("flat", "capture")  # timed by themselves: metrics/latency_photo.json
 LABELS = {net: label for label, net, _ in NETWORKS}
 PACKAGES = ("CardDetector", "CardSegmenter")  # whose common size is followed through the commits
 
@@ -84,7 +86,7 @@ def variants(snapshot: Snapshot) -> Drawing | None:
 
 def speed(snapshot: Snapshot) -> Drawing:
     """Draw frames a second of the frozen graphs and of LiteRT: each net, and whole captures."""
-    measured = snapshot.metrics("latency")
+    measured = _times(snapshot)
     rows = [
         {
             "network": label,
@@ -101,7 +103,7 @@ def speed(snapshot: Snapshot) -> Drawing:
 
 def processor(snapshot: Snapshot) -> Drawing | None:
     """Draw the processor seconds of a frame before and after; None where they were not counted."""
-    measured = snapshot.metrics("latency")
+    measured = _times(snapshot)
     rows = [
         {"network": label, "run": name, "ms": 1000 * measured[net][key]["one_thread"]["cpu_s"]}
         for label, net in _timed(measured)
@@ -149,10 +151,21 @@ def devices(snapshot: Snapshot) -> Drawing | None:
     return Drawing("devices", "Apple's chips, modelled", caption, chart)
 
 
+def _times(snapshot: Snapshot) -> dict:
+    """Join the times of networks and preview with those of a photo, which may be another host's."""
+    found = dict(snapshot.metrics("latency"))
+    if snapshot.text(paths.METRICS / "latency_photo.json"):
+        photo = snapshot.metrics("latency_photo")
+        found |= {part: photo[part] for part in PHOTO if part in photo}
+        found["host_photo"] = photo["host"]
+    return found
+
+
 def _timed(measured: dict) -> list[tuple[str, str]]:
     names = (
         ("SSD", "ssd"),
         ("U-Net", "unet"),
+        ("flat U-Net", "flat"),
         ("direction", "direction"),
         ("preview frame, four cards", "live"),
         ("photo, four cards", "capture"),
@@ -161,11 +174,16 @@ def _timed(measured: dict) -> list[tuple[str, str]]:
 
 
 def _measured_on(measured: dict) -> str:
-    host = measured["host"]
+    host, other = measured["host"], measured.get("host_photo", measured["host"])
+    elsewhere = f" Flat U-Net and photo: {_said(other)}." * (other != host)
     return (
-        f"Measured: {host['cpu']}, {host['cores']} cores, TensorFlow {host['tensorflow']}, one "
-        "call an image. A server's processor; no figure here is a phone's."
+        f"Measured: {_said(host)}, one call an image.{elsewhere} A server's processor; no figure "
+        "here is a phone's."
     )
+
+
+def _said(host: dict) -> str:
+    return f"{host['cpu']}, {host['cores']} cores, TensorFlow {host['tensorflow']}"
 
 
 def size_and_quality(snapshots: Sequence[Snapshot]) -> Drawing | None:

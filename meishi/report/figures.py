@@ -113,6 +113,7 @@ def _cost() -> Iterator[Figure]:
     for label, net, package, macs in (
         ("SSD", "ssd", "CardDetector", "multiply-accumulates a run"),
         ("U-Net", "unet", "CardSegmenter", "multiply-accumulates a crop, two a card"),
+        ("flat U-Net", "flat", "CardFlatSegmenter", "multiply-accumulates a view, two a card"),
         ("direction", "direction", "CardDirection", "multiply-accumulates a view, four a card"),
     ):
         count = "{:,.0f}"
@@ -124,11 +125,12 @@ def _cost() -> Iterator[Figure]:
         for runtime, key in (("`.pb` in TensorFlow", "frozen_pb"), ("LiteRT", "tflite")):
             name = f"{label}: {runtime}, one thread, median ms on this host"
             yield Figure(name, "latency", f"{net}.{key}.one_thread.p50_ms", "{:.1f}", "")
-    for label, part in (("preview frame", "live"), ("photo", "capture")):
-        name = (
-            f"{label} with four cards, nets and quads: LiteRT, one thread, median ms on this host"
-        )
-        yield Figure(name, "latency", f"{part}.tflite.one_thread.p50_ms", "{:.0f}", "")
+    for label, file, part in (
+        ("preview frame with four cards, nets and quads: LiteRT", "latency", "live"),
+        ("photo with four cards, nets and quads: LiteRT", "latency_photo", "capture"),
+    ):
+        name = f"{label}, one thread, median ms on this host"
+        yield Figure(name, file, f"{part}.tflite.one_thread.p50_ms", "{:.0f}", "")
 
 
 FIGURES = (*_quality(), *_cost())

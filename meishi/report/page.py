@@ -77,6 +77,9 @@ def _charts(snapshots: list[Snapshot]) -> tuple[list[Drawing], list[str]]:
     wanted = {
         "plots/train_ssd.csv": charts.training(snapshots, "train_ssd", "Training of the SSD"),
         "plots/train_unet.csv": charts.training(snapshots, "train_unet", "Training of the U-Net"),
+        "plots/train_flat.csv": charts.training(
+            snapshots, "train_flat", "Training of the flat U-Net"
+        ),
         "plots/precision_recall.csv": charts.precision_recall(snapshots),
         "plots/capture_iou.csv": charts.histogram(snapshots, "capture_iou"),
         "plots/corner_error.csv": charts.histogram(snapshots, "corner_error"),

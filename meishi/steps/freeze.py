@@ -1,8 +1,9 @@
 """Freeze the networks: TensorFlow graphs and LiteRT models (`stages/convert.py freeze`).
 
-What they reach in float32 is what every variant is compared with.
+What they reach in float32 is what every variant is compared with: without the flat segmenter, which
+would mend what a variant loses of the first mask, and which a preview does without.
 
-Reads   models/ssd, models/unet, models/direction, build/prepared/test, build/raw
+Reads   models/ssd, models/unet, models/flat, models/direction, build/prepared/test, build/raw
 Params  capture, measure, direction.sources
 Writes  models/frozen, models/tflite, metrics/freeze.json, metrics/float32.json
 Takes   about a minute
@@ -15,7 +16,7 @@ from meishi.coreml.freeze import OUTPUTS, freeze, read_frozen_pb, write_frozen_p
 from meishi.direction.model import load_classifier
 from meishi.evaluation.cost import bytes_on_disk, count_macs, count_parameters
 from meishi.files.atomic import replace_folder
-from meishi.litert.running import load_capture, write_settings
+from meishi.litert.running import load_capture, write_flat_settings, write_settings
 from meishi.measuring.outcome import measure_some
 from meishi.params import load_params
 from meishi.reporting import write_metrics
@@ -29,6 +30,7 @@ def run() -> None:
     nets = {
         "ssd": load_detector(paths.SSD),
         "unet": load_segmenter(paths.UNET),
+        "flat": load_segmenter(paths.FLAT),
         "direction": load_classifier(paths.DIRECTION),
     }
     metrics = {}
@@ -41,8 +43,9 @@ def run() -> None:
             write_tflite(model, OUTPUTS[name], files[1])
             metrics[name] = _cost(model, *files)
         write_settings(tflite, load_settings(paths.UNET).margin, params.capture)
+        write_flat_settings(tflite, load_settings(paths.FLAT).margin)
     write_metrics(paths.METRICS / "freeze.json", metrics)
-    reached = measure_some(load_capture(paths.MODELS), params)
+    reached = measure_some(load_capture(paths.MODELS, flat=False), params)
     write_metrics(paths.METRICS / "float32.json", reached)
 
 

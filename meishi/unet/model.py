@@ -77,14 +77,24 @@ def load_settings(folder: Path) -> UnetParams:
         settings = json.loads((folder / SETTINGS).read_text())
         return UnetParams(**settings)
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{folder / SETTINGS}: {error}; run the stage train_unet") from error
+        raise InputError(f"{folder / SETTINGS}: {error}; run the stage {_stage(folder)}") from error
 
 
 def load_segmenter(folder: Path) -> keras.Model:
     """Load a saved segmenter as `build_segmenter` makes it; InputError if it is damaged."""
     trainer = build_trainer(load_settings(folder))
+    load_weights(trainer, folder)
+    return build_segmenter(trainer)
+
+
+def load_weights(trainer: keras.Model, folder: Path) -> None:
+    """Load a saved segmenter's weights into a trainer of its shape; InputError if damaged."""
     try:
         trainer.load_weights(folder / WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / WEIGHTS}: {error}; run the stage train_unet") from error
-    return build_segmenter(trainer)
+        raise InputError(f"{folder / WEIGHTS}: {error}; run the stage {_stage(folder)}") from error
+
+
+def _stage(folder: Path) -> str:
+    """Name what makes a folder of models/: the stage has its name."""
+    return f"train_{folder.name}"

@@ -19,6 +19,7 @@ OURS = ("meishi", "stages")
 BY_VALUE = (
     "meishi/params.py",
     "meishi/recipe.py",
+    "meishi/flat_params.py",
     "meishi/ranges.py",
     "meishi/rules.py",
     "meishi/variants.py",

@@ -13,6 +13,7 @@ LAYERS = {
     0: (
         "params",
         "recipe",
+        "flat_params",
         "paths",
         "schema",
         "ranges",

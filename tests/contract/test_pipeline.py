@@ -143,7 +143,8 @@ def test_a_variant_reads_its_own_entry_and_network_only(name):
         stage = read_documents(ROOT / "dvc.yaml")[f"{name}@{key}"]
         assert [p for p in stage["params"] if p.startswith("exports")] == [f"exports.{key}"]
         models = {dep for dep in stage["deps"] if dep.startswith("models/")}
-        assert models == {f"models/{variant.source}", "models/tflite"}
+        files = ("capture.json", "direction.tflite", "ssd.tflite", "unet.tflite")
+        assert models == {f"models/{variant.source}", *(f"models/tflite/{file}" for file in files)}
         assert all(key in Path(out).stem for out in STAGES[f"{name}@{key}"].outs)
 
 

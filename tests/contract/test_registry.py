@@ -17,7 +17,9 @@ from tests.contract.imports import ROOT
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 ARTIFACTS = PIPELINE["artifacts"]
 STAGES = YAML(typ="safe").load((ROOT / ".gto").read_text(encoding="utf-8"))["stages"]
-PACKAGES = ["CardDetector", "CardDetectorRaw", "CardDirection", "CardSegmenter"]
+PACKAGES = [
+    *("CardDetector", "CardDetectorRaw", "CardDirection", "CardFlatSegmenter", "CardSegmenter"),
+]
 WORKFLOW = YAML(typ="safe").load(
     (ROOT / ".github" / "workflows" / "registry.yaml").read_text(encoding="utf-8")
 )

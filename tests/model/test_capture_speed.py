@@ -48,7 +48,9 @@ def test_the_two_runtimes_give_the_same_boxes(models):
 
 def test_frames_are_taken_in_turn(monkeypatch):
     seen = []
-    monkeypatch.setattr(capture_speed, "load_capture", lambda *_: lambda frame: seen.append(frame))
+    monkeypatch.setattr(
+        capture_speed, "load_capture", lambda *_, **__: lambda frame: seen.append(frame)
+    )
     run = capture_speed.load_litert_capture(Path(), ["a", "b"], 1)
     for _ in range(3):
         run()
@@ -64,7 +66,7 @@ def test_the_way_of_a_preview_is_timed_where_it_is_asked_for(monkeypatch, live, 
         def live(self):
             return lambda frame: "preview"
 
-    monkeypatch.setattr(capture_speed, "load_capture", lambda *_: Capture())
+    monkeypatch.setattr(capture_speed, "load_capture", lambda *_, **__: Capture())
     assert capture_speed.load_litert_capture(Path(), ["a"], 1, live)() == expected
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,9 +32,11 @@ pytestmark = pytest.mark.tf
 
 def save_random_nets() -> None:
     keras.utils.set_random_seed(2)
-    loaded = parameters.load_params("ssd", "unet", "direction")
+    loaded = parameters.load_params("ssd", "unet", "flat", "direction")
     ssd.save_detector(ssd.build_trainer(loaded.ssd), loaded.ssd, paths.SSD)
     unet.save_segmenter(unet.build_trainer(loaded.unet), loaded.unet, paths.UNET)
+    shape = replace(loaded.unet, margin=loaded.flat.margin)
+    unet.save_segmenter(unet.build_trainer(shape), shape, paths.FLAT)
     classifier = direction.build_trainer(loaded.direction)
     direction.save_classifier(classifier, loaded.direction, paths.DIRECTION)
 
@@ -73,6 +76,7 @@ def test_the_baselines_are_written_with_what_they_cost_and_reach(nets):
     written = {str(path.relative_to(nets)) for path in (nets / "models").glob("*/*")}
     assert written >= {
         *("models/frozen/ssd.pb", "models/frozen/unet.pb", "models/frozen/direction.pb"),
+        *("models/frozen/flat.pb", "models/tflite/flat.tflite", "models/tflite/flat.json"),
         "models/tflite/direction.tflite",
         *("models/tflite/ssd.tflite", "models/tflite/unet.tflite", "models/tflite/capture.json"),
     }
@@ -106,6 +110,15 @@ def test_a_segmenters_variant_tells_its_crop(nets):
     assert about["com.apple.coreml.model.preview.type"] == "imageSegmenter"
     assert json.loads(about["com.apple.coreml.model.preview.params"])["labels"][1] == "card"
     assert "1.4 times its longer side" in about["input_contract"]
+
+
+def test_the_flat_segmenters_variant_tells_its_view(nets):
+    convert.main("flat_fp16")
+    package = Package.load(nets / variants.FOLDER / "flat_fp16" / "CardFlatSegmenter.mlpackage")
+    assert package.metadata["view_margin"] == str(parameters.load_params("flat").flat.margin)
+    assert "0.6667 of the square's sides in its middle" in package.metadata["input_contract"]
+    assert metrics(nets, "convert/flat_fp16")["CardFlatSegmenter"]["max_difference"]["mask"] < 0.1
+    assert set(metrics(nets, "measure/flat_fp16")) == {"capture"}
 
 
 def test_a_classifiers_variant_tells_its_view_and_its_corners(nets):

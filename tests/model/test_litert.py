@@ -18,6 +18,7 @@ from tests.small_models import small_networks, write_small_models
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [litert.DETECTOR, litert.SEGMENTER, litert.CLASSIFIER, litert.SETTINGS]
+FILES += [litert.FLAT, litert.FLAT_SETTINGS]
 CAPTURE = CaptureParams(0.5, 0.45, 4, 4, 0.3, (0.6,), 4.0, 0.8)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from meishi.capture.flow import CapturedCard
+from meishi.capture.card import CapturedCard
 from meishi.data.shards import ShardReader, write_shards
 from meishi.direction import mining
 from meishi.errors import InputError

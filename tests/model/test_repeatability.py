@@ -76,7 +76,8 @@ def test_the_tracks_of_five_equal_frames_do_not_move(models):
 
 
 @pytest.mark.parametrize(
-    "name", ["CardDetector", "CardDetectorRaw", "CardDirection", "CardSegmenter"]
+    "name",
+    ["CardDetector", "CardDetectorRaw", "CardDirection", "CardFlatSegmenter", "CardSegmenter"],
 )
 def test_a_package_gives_a_frame_five_bit_equal_answers(name):
     path = ROOT / "models" / "coreml" / f"{name}.mlpackage"

@@ -18,9 +18,10 @@ HALF = replace(BIG, weights="fp16", precision="fp16")
 SMALL = replace(HALF, weights="int8", target="iOS16")
 MASKS = replace(HALF, model="unet", source="unet")
 READS = replace(HALF, model="direction", source="direction")
-EXPORTS = {"big": BIG, "half": HALF, "small": SMALL, "masks": MASKS, "reads": READS}
+FLAT = replace(HALF, model="flat", source="flat")
+EXPORTS = {"big": BIG, "half": HALF, "small": SMALL, "masks": MASKS, "flat": FLAT, "reads": READS}
 FLOAT32 = {"detection": {"ap50": 0.9}, "capture": {"iou_mean": 0.8}}
-RULE = ShipParams("iOS15", (LossParams("detection.ap50", 0.01),), (), ())
+RULE = ShipParams("iOS15", (LossParams("detection.ap50", 0.01),), (), (), ())
 
 
 def row(size, ap50=0.9):
@@ -29,7 +30,7 @@ def row(size, ap50=0.9):
 
 def table(**changes):
     rows = {"big": row(400), "half": row(200), "small": row(100), "masks": row(50)}
-    return rows | {"reads": row(30)} | changes
+    return rows | {"flat": row(40), "reads": row(30)} | changes
 
 
 def decide(exports, rows, rule, original=FLOAT32):
@@ -39,7 +40,7 @@ def decide(exports, rows, rule, original=FLOAT32):
 
 def test_the_smallest_that_keeps_to_the_rule_is_chosen():
     decision = decide(EXPORTS, table(), RULE)
-    assert decision.chosen == {"ssd": "half", "unet": "masks", "direction": "reads"}
+    assert decision.chosen == {"ssd": "half", "unet": "masks", "flat": "flat", "direction": "reads"}
     assert decision.refused == {
         "big": "larger than half",
         "small": "needs iOS16, the apps run on iOS15",

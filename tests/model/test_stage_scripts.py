@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
         ("fetch", ["--help"], "nothing"),
         ("preprocess", ["again"], "nothing"),
         ("train_ssd", ["--foo"], "nothing"),
-        ("train_unet", ["--foo"], "nothing or `train_direction`"),
+        ("train_unet", ["--foo"], "nothing or `train_flat` or `train_direction`"),
         ("convert", [], "`KEY` or `freeze` or `tune KEY`"),
-        ("evaluate", ["foo"], "nothing or `speed` or `ship`"),
+        ("evaluate", ["foo"], "nothing or `speed` or `speed_photo` or `ship`"),
     ],
 )
 def test_a_script_refuses_what_it_does_not_read(script, arguments, accepted, tmp_path):

@@ -64,7 +64,8 @@ def test_an_experiment_runs_the_stages_that_read_its_param_and_those_after(desk)
     shown = desk.shown["dvc exp run -S train_ssd.epochs=1 --name short"]
     ran = re.findall(r"Running stage '([\w@]+)'", shown)
     assert set(ran) == {
-        *("train_ssd", "freeze", "evaluate", "speed", "ship", "tune@ssd_palette4", "tune@ssd_int8"),
+        *("train_ssd", "freeze", "evaluate", "speed", "speed_photo", "ship"),
+        *("tune@ssd_palette4", "tune@ssd_int8"),
         # The classifier learns from what the detector mistakes for cards; a variant of any network
         # is compared with captures by all.
         *("train_direction", "convert@ssd_fp16", "convert@unet_fp16", "convert@direction_fp16"),

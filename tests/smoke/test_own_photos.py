@@ -167,7 +167,7 @@ def test_a_reviewers_clone_has_the_new_model_without_training(clone, transcript)
     run("git clone -q -b desk-photos origin.git review", clone.parent)
     lend_environment(review)
     run("make restore", review)
-    for package in ("CardDetector", "CardSegmenter", "CardDirection"):
+    for package in ("CardDetector", "CardSegmenter", "CardFlatSegmenter", "CardDirection"):
         path = f"models/coreml/{package}.mlpackage/Manifest.json"
         assert (review / path).read_bytes() == (clone / path).read_bytes()
     assert (review / "data" / "desk" / "records.jsonl").exists()

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.smoke, pytest.mark.tf]
 
 ROOT = Path(__file__).resolve().parents[2]
 # One of each kind of file.
-KEPT = ("ssd_fp16", "ssd_palette4", "unet_fp16", "unet_network", "direction_fp16")
+KEPT = ("ssd_fp16", "ssd_palette4", "unet_fp16", "unet_network", "flat_fp16", "direction_fp16")
 STAGES = {
     name: stage
     for name, stage in read_stages(ROOT / "dvc.yaml").items()
@@ -37,6 +37,8 @@ SMALL = {
     "augment": {"frames_per_scene": 2, "crops_per_card": 2, "workers": 1},
     "train_ssd": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
     "train_unet": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
+    "flat": {"views_per_card": 1},
+    "train_flat": {"batch": 4, "warmup_steps": 1},
     "direction": {"sources": ["tiny"], "views_per_card": 1},
     "train_direction": {"pretrained": False, "epochs": 1, "batch": 4, "warmup_steps": 1},
     "convert": {"parity_images": 2},
@@ -55,7 +57,7 @@ def write_params(folder: Path, kept: tuple[str, ...] = KEPT) -> None:
     params["tune"] = {
         name: {**entry, "steps": 2, "warmup_steps": 1} for name, entry in params["tune"].items()
     }
-    for model in ("ssd", "unet", "direction"):
+    for model in ("ssd", "unet", "flat", "direction"):
         for bound in params["ship"][model]:
             bound["loss"] = 1
     with (folder / "params.yaml").open("w", encoding="utf-8") as stream:

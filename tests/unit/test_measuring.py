@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meishi import rules
-from meishi.capture.flow import CapturedCard, CardCapture
+from meishi.capture.card import CapturedCard
+from meishi.capture.flow import CardCapture
 from meishi.coreml.examples import spread
 from meishi.data.records import Card, Record
 from meishi.data.shards import ShardReader, write_shards
@@ -42,6 +43,7 @@ def outcome():
     [
         (rules.SSD_FIGURES, "detection"),
         (rules.UNET_FIGURES, "segmentation"),
+        (rules.FLAT_FIGURES, "flat"),
         (rules.DIRECTION_FIGURES, "direction"),
     ],
 )
@@ -182,6 +184,7 @@ def own_quads(split):
 LACKING = {
     "ssd": ("segmentation", "direction"),
     "unet": ("detection", "direction"),
+    "flat": ("detection", "segmentation", "direction"),
     "direction": ("detection", "segmentation"),
 }
 

@@ -16,7 +16,7 @@ from meishi.params import load_params
 from tests import tiny_data
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("evaluate", "slices", "freeze", "ship", "latency")
+NAMES = ("evaluate", "slices", "freeze", "ship", "latency", "latency_photo")
 
 
 @pytest.fixture

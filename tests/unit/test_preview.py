@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from meishi import cli
-from meishi.capture.flow import CapturedCard
+from meishi.capture.card import CapturedCard
 from meishi.errors import InputError
 from meishi.geometry import quads
 from meishi.litert import running as litert

@@ -82,7 +82,7 @@ def test_what_a_named_variant_is_tuned_by_stays(workspace):
 def test_our_variants_are_entries_of_each_network():
     exports = load_params("exports", path=ROOT / "params.yaml").exports
     kept = smoke.read_overrides(ROOT / smoke.OVERRIDES).variants
-    assert {exports[name].model for name in kept} == {"ssd", "unet", "direction"}
+    assert {exports[name].model for name in kept} == {"ssd", "unet", "flat", "direction"}
 
 
 @pytest.mark.parametrize(

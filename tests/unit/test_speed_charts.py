@@ -6,7 +6,7 @@ from meishi.evaluation.device_model import estimate
 from meishi.report import cost_charts
 
 TIMES = {"fps": 10.0, "p50_ms": 100.0, "p95_ms": 110.0}
-NETWORKS = ("ssd", "unet", "direction")
+NETWORKS = ("ssd", "unet", "flat", "direction")
 HOST = {"cpu": "Some CPU", "cores": 2, "tensorflow": "2"}
 
 
@@ -35,11 +35,15 @@ def rows(drawing):
 
 def test_whole_captures_are_drawn_where_they_were_timed():
     alone = cost_charts.speed(Metrics(latency=measured("ssd", "unet")))
-    whole = cost_charts.speed(Metrics(latency=measured("ssd", "unet", "capture", "live")))
+    photo = measured("flat", "capture") | {"host": HOST | {"cpu": "Another"}}
+    times = Metrics(latency=measured("ssd", "unet", "live"), latency_photo=photo)
+    whole = cost_charts.speed(times)
     assert {row["network"] for row in rows(alone)} == {"SSD", "U-Net"}
     captures = {"preview frame, four cards", "photo, four cards"}
-    assert {row["network"] for row in rows(whole)} == {"SSD", "U-Net", *captures}
+    assert {row["network"] for row in rows(whole)} == {"SSD", "U-Net", "flat U-Net", *captures}
     assert whole.caption.startswith("Measured: Some CPU") and "no figure" in whole.caption
+    assert "Flat U-Net and photo: Another, 2 cores" in whole.caption
+    assert "photo" not in alone.caption
 
 
 def test_processor_time_is_drawn_in_milliseconds_or_not_at_all():
@@ -48,7 +52,7 @@ def test_processor_time_is_drawn_in_milliseconds_or_not_at_all():
     assert [row["ms"] for row in rows(drawing)] == [250.0] * 4
 
 
-@pytest.mark.parametrize(("networks", "parts"), [(("ssd", "unet"), 3), (NETWORKS, 4)])
+@pytest.mark.parametrize(("networks", "parts"), [(("ssd", "unet"), 3), (NETWORKS, 5)])
 def test_modelled_times_say_so_and_carry_their_error(networks, parts):
     assert cost_charts.devices(Metrics()) is None
     nets = {name: {"dense": 1e8, "depthwise": 1e6} for name in networks}
@@ -68,5 +72,5 @@ def test_the_variants_of_all_networks_are_drawn_and_the_caption_counts_no_two():
         for name in NETWORKS
     }
     drawing = cost_charts.variants(Metrics(variants=table, ship={}))
-    assert {row["network"] for row in rows(drawing)} == {"SSD", "U-Net", "direction"}
+    assert {row["network"] for row in rows(drawing)} == {"SSD", "U-Net", "flat U-Net", "direction"}
     assert "the others are the float32 ones" in drawing.caption and "both" not in drawing.title

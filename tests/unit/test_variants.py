@@ -155,7 +155,7 @@ def test_all_faults_of_all_entries_come_at_once(workspace):
 
 def test_the_entries_of_the_repository_are_variants(workspace):
     exports = load_params("exports").exports
-    assert {variant.model for variant in exports.values()} == {"ssd", "unet", "direction"}
+    assert {variant.model for variant in exports.values()} == {"ssd", "unet", "flat", "direction"}
     assert all(isinstance(variant, variants.Variant) for variant in exports.values())
 
 

@@ -1,0 +1,131 @@
+"""A second segmentation: what it makes of a first quad, and when it leaves one alone."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from meishi.capture.card import CapturedCard
+from meishi.capture.flattening import FlatSegmenter
+from meishi.capture.flow import CardCapture
+from meishi.geometry import crops, homography, quads
+from tests.unit.test_capture import PARAMS, SIZE_PX
+
+SIDE_PX = 96
+CARD = np.array([[150.0, 90], [360, 120], [340, 255], [140, 230]])
+
+
+def photo(card=CARD):
+    """Draw a bright card with a dark band, on a dark ground."""
+    picture = np.full((SIZE_PX[1], SIZE_PX[0], 3), 30.0)
+    from_frame = homography.homography(quads.FRAME, card)
+    for part, colour in ((quads.FRAME, (220, 220, 220)), (quads.FRAME * [1, 0.18], (150, 60, 60))):
+        outline = cv2.perspectiveTransform(part[None], from_frame)[0]
+        covered = crops.coverage(outline, SIZE_PX)[..., None]
+        picture = picture * (1 - covered) + np.array(colour) * covered
+    return picture.round().astype(np.uint8)
+
+
+def bright(view):
+    """Stand in for the network: what is brighter than the ground is card."""
+    small = cv2.resize(view[..., 0], (48, 48), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return {"mask": np.clip((small - 70) / 50, 0, 1)[..., None]}
+
+
+FLAT = FlatSegmenter(bright, SIDE_PX, 0.25)
+# As a first segmentation errs: its upper side on the band's lower edge.
+ON_THE_BAND = cv2.perspectiveTransform(
+    np.array([[[0, 0.18], [1, 0.18], [1, 1], [0, 1]]]), homography.homography(quads.FRAME, CARD)
+)[0]
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_a_side_on_print_is_moved_to_the_cards_edge(start):
+    found = FLAT.quad_again(photo(), np.roll(ON_THE_BAND, start, axis=0))
+    assert quads.iou(found, CARD) > 0.985 > quads.iou(ON_THE_BAND, CARD)
+    assert found == pytest.approx(CARD, abs=1.0)  # canonical, wherever the first one began
+
+
+def test_a_right_quad_stays():
+    assert FLAT.quad_again(photo(), CARD) == pytest.approx(CARD, abs=0.7)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_without_four_sides_in_the_mask_the_quad_is_left(level):
+    def empty(view):
+        return {"mask": np.full((48, 48, 1), level, np.float32)}
+
+    found = replace(FLAT, network=empty).quad_again(photo(), ON_THE_BAND)
+    assert found is ON_THE_BAND or quads.iou(found, ON_THE_BAND) > 0.3
+
+
+def test_the_network_sees_the_card_upright_and_mirrored():
+    seen = []
+
+    def look(view):
+        seen.append(view)
+        return bright(view)
+
+    replace(FLAT, network=look).quad_again(photo(), CARD)
+    mirrored, view = seen
+    assert view.shape == (SIDE_PX, SIDE_PX, 3) and (mirrored == view[:, ::-1]).all()
+    band, paper = view[SIDE_PX // 6 + 8, SIDE_PX // 2], view[SIDE_PX * 5 // 6 - 8, SIDE_PX // 2]
+    assert band[1] < 100 < paper[1]
+
+
+def test_a_card_partly_out_of_the_photo_is_fitted_in_what_is_there():
+    shift = np.array([-170.0, 0])
+    picture, first = photo(CARD + shift), ON_THE_BAND + shift
+    found = FLAT.quad_again(picture, first)
+    assert quads.fault(found) is None
+    right = [1, 2]  # corners in the photo
+    assert found[right] == pytest.approx((CARD + shift)[right], abs=2.0)
+
+
+def capture(flat=FLAT):
+    return CardCapture(lambda _: {}, lambda _: {}, 64, 96, 0.2, PARAMS, flat=flat)
+
+
+def card(quad_px, **known):
+    return CapturedCard(0.9, 0.95, quad_px, np.array([0.2, 0.2, 0.8, 0.8]), **known)
+
+
+def test_a_card_that_was_read_still_begins_at_its_own_corner():
+    first = card(ON_THE_BAND).begun_at(ON_THE_BAND, 2)
+    found = capture().flatten(photo(), replace(first, direction_confidence=0.9))
+    assert found.quad_px == pytest.approx(np.roll(CARD, -2, axis=0), abs=1.0)
+    assert found.direction_deg == 180
+
+
+def test_a_card_in_doubt_begins_where_the_photo_has_it():
+    first = card(ON_THE_BAND, direction_confidence=0.6)
+    found = capture().flatten(photo(), first)
+    assert found.quad_px == pytest.approx(CARD, abs=1.0) and found.direction_deg == 0
+
+
+def test_without_a_flat_segmenter_a_card_is_as_it_was():
+    first = card(ON_THE_BAND)
+    assert capture(flat=None).flatten(photo(), first) is first
+
+
+def test_a_preview_does_without():
+    assert capture().live().flat is None
+
+
+def test_two_parts_of_one_card_become_one_card(monkeypatch):
+    """Each of them is corrected to the same quad, of which one is left."""
+    lower = cv2.perspectiveTransform(
+        np.array([[[0, 0.55], [1, 0.55], [1, 1], [0, 1]]]),
+        homography.homography(quads.FRAME, CARD),
+    )[0]
+    upper = cv2.perspectiveTransform(
+        np.array([[[0, 0.0], [1, 0.0], [1, 0.5], [0, 0.5]]]),
+        homography.homography(quads.FRAME, CARD),
+    )[0]
+    parts = iter([card(upper), card(lower)])
+    taken = capture(flat=replace(FLAT, margin=1.0))
+    monkeypatch.setattr(CardCapture, "_candidates", lambda *_: iter([(None, 0.9)] * 2))
+    monkeypatch.setattr(CardCapture, "fit", lambda *_: next(parts))
+    found = taken(photo())
+    assert len(found) == 1 and quads.iou(found[0].quad_px, CARD) > 0.97
