@@ -26,7 +26,7 @@ FRAMES = 4
 FRAME_PX = 1920  # longer side of a phone's preview frame
 CARDS = 4  # the most that there are, and what costs most
 SEGMENTER_RUNS = 2  # a card: the crop and its mirror image
-FLAT_RUNS = 2  # a card that is kept: the flat view and its mirror image
+FLAT_RUNS = 1  # a card that is kept: its flat view
 CLASSIFIER_RUNS = 4  # a card: the view from each corner
 NETS = ("ssd", "unet", "flat", "direction")
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meishi.capture import looking
 from meishi.capture.fitting import fit_in_image
-from meishi.geometry import crops, flat_views
+from meishi.geometry import crops, flat_views, quads
+
+# Of a first quad, in the photo. Where a card ends that the frame cuts, no flat view tells.
+LEAST_VISIBLE = 0.95
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,18 @@ class FlatSegmenter:
             quad_px: (4, 2) in pixels of the image, clockwise; may leave it.
 
         Returns:
-            (4, 2) canonical, sides refined on the image; the quad as it was if the mask of its view
-            has no four sides.
+            (4, 2) canonical, sides refined on the image; the quad as it was if more than a little
+            of it lies beyond the photo, or the mask of its view has no four sides.
         """
+        size_px = (image.shape[1], image.shape[0])
+        if quads.visible_share(quads.to_relative(quad_px, size_px)) < LEAST_VISIBLE:
+            return quad_px
         start = flat_views.from_a_long_side(quad_px)
         view_from_image = flat_views.view_from_image(start, self.side_px, self.margin)
-        image_from_view = np.linalg.inv(view_from_image)
-        mask = self._mask(crops.warp(image, view_from_image, (self.side_px, self.side_px)))
+        view = crops.warp(image, view_from_image, (self.side_px, self.side_px))
+        mask = self.network(view)["mask"][..., 0]
         side = float(flat_views.side_lengths(quad_px).mean())
         mask_pixel = side * (1 + 2 * self.margin) / len(mask)
+        image_from_view = np.linalg.inv(view_from_image)
         found = fit_in_image(image, mask, image_from_view, self.side_px, mask_pixel)
         return quad_px if found is None else found[0]
-
-    def _mask(self, view: np.ndarray) -> np.ndarray:
-        """Mean of the masks of a view and its mirror image: (M, M) float32."""
-        turned = self.network(looking.mirror_image(view))["mask"][:, ::-1, 0]
-        return (self.network(view)["mask"][..., 0] + turned) / 2

@@ -9,7 +9,7 @@ The same function serves `meishi capture` and the evaluation. It takes the netwo
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +19,8 @@ from meishi.capture.card import CapturedCard
 from meishi.capture.fitting import fit_in_image
 from meishi.capture.flattening import FlatSegmenter
 from meishi.capture.judging import judge
-from meishi.capture.ranking import distinct, joint_score
-from meishi.geometry import crops, cutting, directions
+from meishi.capture.ranking import SAME_CARD_IOU, distinct, joint_score
+from meishi.geometry import crops, cutting, directions, quads
 from meishi.geometry.fitting import proportions, refinement
 from meishi.params import CaptureParams
 from meishi.ssd.postprocess import select
@@ -163,19 +163,15 @@ class CardCapture:
         fits = [self.fit(image, *candidate) for candidate in self._candidates(image)]
         likely = [card for card in fits if card and self._is_sure(card)]
         sure = [card for card in (self.read(image, card) for card in likely) if self._is_sure(card)]
-        kept = self._distinct(sure)
-        if self.flat is None:
-            return kept
-        # Two quads that had parts of one card are both its own now.
-        return self._distinct([self.flatten(image, card) for card in kept])
-
-    def _distinct(self, cards: list[CapturedCard]) -> list[CapturedCard]:
         kept = distinct(
-            [card.quad_px for card in cards],
-            [card.confidence for card in cards],
-            [card.edge_strength for card in cards],
+            [card.quad_px for card in sure],
+            [card.confidence for card in sure],
+            [card.edge_strength for card in sure],
         )
-        return [cards[index] for index in kept[: self.params.max_cards]]
+        cards = [sure[index] for index in kept[: self.params.max_cards]]
+        for number, card in enumerate(cards):
+            cards[number] = self.flatten(image, card, [*cards[:number], *cards[number + 1 :]])
+        return cards
 
     def read(self, image: np.ndarray, card: CapturedCard) -> CapturedCard:
         """Let the classifier judge a card, and its quad begin at its own top left corner.
@@ -194,16 +190,23 @@ class CardCapture:
             return card
         return card.begun_at(card.quad_px, found.start)
 
-    def flatten(self, image: np.ndarray, card: CapturedCard) -> CapturedCard:
+    def flatten(
+        self, image: np.ndarray, card: CapturedCard, others: Sequence[CapturedCard]
+    ) -> CapturedCard:
         """Let the flat segmenter correct a card's quad; a corner that was read stays the first.
+
+        A quad that would then take from another card stays as it was.
 
         Args:
             image: (H, W, 3) RGB uint8.
             card: as `read` returns it.
+            others: found in the photo beside it.
         """
         if self.flat is None:
             return card
         quad_px = self.flat.quad_again(image, card.quad_px)
+        if any(quads.iou(quad_px, other.quad_px) >= SAME_CARD_IOU for other in others):
+            return card
         if (card.direction_confidence or 0.0) < self.params.direction_threshold:
             return replace(card, quad_px=quad_px)
         return card.begun_at(quad_px, directions.start_of(card.quad_px, quad_px))

@@ -113,7 +113,7 @@ def _cost() -> Iterator[Figure]:
     for label, net, package, macs in (
         ("SSD", "ssd", "CardDetector", "multiply-accumulates a run"),
         ("U-Net", "unet", "CardSegmenter", "multiply-accumulates a crop, two a card"),
-        ("flat U-Net", "flat", "CardFlatSegmenter", "multiply-accumulates a view, two a card"),
+        ("flat U-Net", "flat", "CardFlatSegmenter", "multiply-accumulates a view, one a card"),
         ("direction", "direction", "CardDirection", "multiply-accumulates a view, four a card"),
     ):
         count = "{:,.0f}"
