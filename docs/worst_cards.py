@@ -1,6 +1,6 @@
 """Draw docs/worst_cards.jpg: the three worst captures of each slice of the test split; list them.
 
-`python docs/worst_cards.py`, from the repository's root with the models restored; 4 minutes. The
+`python docs/worst_cards.py`, from the repository's root with the models restored; 10 minutes. The
 list goes to the screen; what is said of each card in docs/worst-cards.md is by people.
 """
 

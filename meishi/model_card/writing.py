@@ -137,7 +137,7 @@ def _settings(params: Params) -> dict[str, object]:
 
 def _epochs(train: Any) -> str:
     many = f"{train.epochs} epoch{'s' * (train.epochs > 1)}"
-    if not (train.pretrained and getattr(train, "continued", False)):
+    if not (getattr(train, "pretrained", False) and getattr(train, "continued", False)):
         return many
     # What it goes on from may have seen scenes that are no longer in data/.
     mean = f", the mean of {train.runs} such trainings" * (train.runs > 1)
