@@ -135,7 +135,7 @@ def decide(
     """
     chosen: dict[str, str] = {}
     refused: dict[str, str] = {}
-    rules = {model: getattr(rule, model) for model in variants.MODELS}
+    rules = {"ssd": rule.ssd, "unet": rule.unet, "flat": rule.flat, "direction": rule.direction}
     for model, allowed in rules.items():
         names = [name for name in exports if exports[name].model == model]
         reasons = {

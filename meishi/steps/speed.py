@@ -3,7 +3,7 @@
 By itself, so that qualities are measured on any host and times stay those of one.
 
 Reads   build/prepared/test, models/tflite, models/frozen
-Params  evaluate.latency_runs, capture
+Params  evaluate.latency_runs
 Writes  metrics/latency.json
 Takes   some minutes, in which nothing else may use the cores
 """
@@ -17,7 +17,7 @@ from meishi.params import load_params
 
 def run() -> None:
     """Run the step."""
-    params = load_params("evaluate.latency_runs", "capture")
+    params = load_params("evaluate.latency_runs")
     runs = params.evaluate.latency_runs
     frames = capture_speed.full_frames(ShardReader(paths.TEST))
     times = latency.measure(capture_speed.exported("ssd", "unet", "direction"), runs)

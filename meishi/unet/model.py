@@ -96,5 +96,5 @@ def load_weights(trainer: keras.Model, folder: Path) -> None:
 
 
 def _stage(folder: Path) -> str:
-    """Name what makes a folder of models/: the stage has its name."""
-    return f"train_{folder.name}"
+    """Name the stage that makes a folder of models/."""
+    return f"{'tune@' if folder.parent.name == 'tuned' else 'train_'}{folder.name}"

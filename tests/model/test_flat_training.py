@@ -77,15 +77,19 @@ def test_training_begins_with_the_saved_segmenter_and_leaves_its_first_blocks(sa
     assert kept and not moved & kept and "mask_logits" in moved
 
 
-@pytest.mark.parametrize("name", ["unet", "flat"])
-def test_a_damaged_segmenter_says_which_stage_makes_it(saved, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [("unet", "train_unet"), ("flat", "train_flat"), ("tuned/unet_int8", "tune@unet_int8")],
+)
+def test_a_damaged_segmenter_says_which_stage_makes_it(saved, tmp_path, name, stage):
     folder = tmp_path / name
+    folder.parent.mkdir(exist_ok=True)
     unet.save_segmenter(unet.build_trainer(UNET), UNET, folder)
     (folder / unet.WEIGHTS).write_bytes(b"no weights")
-    with pytest.raises(InputError, match=rf"{name}/weights\.h5: .*run the stage train_{name}"):
+    with pytest.raises(InputError, match=rf"{name}/weights\.h5: .*run the stage {stage}"):
         begin_at(folder, 1)(unet.build_trainer(UNET))
     (folder / unet.SETTINGS).unlink()
-    with pytest.raises(InputError, match=f"run the stage train_{name}"):
+    with pytest.raises(InputError, match=f"run the stage {stage}"):
         unet.load_settings(folder)
 
 

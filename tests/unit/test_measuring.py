@@ -43,7 +43,7 @@ def outcome():
     [
         (rules.SSD_FIGURES, "detection"),
         (rules.UNET_FIGURES, "segmentation"),
-        (rules.FLAT_FIGURES, "flat"),
+        (rules.FLAT_FIGURES, "capture"),
         (rules.DIRECTION_FIGURES, "direction"),
     ],
 )

@@ -134,7 +134,7 @@ def test_the_card_says_what_a_training_began_with_and_how_often_it_was_done(
     section = re.sub(r"continued: \w+", f"continued: {continued}", section, count=1)
     (place / "params.yaml").write_text(head + "train_unet:" + section)
     words = " ".join(card(place).split())
-    assert f"{told}; the classifier for" in words
+    assert f"{told}; the flat one for" in words
 
 
 def test_the_models_are_not_needed(place):

@@ -59,7 +59,7 @@ def test_what_a_system_holds_is_taken(changes):
         ({"modle": "ssd"}, "exports.a: unknown key 'modle' (did you mean 'model'?)"),
         ({"model": None}, "exports.a: missing key 'model'"),
         ({"loss": None}, "exports.a: missing key 'loss'"),
-        ({"model": "yolo"}, "model: expected one of ssd, unet, direction, got 'yolo'"),
+        ({"model": "yolo"}, "model: expected one of ssd, unet, flat, direction, got 'yolo'"),
         ({"model": 3}, "model: expected str, got int 3"),
         ({"format": "onnx"}, "format: expected one of mlprogram, neuralnetwork, got 'onnx'"),
         ({"weights": "int4"}, "weights: expected one of fp32, fp16, int8, sparse, palette8"),
