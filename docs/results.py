@@ -50,7 +50,8 @@ def results() -> str:
         )
     hosts = [Snapshot().metrics(name)["host"] for name in ("latency", "latency_photo")]
     networks, photo = (f"{host['cpu']}, {host['cores']} cores" for host in hosts)
-    lines += ["", f"Host: {networks}; that of the photo: {photo}."]
+    elsewhere = f"; the photo's: {photo}. Their times do not compare" * (networks != photo)
+    lines += ["", f"Host: {networks}{elsewhere}."]
     return "\n".join(lines)
 
 

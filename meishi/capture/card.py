@@ -12,6 +12,8 @@ from meishi.geometry import directions
 class CapturedCard:
     """A card found in a photo.
 
+    What is said of how sure it is, is said of the first quad, before another segmentation.
+
     Attributes:
         score: of the detector in the frame and in the second looks, joined, in [0, 1].
         agreement: soft IoU of the mask and the quad, in [0, 1].

@@ -31,7 +31,7 @@ class FlatSegmenter:
     side_px: int
     margin: float
 
-    def quad_again(self, image: np.ndarray, quad_px: np.ndarray) -> np.ndarray:
+    def quad_again(self, image: np.ndarray, quad_px: np.ndarray) -> np.ndarray | None:
         """Fit the quad of a card anew.
 
         Args:
@@ -39,18 +39,21 @@ class FlatSegmenter:
             quad_px: (4, 2) in pixels of the image, clockwise; may leave it.
 
         Returns:
-            (4, 2) canonical, sides refined on the image; the quad as it was if more than a little
-            of it lies beyond the photo, or the mask of its view has no four sides.
+            (4, 2) canonical, sides refined on the image; None if more than a little of the first
+            quad lies beyond the photo, its view reaches beyond the horizon of its plane, or the
+            mask tells no quad.
         """
         size_px = (image.shape[1], image.shape[0])
         if quads.visible_share(quads.to_relative(quad_px, size_px)) < LEAST_VISIBLE:
-            return quad_px
-        start = flat_views.from_a_long_side(quad_px)
-        view_from_image = flat_views.view_from_image(start, self.side_px, self.margin)
-        view = crops.warp(image, view_from_image, (self.side_px, self.side_px))
-        mask = self.network(view)["mask"][..., 0]
-        side = float(flat_views.side_lengths(quad_px).mean())
-        mask_pixel = side * (1 + 2 * self.margin) / len(mask)
+            return None
+        start_px = flat_views.from_a_long_side(quad_px)
+        view_from_image = flat_views.view_from_image(start_px, self.side_px, self.margin)
         image_from_view = np.linalg.inv(view_from_image)
-        found = fit_in_image(image, mask, image_from_view, self.side_px, mask_pixel)
-        return quad_px if found is None else found[0]
+        view_size_px = (self.side_px, self.side_px)
+        if quads.fault(crops.transform(quads.to_px(quads.FRAME, view_size_px), image_from_view)):
+            return None
+        mask = self.network(crops.warp(image, view_from_image, view_size_px))["mask"][..., 0]
+        side_px = float(flat_views.side_lengths(quad_px).mean())
+        mask_pixel_px = side_px * (1 + 2 * self.margin) / len(mask)
+        found = fit_in_image(image, mask, image_from_view, self.side_px, mask_pixel_px)
+        return None if found is None else found[0]

@@ -3,7 +3,7 @@
 A second look is the detector's on a square around the fitted quad: it has judged the frame from
 afar, where a block or a tile may pass for a card; close by, at several sizes, it seldom does.
 Then a classifier looks at each, flat, and says whether it is a card, and which way up it reads.
-At last another segmenter sees the cards that are left in this flat view, and corrects their quads.
+At last another segmenter sees the cards that are left, flat with a margin, and corrects the quads.
 
 The same function serves `meishi capture` and the evaluation. It takes the networks as
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
@@ -195,7 +195,7 @@ class CardCapture:
     ) -> CapturedCard:
         """Let the flat segmenter correct a card's quad; a corner that was read stays the first.
 
-        A quad that would then take from another card stays as it was.
+        A quad stays as it was where the new one would pass for another card's, or for none.
 
         Args:
             image: (H, W, 3) RGB uint8.
@@ -205,6 +205,8 @@ class CardCapture:
         if self.flat is None:
             return card
         quad_px = self.flat.quad_again(image, card.quad_px)
+        if quad_px is None or self._is_slender(quad_px):
+            return card
         if any(quads.iou(quad_px, other.quad_px) >= SAME_CARD_IOU for other in others):
             return card
         if (card.direction_confidence or 0.0) < self.params.direction_threshold:
@@ -212,8 +214,11 @@ class CardCapture:
         return card.begun_at(quad_px, directions.start_of(card.quad_px, quad_px))
 
     def _is_sure(self, card: CapturedCard) -> bool:
-        slender = proportions.side_ratio(card.quad_px) > self.params.max_side_ratio
-        return card.confidence >= self.params.confidence_threshold and not slender
+        sure = card.confidence >= self.params.confidence_threshold
+        return sure and not self._is_slender(card.quad_px)
+
+    def _is_slender(self, quad_px: np.ndarray) -> bool:
+        return proportions.side_ratio(quad_px) > self.params.max_side_ratio
 
 
 def _stretched(image: np.ndarray, side_px: int, thorough: bool) -> np.ndarray:

@@ -20,7 +20,8 @@ def misplaced(quad_px: np.ndarray, params: WrongQuadParams, rng: np.random.Gener
         rng: of this sample.
 
     Returns:
-        (4, 2), convex; the quad itself if of `TRIES` wrong ones none is, or shows the card.
+        (4, 2), convex; the quad itself if none of `TRIES` draws is that, with the card's corners
+        no farther off than `MOST_OFF`.
     """
     for _ in range(TRIES):
         drawn = _drawn(params, rng)
@@ -35,7 +36,7 @@ def misplaced(quad_px: np.ndarray, params: WrongQuadParams, rng: np.random.Gener
 
 
 def _drawn(params: WrongQuadParams, rng: np.random.Generator) -> np.ndarray:
-    """Draw a wrong quad of the frame, which may be none."""
+    """Draw a wrong quad of the frame, which may not be convex."""
     corners = quads.FRAME + rng.normal(0, rng.choice(params.corner_sigmas), (4, 2))
     if rng.random() < params.shift.probability:
         for side in rng.choice(4, 2 if rng.random() < params.two_sides else 1, replace=False):

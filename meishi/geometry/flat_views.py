@@ -1,8 +1,8 @@
 """The flat view of a card by a quad that may be wrong, with some of what lies around it.
 
 The segmenter's first crop is a square about a box: the card lies in it as the photo has it. In this
-view, cut by the first quad, it lies upright and fills the same part, whatever its place and tilt,
-so that what differs is how the quad errs.
+view, cut by the first quad, a longer side is at the top, either way up, and it fills the same part,
+whatever its place and tilt, so that what differs is how the quad errs.
 """
 
 import numpy as np

@@ -121,15 +121,20 @@ def _cost() -> Iterator[Figure]:
         yield Figure(f"{label}: {macs}", "freeze", f"{net}.macs", count, "lower")
         size = f"{label}: Core ML package that ships, bytes"
         yield Figure(size, "ship", f"{package}.bytes", count, "lower")
-    for label, net in (("SSD", "ssd"), ("U-Net", "unet"), ("direction", "direction")):
-        for runtime, key in (("`.pb` in TensorFlow", "frozen_pb"), ("LiteRT", "tflite")):
-            name = f"{label}: {runtime}, one thread, median ms on this host"
-            yield Figure(name, "latency", f"{net}.{key}.one_thread.p50_ms", "{:.1f}", "")
-    for label, file, part in (
-        ("preview frame with four cards, nets and quads: LiteRT", "latency", "live"),
-        ("photo with four cards, nets and quads: LiteRT", "latency_photo", "capture"),
+    for label, net, file, host in (
+        ("SSD", "ssd", "latency", "this host"),
+        ("U-Net", "unet", "latency", "this host"),
+        ("direction", "direction", "latency", "this host"),
+        ("flat U-Net", "flat", "latency_photo", "the photo's host"),
     ):
-        name = f"{label}, one thread, median ms on this host"
+        for runtime, key in (("`.pb` in TensorFlow", "frozen_pb"), ("LiteRT", "tflite")):
+            name = f"{label}: {runtime}, one thread, median ms on {host}"
+            yield Figure(name, file, f"{net}.{key}.one_thread.p50_ms", "{:.1f}", "")
+    for label, file, part, host in (
+        ("preview frame", "latency", "live", "this host"),
+        ("photo", "latency_photo", "capture", "the photo's host"),
+    ):
+        name = f"{label} with four cards, nets and quads: LiteRT, one thread, median ms on {host}"
         yield Figure(name, file, f"{part}.tflite.one_thread.p50_ms", "{:.0f}", "")
 
 

@@ -294,17 +294,17 @@ def test_a_saved_segmenter_loads_equal(images, tmp_path):
 @pytest.mark.parametrize("damage", ["missing", "settings", "weights"])
 def test_a_damaged_model_folder_is_named(trainer, tmp_path, network, damage):
     if network == "ssd":
-        model.save_detector(trainer, SSD, tmp_path / "net")
+        model.save_detector(trainer, SSD, tmp_path / network)
     else:
-        unet_model.save_segmenter(unet_model.build_trainer(UNET), UNET, tmp_path / "net")
+        unet_model.save_segmenter(unet_model.build_trainer(UNET), UNET, tmp_path / network)
     if damage == "missing":
-        shutil.rmtree(tmp_path / "net")
+        shutil.rmtree(tmp_path / network)
     else:
         name = model.SETTINGS if damage == "settings" else model.WEIGHTS
-        (tmp_path / "net" / name).write_bytes(b"{")
+        (tmp_path / network / name).write_bytes(b"{")
     load = model.load_detector if network == "ssd" else unet_model.load_segmenter
     with pytest.raises(InputError, match=f"run the stage train_{network}"):
-        load(tmp_path / "net")
+        load(tmp_path / network)
 
 
 def test_the_segmenter_starts_from_the_same_weights_as_the_detector(tmp_path):

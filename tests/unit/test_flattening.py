@@ -54,13 +54,18 @@ def test_a_right_quad_stays():
     assert FLAT.quad_again(photo(), CARD) == pytest.approx(CARD, abs=0.7)
 
 
-@pytest.mark.parametrize("level", [0.0, 1.0])
-def test_without_four_sides_in_the_mask_the_quad_is_left(level):
+def test_a_mask_without_a_card_tells_no_quad():
     def empty(view):
-        return {"mask": np.full((48, 48, 1), level, np.float32)}
+        return {"mask": np.zeros((48, 48, 1), np.float32)}
 
-    found = replace(FLAT, network=empty).quad_again(photo(), ON_THE_BAND)
-    assert found is ON_THE_BAND or quads.iou(found, ON_THE_BAND) > 0.3
+    assert replace(FLAT, network=empty).quad_again(photo(), ON_THE_BAND) is None
+
+
+def test_a_view_beyond_the_horizon_is_not_looked_at():
+    steep = np.array([[232.0, 100], [248, 100], [400, 250], [80, 250]])
+    asked = []
+    flat = replace(FLAT, network=asked.append)
+    assert flat.quad_again(photo(), steep) is None and asked == []
 
 
 def test_the_network_sees_the_card_upright():
@@ -79,7 +84,7 @@ def test_the_network_sees_the_card_upright():
 
 def test_a_card_that_the_frame_cuts_keeps_its_quad():
     first = ON_THE_BAND - [170.0, 0]
-    assert FLAT.quad_again(photo(CARD - [170.0, 0]), first) is first
+    assert FLAT.quad_again(photo(CARD - [170.0, 0]), first) is None
 
 
 def test_a_card_that_the_frame_hardly_cuts_is_corrected():
@@ -112,6 +117,19 @@ def test_a_card_in_doubt_begins_where_the_photo_has_it():
 def test_without_a_flat_segmenter_a_card_is_as_it_was():
     first = card(ON_THE_BAND)
     assert capture(flat=None).flatten(photo(), first, []) is first
+
+
+def test_a_card_that_cannot_be_corrected_keeps_what_was_read():
+    cut = card(ON_THE_BAND - [170.0, 0], direction_confidence=0.9)
+    first = cut.begun_at(cut.quad_px, 1)
+    found = capture().flatten(photo(CARD - [170.0, 0]), first, [])
+    assert found is first and found.direction_deg == 90
+
+
+def test_a_quad_that_would_be_no_card_stays():
+    first = card(ON_THE_BAND)
+    narrow = replace(capture(), params=replace(PARAMS, max_side_ratio=1.2))
+    assert narrow.flatten(photo(), first, []) is first
 
 
 def test_a_preview_does_without():
