@@ -69,6 +69,7 @@ def test_an_experiment_runs_the_stages_that_read_its_param_and_those_after(desk)
         # The classifier learns from what the detector mistakes for cards; a variant of any network
         # is compared with captures by all.
         *("train_direction", "convert@ssd_fp16", "convert@unet_fp16", "convert@direction_fp16"),
+        "convert@flat_fp16",
     }
 
 

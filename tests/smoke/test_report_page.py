@@ -21,6 +21,7 @@ CHARTS = {
     "variants",
     "train_ssd",
     "train_unet",
+    "train_flat",
     "precision_recall",
     "capture_iou",
     "corner_error",
