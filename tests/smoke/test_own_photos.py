@@ -88,7 +88,7 @@ def clone(tmp_path_factory):
     for name in filter(None, tracked.split("\0")):
         (upstream / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, upstream / name)
-    write_params(upstream, ("ssd_fp16", "unet_fp16", "direction_fp16"))
+    write_params(upstream, ("ssd_fp16", "unet_fp16", "flat_fp16", "direction_fp16"))
     tiny_data.write_data(upstream / "data")
     (upstream / "storage").mkdir()
     run("git init -q -b main && dvc add -q data && git add . && git commit -qm Start", upstream)
