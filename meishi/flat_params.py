@@ -6,16 +6,11 @@ from typing import Annotated
 from meishi.ranges import (
     Count,
     Filled,
-    FrozenBlocks,
-    FrozenDirectionBlocks,
-    Natural,
     NonNegative,
     NotAll,
-    Positive,
     Quality,
     Range,
     Share,
-    Strategy,
 )
 from meishi.recipe import RangeParams
 
@@ -31,22 +26,6 @@ class DirectionParams:
     corner_sigma: Share
     shuffled: Share
     jpeg_quality: Quality
-
-
-@dataclass(frozen=True)
-class TrainDirectionParams:
-    """Training of the direction classifier: schedule."""
-
-    pretrained: bool
-    frozen_blocks: FrozenDirectionBlocks
-    epochs: Count
-    batch: Count
-    learning_rate: Positive
-    weight_decay: NonNegative
-    warmup_steps: Natural
-    label_smoothing: NotAll
-    checkpoint_steps: Count
-    strategy: Strategy
 
 
 @dataclass(frozen=True)
@@ -78,20 +57,6 @@ class FlatParams:
     margin: NonNegative
     views_per_card: Count
     overprinted: Share
+    zoomed: Share
     jpeg_quality: Quality
     wrong: WrongQuadParams
-
-
-@dataclass(frozen=True)
-class TrainFlatParams:
-    """Training of the flat segmenter, from the segmenter on: schedule and loss weights."""
-
-    frozen_blocks: FrozenBlocks
-    epochs: Count
-    batch: Count
-    learning_rate: Positive
-    weight_decay: NonNegative
-    warmup_steps: Natural
-    dice_weight: NonNegative
-    checkpoint_steps: Count
-    strategy: Strategy

@@ -16,28 +16,29 @@ from ruamel.yaml.error import YAMLError
 
 from meishi import paths, schema
 from meishi.errors import InputError
-from meishi.flat_params import DirectionParams, FlatParams, TrainDirectionParams, TrainFlatParams
+from meishi.flat_params import DirectionParams, FlatParams
 from meishi.ranges import (
-    SCORE_TARGETS,
     BackboneBlocks,
     Count,
     Filled,
-    FrozenBlocks,
     LeavesRest,
     Natural,
     NonNegative,
-    NotBelow,
-    OneOf,
     Positive,
     PositiveShare,
     ProperShare,
     Range,
     Share,
-    Strategy,
     range_faults,
 )
 from meishi.recipe import AugmentParams
 from meishi.rules import GateParams, ShipParams
+from meishi.train_params import (
+    TrainDirectionParams,
+    TrainFlatParams,
+    TrainSsdParams,
+    TrainUnetParams,
+)
 from meishi.tunings import freezing_faults, read_tunings, source_faults
 from meishi.variants import read_variants
 
@@ -100,51 +101,6 @@ class UnetParams:
     margin: NonNegative
     blocks: BackboneBlocks
     bottom_channels: Count
-
-
-@dataclass(frozen=True)
-class TrainSsdParams:
-    """Training of the detector: schedule, matcher thresholds, loss weights."""
-
-    pretrained: bool
-    continued: bool
-    trained_share: PositiveShare
-    frozen_blocks: FrozenBlocks
-    runs: Count
-    epochs: Count
-    batch: Count
-    learning_rate: Positive
-    weight_decay: NonNegative
-    warmup_steps: Natural
-    match_iou: Annotated[PositiveShare, NotBelow("ignore_iou")]
-    ignore_iou: Share
-    focal_alpha: Share
-    focal_gamma: NonNegative
-    score_target: Annotated[str, OneOf(SCORE_TARGETS)]
-    offset_weight: NonNegative
-    offset_beta: Positive
-    overlap_weight: NonNegative
-    checkpoint_steps: Count
-    strategy: Strategy
-
-
-@dataclass(frozen=True)
-class TrainUnetParams:
-    """Training of the segmenter: schedule and loss weights."""
-
-    pretrained: bool
-    continued: bool
-    trained_share: PositiveShare
-    frozen_blocks: FrozenBlocks
-    runs: Count
-    epochs: Count
-    batch: Count
-    learning_rate: Positive
-    weight_decay: NonNegative
-    warmup_steps: Natural
-    dice_weight: NonNegative
-    checkpoint_steps: Count
-    strategy: Strategy
 
 
 @dataclass(frozen=True)

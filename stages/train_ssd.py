@@ -10,8 +10,9 @@ import sys
 from meishi import paths, reporting
 from meishi.data import samples, shards
 from meishi.errors import clean_exit
+from meishi.files.saved import save_network
 from meishi.params import load_params
-from meishi.ssd.model import build_detector, save_detector
+from meishi.ssd.model import build_detector
 from meishi.ssd.training import train_detector
 from meishi.steps.running import run_step_or
 from meishi.training import distribution, loop
@@ -34,7 +35,7 @@ def main() -> None:
         return
     detector = build_detector(params.ssd, trainer)
     metrics = validate_detector(detector, held_out)
-    save_detector(trainer, params.ssd, paths.SSD)
+    save_network(trainer, params.ssd, paths.SSD)
     reporting.write_csv(paths.PLOTS / "train_ssd.csv", history)
     reporting.write_metrics(paths.METRICS / "train_ssd.json", metrics)
     loop.finish(plan)

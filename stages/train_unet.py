@@ -13,11 +13,12 @@ import sys
 from meishi import paths, reporting
 from meishi.data import samples, shards
 from meishi.errors import clean_exit
+from meishi.files.saved import save_network
 from meishi.params import load_params
 from meishi.steps.running import run_step_or
 from meishi.training import distribution, loop
 from meishi.training.determinism import seed_everything
-from meishi.unet.model import build_segmenter, save_segmenter
+from meishi.unet.model import build_segmenter
 from meishi.unet.training import train_segmenter
 from meishi.validation.held_out import open_scenes
 from meishi.validation.segmenter import validate_segmenter
@@ -39,7 +40,7 @@ def main() -> None:
         return
     segmenter = build_segmenter(trainer)
     metrics = validate_segmenter(segmenter, held_out, params.unet)
-    save_segmenter(trainer, params.unet, paths.UNET)
+    save_network(trainer, params.unet, paths.UNET)
     reporting.write_csv(paths.PLOTS / "train_unet.csv", history)
     reporting.write_metrics(paths.METRICS / "train_unet.json", metrics)
     loop.finish(plan)

@@ -16,20 +16,47 @@ from meishi.keras import keras
 from meishi.litert import running as litert
 from meishi.params import CaptureParams, DirectionParams, SsdParams, UnetParams
 from meishi.ssd import model as ssd_model
+from meishi.train_params import TrainParams, TrainSsdParams, TrainUnetParams
 from meishi.unet import model as unet_model
 
 SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 48, 16)
 UNET = UnetParams(64, 0.2, 4, 16)
 DIRECTION = DirectionParams(("drawn",), 32, 0.0, 1, 0.0, 0.0, 90)
+# A step's worth of each training; tests change what they are about.
+TRAIN = TrainParams(
+    frozen_blocks=0,
+    epochs=1,
+    batch=4,
+    learning_rate=0.01,
+    weight_decay=0.0001,
+    warmup_steps=3,
+    checkpoint_steps=25,
+    strategy="auto",
+)
+ANEW = {"pretrained": False, "continued": False, "trained_share": 1.0, "runs": 1}
+TRAIN_UNET = TrainUnetParams(**vars(TRAIN), **ANEW, dice_weight=0.5)
+TRAIN_SSD = TrainSsdParams(
+    **vars(TRAIN),
+    **ANEW,
+    match_iou=0.5,
+    ignore_iou=0.4,
+    focal_alpha=0.25,
+    focal_gamma=2.0,
+    score_target="card",
+    offset_weight=0.5,
+    offset_beta=0.1,
+    overlap_weight=2.0,
+)
 
 
-def small_networks() -> tuple[keras.Model, keras.Model, keras.Model]:
-    """Build detector, segmenter and classifier, the same ones every time."""
+def small_networks() -> tuple[keras.Model, keras.Model, keras.Model, keras.Model]:
+    """Build detector, segmenter, classifier and flat segmenter, the same ones every time."""
     keras.utils.set_random_seed(8)
     return (
         ssd_model.build_detector(SSD, ssd_model.build_trainer(SSD)),
         unet_model.build_segmenter(unet_model.build_trainer(UNET)),
         direction_model.build_classifier(direction_model.build_trainer(DIRECTION)),
+        unet_model.build_segmenter(unet_model.build_trainer(UNET)),
     )
 
 
@@ -51,10 +78,10 @@ def write_small_models(networks: tuple, models: Path, capture: CaptureParams) ->
     """Write `models/tflite`, whole: every file that `litert.running.load_capture` reads."""
     folder = models / "tflite"
     folder.mkdir(parents=True)
-    detector, segmenter, classifier = networks
+    detector, segmenter, classifier, flat_segmenter = networks
     write_tflite(detector, DETECTOR_OUTPUTS, folder / litert.DETECTOR)
-    for name in (litert.SEGMENTER, litert.FLAT):
-        write_tflite(segmenter, SEGMENTER_OUTPUTS, folder / name)
+    write_tflite(segmenter, SEGMENTER_OUTPUTS, folder / litert.SEGMENTER)
+    write_tflite(flat_segmenter, SEGMENTER_OUTPUTS, folder / litert.FLAT)
     write_tflite(classifier, CLASSIFIER_OUTPUTS, folder / litert.CLASSIFIER)
     litert.write_settings(folder, UNET.margin, capture)
     litert.write_flat_settings(folder, 0.25)

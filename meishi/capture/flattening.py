@@ -46,14 +46,13 @@ class FlatSegmenter:
         size_px = (image.shape[1], image.shape[0])
         if quads.visible_share(quads.to_relative(quad_px, size_px)) < LEAST_VISIBLE:
             return None
-        start_px = flat_views.from_a_long_side(quad_px)
-        view_from_image = flat_views.view_from_image(start_px, self.side_px, self.margin)
+        view, view_from_image = flat_views.cut(image, quad_px, self.side_px, self.margin)
         image_from_view = np.linalg.inv(view_from_image)
-        view_size_px = (self.side_px, self.side_px)
-        if quads.fault(crops.transform(quads.to_px(quads.FRAME, view_size_px), image_from_view)):
+        corners_px = quads.to_px(quads.FRAME, (self.side_px, self.side_px))
+        if quads.fault(crops.transform(corners_px, image_from_view)):
             return None
-        mask = self.network(crops.warp(image, view_from_image, view_size_px))["mask"][..., 0]
-        side_px = float(flat_views.side_lengths(quad_px).mean())
+        mask = self.network(view)["mask"][..., 0]
+        side_px = float(quads.side_lengths(quad_px).mean())
         mask_pixel_px = side_px * (1 + 2 * self.margin) / len(mask)
         found = fit_in_image(image, mask, image_from_view, self.side_px, mask_pixel_px)
         return None if found is None else found[0]

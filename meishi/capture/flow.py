@@ -19,8 +19,8 @@ from meishi.capture.card import CapturedCard
 from meishi.capture.fitting import fit_in_image
 from meishi.capture.flattening import FlatSegmenter
 from meishi.capture.judging import judge
-from meishi.capture.ranking import SAME_CARD_IOU, distinct, joint_score
-from meishi.geometry import crops, cutting, directions, quads
+from meishi.capture.ranking import distinct, joint_score, may_follow
+from meishi.geometry import crops, cutting, directions
 from meishi.geometry.fitting import proportions, refinement
 from meishi.params import CaptureParams
 from meishi.ssd.postprocess import select
@@ -170,7 +170,7 @@ class CardCapture:
         )
         cards = [sure[index] for index in kept[: self.params.max_cards]]
         for number, card in enumerate(cards):
-            cards[number] = self.flatten(image, card, [*cards[:number], *cards[number + 1 :]])
+            cards[number] = self.correct(image, card, [*cards[:number], *cards[number + 1 :]])
         return cards
 
     def read(self, image: np.ndarray, card: CapturedCard) -> CapturedCard:
@@ -190,12 +190,12 @@ class CardCapture:
             return card
         return card.begun_at(card.quad_px, found.start)
 
-    def flatten(
+    def correct(
         self, image: np.ndarray, card: CapturedCard, others: Sequence[CapturedCard]
     ) -> CapturedCard:
         """Let the flat segmenter correct a card's quad; a corner that was read stays the first.
 
-        A quad stays as it was where the new one would pass for another card's, or for none.
+        A quad stays as it was where the new one could not follow it, or would be no card's.
 
         Args:
             image: (H, W, 3) RGB uint8.
@@ -207,7 +207,7 @@ class CardCapture:
         quad_px = self.flat.quad_again(image, card.quad_px)
         if quad_px is None or self._is_slender(quad_px):
             return card
-        if any(quads.iou(quad_px, other.quad_px) >= SAME_CARD_IOU for other in others):
+        if not may_follow(quad_px, card.quad_px, [other.quad_px for other in others]):
             return card
         if (card.direction_confidence or 0.0) < self.params.direction_threshold:
             return replace(card, quad_px=quad_px)

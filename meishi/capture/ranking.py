@@ -80,6 +80,22 @@ def distinct(
     return [index for place, index in enumerate(kept) if place not in printed]
 
 
+def may_follow(quad_px: np.ndarray, first_px: np.ndarray, others_px: list[np.ndarray]) -> bool:
+    """Tell whether a quad shows the card that the first one showed, and none of the others.
+
+    Args:
+        quad_px: (4, 2) of a second segmentation.
+        first_px: (4, 2) the quad of the card so far.
+        others_px: (4, 2) each, of the photo's other cards.
+    """
+    if quads.iou(quad_px, first_px) <= ALIKE_IOU:
+        return False
+    beside_px = [other for other in others_px if not _lies_within(other, first_px, WITHIN)]
+    if any(_lies_within(other, quad_px, WITHIN) for other in beside_px):
+        return False
+    return all(quads.iou(quad_px, other) < SAME_CARD_IOU for other in others_px)
+
+
 def _made_whole(
     kept: list[int], whole: int, ious: np.ndarray, quads_px: list[np.ndarray]
 ) -> list[int]:

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from meishi.compression.folding import fold_batch_norms
-from meishi.errors import InputError
 from meishi.files import atomic
+from meishi.files.saved import SETTINGS, WEIGHTS, load_weights
 from meishi.keras import keras
-
-WEIGHTS, SETTINGS = "weights.h5", "settings.json"
 
 
 def save_tuned(model: keras.Model, source: Path, folder: Path) -> None:
@@ -36,8 +34,5 @@ def load_tuned(folder: Path, build: Callable[[Path], keras.Model]) -> keras.Mode
         InputError: if it is missing or damaged.
     """
     model = fold_batch_norms(build(folder))
-    try:
-        model.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / WEIGHTS}: {error}; run the stage tune") from error
+    load_weights(model, folder)
     return model

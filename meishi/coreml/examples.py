@@ -47,9 +47,8 @@ def flat_images(scenes: Sequence[Scene], side_px: int, margin: float) -> list[np
     found = []
     for record, image in scenes:
         frame = record.quads[0] if record.cards else quads.FRAME
-        start = flat_views.from_a_long_side(quads.to_px(frame, record.size_px))
-        view_from_image = flat_views.view_from_image(start, side_px, margin)
-        found.append(crops.warp(image, view_from_image, (side_px, side_px)))
+        quad_px = quads.to_px(frame, record.size_px)
+        found.append(flat_views.cut(image, quad_px, side_px, margin)[0])
     return found
 
 

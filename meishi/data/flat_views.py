@@ -13,6 +13,7 @@ from meishi.data.overprint import overprint
 from meishi.data.records import Record
 from meishi.data.samples import SampleSet
 from meishi.data.shards import ShardReader
+from meishi.data.zoom import Zoom
 from meishi.flat_params import FlatParams
 from meishi.geometry import crops, flat_views, quads
 from meishi.pictures import images
@@ -28,7 +29,7 @@ def make_flat_views(
         reader: prepared scenes.
         side_px: of a view.
         params: the views, and how their quads are wrong.
-        recipe: `crop_light`, `overprint`, and how many `workers`.
+        recipe: `crop_light`, `overprint`, `zoom`, `frame`, and how many `workers`.
         seed: of every draw; the result does not depend on the number of processes.
 
     Returns:
@@ -49,6 +50,7 @@ def _make(
 ) -> Made:
     cv2.setNumThreads(1)
     light = photometric(recipe.crop_light)
+    zoom = Zoom(recipe.zoom, (recipe.frame.cut_low, recipe.frame.cut_high))
     made = []
     for number, record, content in jobs:
         image = images.decode(content, record.id)
@@ -58,7 +60,11 @@ def _make(
             quad, printed = record.quads[card], image
             if rng.random() < params.overprinted:
                 printed = overprint(image, quad, None, recipe.overprint, rng)
-            shown, seen = _view(printed, quads.to_px(quad, record.size_px), side_px, params, rng)
+            if rng.random() < params.zoomed:
+                printed, quad = zoom.card(printed, quad, rng)
+            shown, seen = _view(
+                printed, quads.to_px(quad, printed.shape[1::-1]), side_px, params, rng
+            )
             jpeg = images.encode(develop(light, shown, rng), ".jpg", params.jpeg_quality)
             views.append((jpeg, seen[None]))
         made.append(views)
@@ -69,10 +75,9 @@ def _view(
     image: np.ndarray, quad_px: np.ndarray, side_px: int, params: FlatParams, rng
 ) -> tuple[np.ndarray, np.ndarray]:
     """Show a card by a wrong quad, from either long side, half of them mirrored; and its quad."""
-    start = flat_views.from_a_long_side(wrong_quads.misplaced(quad_px, params.wrong, rng))
-    start = np.roll(start, 2 * int(rng.integers(2)), axis=0)
-    view_from_image = flat_views.view_from_image(start, side_px, params.margin)
-    view = crops.warp(image, view_from_image, (side_px, side_px))
+    wrong = wrong_quads.misplaced(quad_px, params.wrong, rng)
+    either_way = np.roll(wrong, 2 * int(rng.integers(2)), axis=0)
+    view, view_from_image = flat_views.cut(image, either_way, side_px, params.margin)
     seen = quads.to_relative(crops.transform(quad_px, view_from_image), (side_px, side_px))
     if rng.random() < 0.5:
         view, seen = np.ascontiguousarray(view[:, ::-1]), (seen * [-1, 1] + [1, 0])[::-1]

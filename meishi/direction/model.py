@@ -6,18 +6,14 @@ have their layout in common, and what is learned from them alone fails on photos
 (docs/reading-direction.md).
 """
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from meishi.direction.pp_lcnet import features
 from meishi.errors import InputError
-from meishi.files import atomic
+from meishi.files.saved import load_weights, read_settings
 from meishi.geometry.directions import ANSWERS
 from meishi.keras import keras
 from meishi.params import DirectionParams
-
-WEIGHTS, SETTINGS = "weights.h5", "settings.json"
 
 
 def build_trainer(params: DirectionParams) -> keras.Model:
@@ -50,27 +46,13 @@ def build_classifier(trainer: keras.Model) -> keras.Model:
     return keras.Model(trainer.inputs, start, name="card_direction")
 
 
-def save_classifier(trainer: keras.Model, params: DirectionParams, folder: Path) -> None:
-    """Write weights and settings into `folder`, replacing it whole."""
-    with atomic.replace_folder(folder) as partial:
-        trainer.save_weights(partial / WEIGHTS)
-        (partial / SETTINGS).write_text(json.dumps(asdict(params), indent=1, sort_keys=True) + "\n")
-
-
 def load_settings(folder: Path) -> DirectionParams:
     """Read the shape a saved classifier was trained with; InputError if it is not there."""
-    try:
-        settings = json.loads((folder / SETTINGS).read_text())
-        return DirectionParams(**settings)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{folder / SETTINGS}: {error}; run the stage train_direction") from error
+    return read_settings(DirectionParams, folder)
 
 
 def load_classifier(folder: Path) -> keras.Model:
     """Load a saved classifier as `build_classifier` makes it; InputError if it is damaged."""
     trainer = build_trainer(load_settings(folder))
-    try:
-        trainer.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / WEIGHTS}: {error}; run the stage train_direction") from error
+    load_weights(trainer, folder)
     return build_classifier(trainer)

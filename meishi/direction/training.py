@@ -13,8 +13,9 @@ from meishi.direction.model import build_trainer
 from meishi.geometry import quads
 from meishi.geometry.directions import ANSWERS, NO_CARD, start_of
 from meishi.keras import keras, tf
-from meishi.params import DirectionParams, TrainDirectionParams
+from meishi.params import DirectionParams
 from meishi.pictures import images
+from meishi.train_params import TrainDirectionParams
 from meishi.training import distribution, loop
 from meishi.training.starting import start
 

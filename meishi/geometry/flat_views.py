@@ -7,21 +7,38 @@ whatever its place and tilt, so that what differs is how the quad errs.
 
 import numpy as np
 
-from meishi.geometry import quads
+from meishi.geometry import crops, quads
 from meishi.geometry.homography import homography
+
+
+def cut(
+    image: np.ndarray, quad_px: np.ndarray, side_px: int, margin: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the flat view of a card out of a photo.
+
+    Args:
+        image: (H, W, 3) RGB uint8.
+        quad_px: (4, 2) in pixels of the image, clockwise; may leave it. Of the two ways up the one
+            is taken at which its corners begin, or the next of them.
+        side_px: of the view, a square.
+        margin: see `view_from_image`.
+
+    Returns:
+        (side_px, side_px, 3) RGB uint8, and what maps pixels of the image to its own, (3, 3).
+
+    Raises:
+        ValueError: if three corners lie on one line.
+    """
+    matrix = view_from_image(from_a_long_side(quad_px), side_px, margin)
+    return crops.warp(image, matrix, (side_px, side_px)), matrix
 
 
 def from_a_long_side(quad_px: np.ndarray) -> np.ndarray:
     """Return the corners of a quad, (4, 2), from one at which one of the longer sides begins."""
-    lengths = side_lengths(quad_px)
+    lengths = quads.side_lengths(quad_px)
     if lengths[0] + lengths[2] >= lengths[1] + lengths[3]:
         return quad_px
     return np.roll(quad_px, -1, axis=0)
-
-
-def side_lengths(quad_px: np.ndarray) -> np.ndarray:
-    """Measure the sides of a quad, (4,) pixels, from the one between its first two corners on."""
-    return np.linalg.norm(quads.following(quad_px) - quad_px, axis=1)
 
 
 def view_from_image(quad_px: np.ndarray, side_px: int, margin: float) -> np.ndarray:

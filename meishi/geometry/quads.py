@@ -51,6 +51,18 @@ def following(points: np.ndarray) -> np.ndarray:
     return np.concatenate((points[1:], points[:1]))
 
 
+def side_lengths(corners_px: np.ndarray) -> np.ndarray:
+    """Measure the sides of quads, from the one between the first two corners on.
+
+    Args:
+        corners_px: (..., 4, 2) in pixels.
+
+    Returns:
+        (..., 4) pixels.
+    """
+    return np.linalg.norm(corners_px[..., (1, 2, 3, 0), :] - corners_px, axis=-1)
+
+
 def area(quad: np.ndarray) -> float:
     """Measure a quad by the shoelace formula.
 

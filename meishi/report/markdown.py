@@ -25,7 +25,7 @@ CELL = 60  # characters
 MOVED = 10  # slices that are shown
 TOLD = 0.0005  # of quad IoU: less does not show in three digits
 POINTS = 60
-CURVES = (("train_ssd", "SSD"), ("train_unet", "U-Net"))
+CURVES = (("train_ssd", "SSD"), ("train_unet", "U-Net"), ("train_flat", "flat U-Net"))
 
 
 def pull_request_report(

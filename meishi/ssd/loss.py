@@ -9,8 +9,8 @@ NMS keeps, the surest, is the one that fits best.
 from collections.abc import Callable
 
 from meishi.keras import tf
-from meishi.params import TrainSsdParams
 from meishi.ssd.targets import CARD, IGNORED
+from meishi.train_params import TrainSsdParams
 
 TINY_AREA = 1e-7  # of the frame: keeps a ratio of areas defined
 

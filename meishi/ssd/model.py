@@ -6,21 +6,18 @@ offsets and logits, `build_detector` decodes them with the same anchors and box 
 weights.
 """
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from meishi.backbone.efficientnet import convolution, features, normalise
 from meishi.errors import InputError
-from meishi.files import atomic
+from meishi.files.saved import load_weights, read_settings
 from meishi.keras import keras, tf
 from meishi.params import SsdParams
 from meishi.ssd.anchors import anchors_per_cell, make_anchors
 from meishi.ssd.box_coder import BoxCoder
 
-WEIGHTS, SETTINGS = "weights.h5", "settings.json"
 PRIOR_SCORE = 0.01  # RetinaNet sec. 4.1: start out nearly silent
 
 
@@ -98,32 +95,14 @@ def build_detector(params: SsdParams, trainer: keras.Model) -> keras.Model:
     return keras.Model(trainer.inputs, [decode(offsets), scores], name="card_detector")
 
 
-def save_detector(trainer: keras.Model, params: SsdParams, folder: Path) -> None:
-    """Write weights and settings into `folder`, replacing it whole."""
-    with atomic.replace_folder(folder) as partial:
-        trainer.save_weights(partial / WEIGHTS)
-        (partial / SETTINGS).write_text(json.dumps(asdict(params), indent=1, sort_keys=True) + "\n")
-
-
 def load_settings(folder: Path) -> SsdParams:
     """Read the shape a saved detector was trained with; InputError if it is not there."""
-    try:
-        settings = json.loads((folder / SETTINGS).read_text())
-        return SsdParams(**{key: _tuples(value) for key, value in settings.items()})
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{folder / SETTINGS}: {error}; run the stage train_ssd") from error
-
-
-def _tuples(value):
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+    return read_settings(SsdParams, folder)
 
 
 def load_detector(folder: Path) -> keras.Model:
     """Load a saved detector as `build_detector` makes it; InputError if it is damaged."""
     params = load_settings(folder)
     trainer = build_trainer(params)
-    try:
-        trainer.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / WEIGHTS}: {error}; run the stage train_ssd") from error
+    load_weights(trainer, folder)
     return build_detector(params, trainer)

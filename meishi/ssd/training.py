@@ -10,12 +10,13 @@ from meishi.data import input_pipeline
 from meishi.data.samples import SampleSet
 from meishi.geometry import boxes
 from meishi.keras import keras, tf
-from meishi.params import SsdParams, TrainSsdParams
+from meishi.params import SsdParams
 from meishi.ssd.box_coder import BoxCoder
 from meishi.ssd.loss import detector_loss
 from meishi.ssd.matcher import Matcher
 from meishi.ssd.model import build_trainer, detector_anchors
 from meishi.ssd.targets import CARD, TargetEncoder
+from meishi.train_params import TrainSsdParams
 from meishi.training import distribution, loop
 from meishi.training.averaging import average_runs
 from meishi.training.starting import begin_with, blended, start

@@ -10,8 +10,9 @@ Takes   about 8 minutes on 2 cores
 from meishi import paths, reporting
 from meishi.data import reading, shards
 from meishi.direction import mining
-from meishi.direction.model import build_classifier, save_classifier
+from meishi.direction.model import build_classifier
 from meishi.direction.training import train_classifier
+from meishi.files.saved import save_network
 from meishi.litert import export as litert_export
 from meishi.params import load_params
 from meishi.training import distribution, loop
@@ -47,7 +48,7 @@ def run() -> None:
         return
     classifier = build_classifier(trainer)
     metrics = validate_classifier(classifier, reading.plain_views(held_out, direction))
-    save_classifier(trainer, direction, paths.DIRECTION)
+    save_network(trainer, direction, paths.DIRECTION)
     reporting.write_csv(paths.PLOTS / "train_direction.csv", history)
     reporting.write_metrics(paths.METRICS / "train_direction.json", metrics)
     loop.finish(plan)

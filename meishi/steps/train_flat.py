@@ -1,7 +1,8 @@
 """Train the segmenter of flat views, from the segmenter on: `stages/train_unet.py train_flat`.
 
 Reads   models/unet, build/prepared/train, build/prepared/val
-Params  seed, flat, train_flat, augment.crop_light, augment.overprint, augment.workers
+Params  seed, flat, train_flat, augment.crop_light, augment.overprint, augment.zoom,
+        augment.frame, augment.workers
 Writes  models/flat, metrics/train_flat.json, plots/train_flat.csv
 Takes   about 24 minutes on 2 cores of 2.0 GHz, 5 of them for the views
 """
@@ -11,10 +12,11 @@ from dataclasses import replace
 from meishi import paths, reporting
 from meishi.data import shards
 from meishi.data.flat_views import make_flat_views
+from meishi.files.saved import WEIGHTS, save_network
 from meishi.params import load_params
 from meishi.training import distribution, loop
 from meishi.training.determinism import seed_everything
-from meishi.unet.model import WEIGHTS, build_segmenter, load_settings, save_segmenter
+from meishi.unet.model import build_segmenter, load_settings
 from meishi.unet.training import begin_at, train_once
 from meishi.validation.flat import validate_flat
 from meishi.validation.held_out import open_scenes
@@ -28,6 +30,8 @@ def run() -> None:
         "train_flat",
         "augment.crop_light",
         "augment.overprint",
+        "augment.zoom",
+        "augment.frame",
         "augment.workers",
     )
     train, seed = params.train_flat, params.seed
@@ -45,7 +49,7 @@ def run() -> None:
     if not distribution.is_chief():  # the others have trained along; one writes
         return
     metrics = validate_flat(build_segmenter(trainer), others)
-    save_segmenter(trainer, unet, paths.FLAT)
+    save_network(trainer, unet, paths.FLAT)
     reporting.write_csv(paths.PLOTS / "train_flat.csv", history)
     reporting.write_metrics(paths.METRICS / "train_flat.json", metrics)
     loop.finish(plan)

@@ -8,6 +8,7 @@ Takes   5 to 15 minutes on 2 cores; the validation figures are those before and 
 from meishi import paths, reporting, tunings
 from meishi.compression import networks, tuned, tuning
 from meishi.data import shards
+from meishi.files.saved import WEIGHTS
 from meishi.params import load_params
 from meishi.training import loop
 from meishi.training.determinism import seed_everything
@@ -20,7 +21,7 @@ def run(key: str) -> None:
     settings = tunings.find(params.tune, key)
     source = paths.MODELS / settings.model
     network = networks.load(settings.model, source, paths.AUGMENTED)
-    digest = shards.file_sha256(source / tuned.WEIGHTS, f"train_{settings.model}")
+    digest = shards.file_sha256(source / WEIGHTS, f"train_{settings.model}")
     folder = paths.CHECKPOINTS / f"tune_{key}"
     samples, plan = tuning.make_plan(network.samples, settings, params.seed, folder, digest)
     model, history = tuning.tune(network.model, network.distillation, samples, settings, plan)

@@ -6,25 +6,25 @@ near an ensemble of them at the price of one (Wortsman et al. 2022, sec. 2, the 
 
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from meishi.keras import keras
+from meishi.train_params import ContinuedTrainParams
 from meishi.training.loop import Plan
 
 Run = Callable[[Plan], tuple[keras.Model, list[dict]]]
 
 
 def average_runs(
-    run: Run, build: Callable[[], keras.Model], train: Any, plan: Plan
+    run: Run, build: Callable[[], keras.Model], train: ContinuedTrainParams, plan: Plan
 ) -> tuple[keras.Model, list[dict]]:
     """Train as often as the params say, and take the mean of all weights, batch norms' too.
 
     Args:
         run: trains once: the network on one device, and its history.
         build: the same network, new.
-        train: section of params.yaml with `pretrained`, `continued`, `runs` and `trained_share`.
-            What begins with random weights is trained once: there is no mean of two networks that
-            began apart. stderr gets a line for each of the two that is then of no use.
+        train: its section of params.yaml. What begins with random weights is trained once: there is
+            no mean of two networks that began apart. stderr then gets a line for `runs` and for
+            `trained_share` if they ask for more.
         plan: of the first run; each has its own order and checkpoints.
 
     Returns:
@@ -48,7 +48,7 @@ def average_runs(
     return network, history
 
 
-def _say_what_is_idle(train: Any) -> None:
+def _say_what_is_idle(train: ContinuedTrainParams) -> None:
     # No fault: who sets `continued: false` alone, as CONTRIBUTING says, means just that.
     missing = "`continued`" if train.pretrained else "`pretrained`"
     idle = {

@@ -6,19 +6,19 @@ And what is left of that beginning in the end, where training went on from a net
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from meishi.backbone.efficientnet import freeze, load_imagenet
 from meishi.keras import keras
+from meishi.train_params import ContinuedTrainParams, TrainParams
 from meishi.training import distribution, loop, schedule
 from meishi.training.continuing import load_trained
 
 
 def start(
     build: Callable[[], keras.Model],
-    train: Any,
+    train: TrainParams,
     plan: loop.Plan,
     prepare: Callable[[keras.Model], None] | None = None,
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
@@ -47,17 +47,17 @@ def start(
     return trainer, optimizer
 
 
-def begin_with(train: Any, weights: Path) -> Callable[[keras.Model], None] | None:
+def begin_with(train: ContinuedTrainParams, weights: Path) -> Callable[[keras.Model], None] | None:
     """Return what loads the weights that a training begins with; None where it begins with none.
 
     Args:
-        train: section of params.yaml with `pretrained`, `continued` and `frozen_blocks`.
+        train: its section of params.yaml.
         weights: the file, see `training.continuing`.
     """
     return partial(_begin, train, weights) if train.pretrained else None
 
 
-def _begin(train: Any, weights: Path, trainer: keras.Model) -> None:
+def _begin(train: ContinuedTrainParams, weights: Path, trainer: keras.Model) -> None:
     load_imagenet(trainer, weights)
     if train.continued:
         load_trained(trainer, weights)
@@ -65,7 +65,10 @@ def _begin(train: Any, weights: Path, trainer: keras.Model) -> None:
 
 
 def blended(
-    trained: keras.Model, build: Callable[[], keras.Model], train: Any, weights: Path
+    trained: keras.Model,
+    build: Callable[[], keras.Model],
+    train: ContinuedTrainParams,
+    weights: Path,
 ) -> keras.Model:
     """Take the network between the one that a continued training began with and what it made of it.
 

@@ -8,17 +8,13 @@ decoder level costs one plain 3x3 convolution of the skip's width. ReLU6 and 2x 
 what CPUs and the Neural Engine do best.
 """
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from meishi.backbone.efficientnet import convolution, features, normalise
 from meishi.errors import InputError
-from meishi.files import atomic
+from meishi.files.saved import load_weights, read_settings
 from meishi.keras import keras
 from meishi.params import UnetParams
-
-WEIGHTS, SETTINGS = "weights.h5", "settings.json"
 
 
 def build_trainer(params: UnetParams) -> keras.Model:
@@ -64,20 +60,9 @@ def build_segmenter(trainer: keras.Model) -> keras.Model:
     return keras.Model(trainer.inputs, mask, name="card_segmenter")
 
 
-def save_segmenter(trainer: keras.Model, params: UnetParams, folder: Path) -> None:
-    """Write weights and settings into `folder`, replacing it whole."""
-    with atomic.replace_folder(folder) as partial:
-        trainer.save_weights(partial / WEIGHTS)
-        (partial / SETTINGS).write_text(json.dumps(asdict(params), indent=1, sort_keys=True) + "\n")
-
-
 def load_settings(folder: Path) -> UnetParams:
     """Read the shape a saved segmenter was trained with; InputError if it is not there."""
-    try:
-        settings = json.loads((folder / SETTINGS).read_text())
-        return UnetParams(**settings)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{folder / SETTINGS}: {error}; run the stage {_stage(folder)}") from error
+    return read_settings(UnetParams, folder)
 
 
 def load_segmenter(folder: Path) -> keras.Model:
@@ -85,16 +70,3 @@ def load_segmenter(folder: Path) -> keras.Model:
     trainer = build_trainer(load_settings(folder))
     load_weights(trainer, folder)
     return build_segmenter(trainer)
-
-
-def load_weights(trainer: keras.Model, folder: Path) -> None:
-    """Load a saved segmenter's weights into a trainer of its shape; InputError if damaged."""
-    try:
-        trainer.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / WEIGHTS}: {error}; run the stage {_stage(folder)}") from error
-
-
-def _stage(folder: Path) -> str:
-    """Name the stage that makes a folder of models/."""
-    return f"{'tune@' if folder.parent.name == 'tuned' else 'train_'}{folder.name}"

@@ -9,14 +9,16 @@ import numpy as np
 from meishi.backbone.efficientnet import freeze
 from meishi.data import input_pipeline
 from meishi.data.samples import SampleSet
+from meishi.files.saved import load_weights
 from meishi.geometry import crops
 from meishi.keras import keras, tf
-from meishi.params import TrainFlatParams, TrainUnetParams, UnetParams
+from meishi.params import UnetParams
+from meishi.train_params import TrainFlatParams, TrainUnetParams
 from meishi.training import distribution, loop
 from meishi.training.averaging import average_runs
 from meishi.training.starting import begin_with, blended, start
 from meishi.unet.loss import segmenter_loss
-from meishi.unet.model import build_trainer, load_weights
+from meishi.unet.model import build_trainer
 
 
 def train_segmenter(
@@ -73,7 +75,7 @@ def begin_at(folder: Path, frozen_blocks: int) -> Callable[[keras.Model], None]:
     """Return what lets a training go on from a saved segmenter.
 
     Args:
-        folder: of `unet.model.save_segmenter`.
+        folder: of `files.saved.save_network`.
         frozen_blocks: backbone blocks whose weights stay as they are.
     """
 

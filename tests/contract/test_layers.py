@@ -14,6 +14,7 @@ LAYERS = {
         "params",
         "recipe",
         "flat_params",
+        "train_params",
         "paths",
         "schema",
         "ranges",

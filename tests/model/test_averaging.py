@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from meishi.keras import keras
-from meishi.params import TrainUnetParams
 from meishi.training.averaging import average_runs
 from meishi.training.loop import Plan
+from tests.small_models import TRAIN_UNET
 
-TRAIN = TrainUnetParams(True, True, 1.0, 2, 3, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
+TRAIN = dataclasses.replace(TRAIN_UNET, pretrained=True, continued=True, frozen_blocks=2, runs=3)
 PLAN = Plan(samples=12, batch=4, epochs=2, seed=1, checkpoint_steps=5, folder=Path("of"))
 FROZEN = np.float32(0.1) + np.zeros((2, 3), np.float32)
 

@@ -14,6 +14,7 @@ from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct
 from meishi.data.samples import SampleSet
 from meishi.errors import InputError
+from meishi.files.saved import WEIGHTS, save_network
 from meishi.keras import keras, tf
 from meishi.pictures import images
 from meishi.ssd import model as ssd
@@ -243,14 +244,15 @@ def test_a_tuned_network_is_loaded_as_it_was_saved(segmenter, tuned_segmenter, t
     def build(folder):
         return unet.build_segmenter(unet.build_trainer(unet.load_settings(folder)))
 
-    unet.save_segmenter(unet.build_trainer(UNET), UNET, tmp_path / "unet")
-    tuned.save_tuned(tuned_segmenter, tmp_path / "unet", tmp_path / "tuned")
-    loaded = tuned.load_tuned(tmp_path / "tuned", build)
+    save_network(unet.build_trainer(UNET), UNET, tmp_path / "unet")
+    folder = tmp_path / "tuned" / "unet_int8"
+    tuned.save_tuned(tuned_segmenter, tmp_path / "unet", folder)
+    loaded = tuned.load_tuned(folder, build)
     for first, second in zip(loaded.get_weights(), tuned_segmenter.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
-    (tmp_path / "tuned" / "weights.h5").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="weights.h5.*run the stage tune"):
-        tuned.load_tuned(tmp_path / "tuned", build)
+    (folder / WEIGHTS).write_bytes(b"nothing")
+    with pytest.raises(InputError, match=rf"{WEIGHTS}: .*run the stage tune@unet_int8"):
+        tuned.load_tuned(folder, build)
 
 
 def test_the_distance_of_a_network_from_itself_is_zero():

@@ -16,17 +16,18 @@ from meishi.data.shards import write_index, write_shards
 from meishi.data.sources import seen_scenes, verified_scenes
 from meishi.errors import InputError
 from meishi.files.atomic import atomic_write_bytes
+from meishi.files.saved import save_network
 from meishi.keras import keras
-from meishi.params import FetchParams, SourceParams, TrainUnetParams
+from meishi.params import FetchParams, SourceParams
 from meishi.ssd import model as ssd_model
 from meishi.training.continuing import load_trained, pack
 from meishi.training.starting import begin_with, blended
 from meishi.unet import model as unet_model
 from meishi.unet.narrowing import narrow_bottom
-from tests.small_models import SSD, UNET, backbone_arrays
+from tests.small_models import SSD, TRAIN_UNET, UNET, backbone_arrays
 from tests.tiny_data import WEIGHTS, scenes, write_data
 
-TRAIN = TrainUnetParams(True, True, 1.0, 2, 1, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
+TRAIN = dataclasses.replace(TRAIN_UNET, pretrained=True, continued=True, frozen_blocks=2)
 
 
 def unet(seed=1):
@@ -218,8 +219,8 @@ def source(tmp_path, imagenet, monkeypatch):
     write_index(paths.TRAIN, "train", write_shards(paths.TRAIN, drawn[:6]))
     (tmp_path / "data" / WEIGHTS.file).write_bytes(imagenet.read_bytes())
     keras.utils.set_random_seed(4)
-    ssd_model.save_detector(ssd_model.build_trainer(SSD), SSD, tmp_path / "models" / "ssd")
-    unet_model.save_segmenter(unet(), UNET, tmp_path / "models" / "unet")
+    save_network(ssd_model.build_trainer(SSD), SSD, tmp_path / "models" / "ssd")
+    save_network(unet(), UNET, tmp_path / "models" / "unet")
     return tmp_path / "data"
 
 
@@ -324,7 +325,7 @@ def test_a_source_that_was_to_continue_stays_sound_when_that_is_killed(
         return len(list(verified_scenes(params))), len(seen_scenes(params))
 
     file = continue_from(source, tmp_path / "models")
-    unet_model.save_segmenter(unet(seed=9), UNET, tmp_path / "models" / "unet")
+    save_network(unet(seed=9), UNET, tmp_path / "models" / "unet")
     write_index(paths.TRAIN, "train", write_shards(paths.TRAIN, list(scenes())[12:]))
     with monkeypatch.context() as patch:
         patch.setattr("meishi.data.manifest.atomic_write_bytes", kill_after(written))
@@ -333,7 +334,7 @@ def test_a_source_that_was_to_continue_stays_sound_when_that_is_killed(
             continue_from(source, tmp_path / "models")
     assert sound(file) == (18, 6)
     # Another network still: what the killed one left is nobody's then.
-    unet_model.save_segmenter(unet(seed=10), UNET, tmp_path / "models" / "unet")
+    save_network(unet(seed=10), UNET, tmp_path / "models" / "unet")
     other = continue_from(source, tmp_path / "models")
     assert other != file and sound(other) == (18, 12)
     named = read_manifest(source, [])

@@ -18,6 +18,7 @@ from meishi.data.shards import write_shards
 from meishi.direction import model as direction
 from meishi.errors import InputError
 from meishi.files.atomic import replace_folder
+from meishi.files.saved import save_network
 from meishi.keras import keras
 from meishi.measuring.variant_capture import LossError
 from meishi.ssd import model as ssd
@@ -33,12 +34,12 @@ pytestmark = pytest.mark.tf
 def save_random_nets() -> None:
     keras.utils.set_random_seed(2)
     loaded = parameters.load_params("ssd", "unet", "flat", "direction")
-    ssd.save_detector(ssd.build_trainer(loaded.ssd), loaded.ssd, paths.SSD)
-    unet.save_segmenter(unet.build_trainer(loaded.unet), loaded.unet, paths.UNET)
+    save_network(ssd.build_trainer(loaded.ssd), loaded.ssd, paths.SSD)
+    save_network(unet.build_trainer(loaded.unet), loaded.unet, paths.UNET)
     shape = replace(loaded.unet, margin=loaded.flat.margin)
-    unet.save_segmenter(unet.build_trainer(shape), shape, paths.FLAT)
+    save_network(unet.build_trainer(shape), shape, paths.FLAT)
     classifier = direction.build_trainer(loaded.direction)
-    direction.save_classifier(classifier, loaded.direction, paths.DIRECTION)
+    save_network(classifier, loaded.direction, paths.DIRECTION)
 
 
 @pytest.fixture(scope="module")

@@ -16,20 +16,27 @@ from meishi.direction import model, onnx_weights, pp_lcnet
 from meishi.direction.training import train_classifier
 from meishi.errors import InputError
 from meishi.files.atomic import replace_folder
+from meishi.files.saved import SETTINGS, WEIGHTS, save_network
 from meishi.geometry import quads
 from meishi.geometry.directions import NO_CARD, STARTS, start_of
 from meishi.keras import keras
 from meishi.litert import export as litert_export
-from meishi.params import DirectionParams, TrainDirectionParams, load_params
+from meishi.params import DirectionParams, load_params
 from meishi.steps import train_direction
+from meishi.train_params import TrainDirectionParams
 from meishi.training import loop
 from meishi.validation.direction import validate_classifier
 from tests import tiny_data
+from tests.small_models import TRAIN as SCHEDULE
 
 pytestmark = pytest.mark.tf
 
 SHAPE = DirectionParams(("drawn",), 32, 0.0, 3, 0.01, 0.3, 90)
-TRAIN = TrainDirectionParams(False, 0, 10, 6, 0.01, 0.0001, 3, 0.0, 1000, "auto")
+TRAIN = TrainDirectionParams(
+    **vars(replace(SCHEDULE, epochs=10, batch=6, checkpoint_steps=1000)),
+    pretrained=False,
+    label_smoothing=0.0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -288,24 +295,25 @@ def test_the_same_seed_gives_the_same_weights(trained, views, tmp_path):
 
 def test_a_saved_classifier_answers_as_before(trained, tmp_path):
     picture = np.random.default_rng(1).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
-    model.save_classifier(trained[0], SHAPE, tmp_path / "direction")
+    save_network(trained[0], SHAPE, tmp_path / "direction")
     loaded = model.load_classifier(tmp_path / "direction")
     before = model.build_classifier(trained[0])(picture).numpy()
     np.testing.assert_array_equal(loaded(picture).numpy(), before)
     assert before.shape == (1, 5) and before.sum() == pytest.approx(1, abs=1e-6)
-    assert replace(model.load_settings(tmp_path / "direction"), sources=("drawn",)) == SHAPE
+    assert model.load_settings(tmp_path / "direction") == SHAPE
 
 
-@pytest.mark.parametrize("name", [model.WEIGHTS, model.SETTINGS])
+@pytest.mark.parametrize("name", [WEIGHTS, SETTINGS])
 @pytest.mark.parametrize("content", [None, b"", b"{}"])
 def test_a_damaged_classifier_is_named(trained, tmp_path, name, content):
-    model.save_classifier(trained[0], SHAPE, tmp_path)
+    folder = tmp_path / "direction"
+    save_network(trained[0], SHAPE, folder)
     if content is None:
-        (tmp_path / name).unlink()
+        (folder / name).unlink()
     else:
-        (tmp_path / name).write_bytes(content)
+        (folder / name).write_bytes(content)
     with pytest.raises(InputError, match=f"{re.escape(name)}.*run the stage train_direction"):
-        model.load_classifier(tmp_path)
+        model.load_classifier(folder)
 
 
 def test_the_shares_of_right_taken_and_refused_are_counted():

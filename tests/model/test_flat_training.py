@@ -1,5 +1,6 @@
 """Training the flat segmenter: it goes on from a saved one, and is measured on its own views."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,35 +9,26 @@ import pytest
 from meishi.backbone.efficientnet import freeze
 from meishi.data.samples import SampleSet
 from meishi.errors import InputError
-from meishi.flat_params import TrainFlatParams
+from meishi.files.saved import SETTINGS, WEIGHTS, save_network
 from meishi.geometry import crops, quads
 from meishi.keras import keras
 from meishi.pictures import images
+from meishi.train_params import TrainFlatParams
 from meishi.training import loop
 from meishi.unet import model as unet
 from meishi.unet.training import begin_at, train_once
 from meishi.validation.flat import validate_flat
-from tests.small_models import UNET
+from tests.small_models import TRAIN, UNET
 
 pytestmark = pytest.mark.tf
-TRAIN = TrainFlatParams(
-    frozen_blocks=1,
-    epochs=1,
-    batch=2,
-    learning_rate=0.01,
-    weight_decay=0.0,
-    warmup_steps=1,
-    dice_weight=1.0,
-    checkpoint_steps=10,
-    strategy="auto",
-)
+TRAIN_FLAT = TrainFlatParams(**vars(replace(TRAIN, frozen_blocks=1, batch=2)), dice_weight=1.0)
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> Path:
     keras.utils.set_random_seed(3)
     folder = tmp_path_factory.mktemp("models") / "unet"
-    unet.save_segmenter(unet.build_trainer(UNET), UNET, folder)
+    save_network(unet.build_trainer(UNET), UNET, folder)
     return folder
 
 
@@ -57,8 +49,8 @@ def test_training_begins_with_the_saved_segmenter_and_leaves_its_first_blocks(sa
     begin_at(saved, 1)(trainer)
     for mine, saved_ones in zip(trainer.get_weights(), before, strict=True):
         np.testing.assert_array_equal(mine, saved_ones)
-    plan = loop.make_plan(views(), TRAIN, 1, tmp_path, UNET)
-    trained, history = train_once(views(), UNET, TRAIN, plan, begin_at(saved, 1))
+    plan = loop.make_plan(views(), TRAIN_FLAT, 1, tmp_path, UNET)
+    trained, history = train_once(views(), UNET, TRAIN_FLAT, plan, begin_at(saved, 1))
     assert history[-1]["step"] == 2 and history[-1]["loss"] > 0
     frozen = unet.build_trainer(UNET)
     freeze(frozen, 1)
@@ -84,11 +76,11 @@ def test_training_begins_with_the_saved_segmenter_and_leaves_its_first_blocks(sa
 def test_a_damaged_segmenter_says_which_stage_makes_it(saved, tmp_path, name, stage):
     folder = tmp_path / name
     folder.parent.mkdir(exist_ok=True)
-    unet.save_segmenter(unet.build_trainer(UNET), UNET, folder)
-    (folder / unet.WEIGHTS).write_bytes(b"no weights")
+    save_network(unet.build_trainer(UNET), UNET, folder)
+    (folder / WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(InputError, match=rf"{name}/weights\.h5: .*run the stage {stage}"):
         begin_at(folder, 1)(unet.build_trainer(UNET))
-    (folder / unet.SETTINGS).unlink()
+    (folder / SETTINGS).unlink()
     with pytest.raises(InputError, match=f"run the stage {stage}"):
         unet.load_settings(folder)
 

@@ -54,6 +54,9 @@ def test_litert_gives_what_keras_gives(networks, models):
     np.testing.assert_allclose(rows["confidence"], confidence, atol=1e-4)
     mask = networks[1](batch).numpy()[0]
     np.testing.assert_allclose(capture.segmenter(image)["mask"], mask, atol=1e-4)
+    flat_mask = networks[3](batch).numpy()[0]
+    np.testing.assert_allclose(capture.flat.network(image)["mask"], flat_mask, atol=1e-4)
+    assert np.abs(mask - flat_mask).max() > 1e-3  # or either could stand in the other's place
     start = networks[2](batch[:, :32, :32]).numpy()[0]
     np.testing.assert_allclose(capture.classifier(image[:32, :32])["start"], start, atol=1e-4)
 
@@ -70,6 +73,11 @@ def test_the_settings_travel_with_the_models(models):
     capture = litert.load_capture(models)
     assert (capture.detector_px, capture.segmenter_px, capture.margin) == (64, 64, 0.2)
     assert capture.params == CAPTURE and capture.view_px == 32
+    assert (capture.flat.side_px, capture.flat.margin) == (64, 0.25)
+
+
+def test_the_flat_segmenter_is_left_out_where_it_is_not_wanted(models):
+    assert litert.load_capture(models, flat=False).flat is None
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -12,6 +12,7 @@ from meishi.data.shards import ShardReader, write_shards
 from meishi.direction import mining
 from meishi.errors import InputError
 from meishi.files.atomic import replace_folder
+from meishi.files.saved import save_network
 from meishi.geometry import quads
 from meishi.litert import export as litert_export
 from meishi.ssd import model as ssd_model
@@ -32,8 +33,8 @@ def folders(tmp_path_factory):
         if layer.name.startswith("logits") and layer.weights:
             kernel, bias = layer.get_weights()
             layer.set_weights([kernel, np.ones_like(bias)])
-    ssd_model.save_detector(trainer, ssd, folder / "ssd")
-    unet_model.save_segmenter(unet_model.build_trainer(unet), unet, folder / "unet")
+    save_network(trainer, ssd, folder / "ssd")
+    save_network(unet_model.build_trainer(unet), unet, folder / "unet")
     return folder / "ssd", folder / "unet"
 
 

@@ -13,22 +13,18 @@ from meishi import ranges
 from meishi.backbone import efficientnet as backbone
 from meishi.direction import pp_lcnet
 from meishi.errors import InputError
+from meishi.files.saved import SETTINGS, WEIGHTS, save_network
 from meishi.geometry import boxes, crops
 from meishi.keras import keras, tf
-from meishi.params import TrainSsdParams
 from meishi.ssd import loss, model
 from meishi.ssd.box_coder import BoxCoder
 from meishi.ssd.matcher import Matcher
 from meishi.ssd.targets import TargetEncoder
 from meishi.unet import model as unet_model
 from meishi.unet.loss import segmenter_loss
-from tests.small_models import SSD, UNET, backbone_arrays
+from tests.small_models import SSD, TRAIN_SSD, UNET, backbone_arrays
 
 GT = np.array([[0.2, 0.3, 0.7, 0.65]])
-TRAIN = TrainSsdParams(
-    *(False, False, 1.0, 0, 1, 1, 1, 0.003, 0.0, 1, 0.5, 0.4),
-    *(0.25, 2.0, "card", 0.5, 0.1, 2.0, 1, "auto"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +98,7 @@ def test_the_detector_learns_one_picture():
     def step():
         with tf.GradientTape() as tape:
             outputs = trainer(image, training=True)
-            total = loss.detector_loss(outputs, (match, gt_offsets), decode, TRAIN)[0]
+            total = loss.detector_loss(outputs, (match, gt_offsets), decode, TRAIN_SSD)[0]
         gradients = tape.gradient(total, trainer.trainable_variables)
         optimizer.apply_gradients(zip(gradients, trainer.trainable_variables, strict=True))
         return total
@@ -137,7 +133,7 @@ def test_gradient_reaches_every_weight(trainer, images):
 
 
 def test_a_saved_detector_loads_equal(trainer, images, tmp_path):
-    model.save_detector(trainer, SSD, tmp_path / "ssd")
+    save_network(trainer, SSD, tmp_path / "ssd")
     loaded = model.load_detector(tmp_path / "ssd")
     for a, b in zip(model.build_detector(SSD, trainer)(images), loaded(images), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
@@ -146,10 +142,8 @@ def test_a_saved_detector_loads_equal(trainer, images, tmp_path):
 
 def test_saving_twice_gives_the_same_bytes(trainer, tmp_path):
     for name in ("a", "b"):
-        model.save_detector(trainer, SSD, tmp_path / name)
-    assert (tmp_path / "a" / model.WEIGHTS).read_bytes() == (
-        tmp_path / "b" / model.WEIGHTS
-    ).read_bytes()
+        save_network(trainer, SSD, tmp_path / name)
+    assert (tmp_path / "a" / WEIGHTS).read_bytes() == (tmp_path / "b" / WEIGHTS).read_bytes()
 
 
 def test_the_params_know_how_many_blocks_there_are():
@@ -240,7 +234,9 @@ def test_a_score_that_is_to_say_how_well_the_box_fits_costs_least_there():
 
 def test_the_fit_of_a_box_teaches_the_score_and_not_the_box():
     """A box that fits worse would make a low score right: that must not be a way out."""
-    train = dataclasses.replace(TRAIN, score_target="iou", offset_weight=0.0, overlap_weight=0.0)
+    train = dataclasses.replace(
+        TRAIN_SSD, score_target="iou", offset_weight=0.0, overlap_weight=0.0
+    )
     anchors = tf.constant([[0.5, 0.5, 0.4, 0.4]])
     decode = partial(
         BoxCoder(SSD.variances).decode, anchors_cxcywh=anchors, exp=tf.exp, concat=tf.concat
@@ -284,7 +280,7 @@ def test_an_empty_crop_has_a_finite_loss():
 
 def test_a_saved_segmenter_loads_equal(images, tmp_path):
     trainer = unet_model.build_trainer(UNET)
-    unet_model.save_segmenter(trainer, UNET, tmp_path / "unet")
+    save_network(trainer, UNET, tmp_path / "unet")
     loaded = unet_model.load_segmenter(tmp_path / "unet")
     expected = unet_model.build_segmenter(trainer)(images).numpy()
     np.testing.assert_array_equal(loaded(images).numpy(), expected)
@@ -294,13 +290,13 @@ def test_a_saved_segmenter_loads_equal(images, tmp_path):
 @pytest.mark.parametrize("damage", ["missing", "settings", "weights"])
 def test_a_damaged_model_folder_is_named(trainer, tmp_path, network, damage):
     if network == "ssd":
-        model.save_detector(trainer, SSD, tmp_path / network)
+        save_network(trainer, SSD, tmp_path / network)
     else:
-        unet_model.save_segmenter(unet_model.build_trainer(UNET), UNET, tmp_path / network)
+        save_network(unet_model.build_trainer(UNET), UNET, tmp_path / network)
     if damage == "missing":
         shutil.rmtree(tmp_path / network)
     else:
-        name = model.SETTINGS if damage == "settings" else model.WEIGHTS
+        name = SETTINGS if damage == "settings" else WEIGHTS
         (tmp_path / network / name).write_bytes(b"{")
     load = model.load_detector if network == "ssd" else unet_model.load_segmenter
     with pytest.raises(InputError, match=f"run the stage train_{network}"):

@@ -1,12 +1,12 @@
 """The training loop: order, resumption after a kill, determinism."""
 
-import dataclasses
 import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,9 @@ import pytest
 from meishi.data.samples import SampleSet
 from meishi.errors import InputError
 from meishi.keras import tf
-from meishi.params import TrainUnetParams
 from meishi.training import loop
 from meishi.training.loop import Plan, Watched, make_plan
+from tests.small_models import TRAIN_UNET
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = """
@@ -38,48 +38,47 @@ quad = np.array([[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]])
 samples = SampleSet(jpegs, [quad[None] + rng.uniform(-0.1, 0.1, 2) for _ in jpegs], "tiny")
 """
 UNET = """
-from meishi.params import TrainUnetParams, UnetParams
+from dataclasses import replace
+from tests.small_models import TRAIN_UNET
+from meishi.params import UnetParams
 from meishi.unet.training import train_segmenter
 unet = UnetParams(32, 0.2, 2, 8)
-train = TrainUnetParams(False, False, 1.0, 0, 1, 20, 4, 0.01, 0.0001, 3, 0.5, 40, "auto")
+train = replace(TRAIN_UNET, epochs=20, checkpoint_steps=40)
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
 model, history = train_segmenter(samples, unet, train, plan, Path())
 """
 SSD = """
-from meishi.params import SsdParams, TrainSsdParams
-from meishi.backbone import efficientnet as backbone
+from dataclasses import replace
+from tests.small_models import SSD as ssd, TRAIN_SSD, backbone_arrays
 from meishi.ssd.model import build_trainer
 from meishi.ssd.training import train_detector
-ssd = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 48, 16)
-arrays = {}
-for layer in build_trainer(ssd).layers:
-    if layer.name.startswith(("stem", "block")) and layer.weights:
-        names = backbone.BN_WEIGHTS if layer.name.endswith("_bn") else ("kernel",)
-        for name, value in zip(names, layer.get_weights()):
-            arrays[f"{layer.name}/{name}"] = value
 weights = Path(sys.argv[1] + ".npz")
-np.savez(weights, **arrays)
+np.savez(weights, **backbone_arrays(build_trainer(ssd)))
 seed_everything(5)
-train = TrainSsdParams(
-    *(True, False, 1.0, 3, 1, 5, 4, 0.001, 0.0001, 3, 0.5, 0.4),
-    *(0.25, 2.0, "iou", 0.5, 0.1, 2.0, 8, "auto"),
+train = replace(
+    TRAIN_SSD, pretrained=True, frozen_blocks=3, epochs=5, learning_rate=0.001, score_target="iou",
+    checkpoint_steps=8,
 )
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), ssd)
 model, history = train_detector(samples, ssd, train, plan, weights)
 """
 TWO_RUNS = """
-from meishi.params import TrainUnetParams, UnetParams
+from dataclasses import replace
+from meishi.params import UnetParams
 from meishi.training.continuing import pack
 from meishi.unet.model import build_trainer
 from meishi.unet.training import train_segmenter
-from tests.small_models import backbone_arrays
+from tests.small_models import TRAIN_UNET, backbone_arrays
 unet = UnetParams(32, 0.2, 2, 8)
 begun = build_trainer(unet)
 weights = Path(sys.argv[1] + ".npz")
 np.savez(weights, **backbone_arrays(begun))
 pack({"unet": begun}, weights, weights)
 seed_everything(5)
-train = TrainUnetParams(True, True, 1.0, 1, 2, 8, 4, 0.01, 0.0001, 3, 0.5, 20, "auto")
+train = replace(
+    TRAIN_UNET, pretrained=True, continued=True, frozen_blocks=1, runs=2, epochs=8,
+    checkpoint_steps=20,
+)
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
 model, history = train_segmenter(samples, unet, train, plan, weights)
 """
@@ -151,19 +150,15 @@ def test_a_full_disk_is_told_from_full_memory(tmp_path, said, raised):
 
 def test_samples_that_fill_no_batch_are_refused(tmp_path):
     samples = SampleSet([b"", b""], [], "two")
-    train = TrainUnetParams(True, False, 1.0, 3, 1, 1, 4, 0.01, 0.0001, 3, 0.5, 25, "auto")
     with pytest.raises(InputError, match="2 samples make no batch of 4"):
-        make_plan(samples, train, 5, tmp_path)
+        make_plan(samples, TRAIN_UNET, 5, tmp_path)
 
 
 @pytest.mark.parametrize("change", ["seed", "samples", "parameter", "shape"])
 def test_whatever_shapes_a_run_gives_it_other_checkpoints(tmp_path, change):
     def folder(changed):
         key = "other" if changed == "samples" else "key"
-        train = TrainUnetParams(
-            *(True, False, 1.0, 3, 1, 2 if changed == "parameter" else 1, 1, 0.01, 0.0001, 3),
-            *(0.5, 25, "auto"),
-        )
+        train = replace(TRAIN_UNET, epochs=2 if changed == "parameter" else 1, batch=1)
         seed, shape = (6 if changed == "seed" else 5), (changed == "shape")
         return make_plan(SampleSet([b""], [], key), train, seed, tmp_path, shape).folder
 
@@ -193,7 +188,7 @@ def test_the_order_depends_on_the_seed_and_the_run_alone():
     others = [plan(seed=2), plan().of_run(1), plan().of_run(2)]
     orders = [other.order().tolist() for other in (plan(), *others)]
     assert len({tuple(order) for order in orders}) == len(orders)
-    elsewhere = dataclasses.replace(plan(), checkpoint_steps=7, folder=Path("elsewhere"))
+    elsewhere = replace(plan(), checkpoint_steps=7, folder=Path("elsewhere"))
     np.testing.assert_array_equal(plan().of_run(1).order(), elsewhere.of_run(1).order())
 
 

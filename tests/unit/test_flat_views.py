@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meishi.data import wrong_quads
+from meishi.data import flat_views as views_module
+from meishi.data import making, wrong_quads
 from meishi.data.flat_views import make_flat_views
 from meishi.data.shards import ShardReader, write_shards
 from meishi.geometry import crops, flat_views, quads
@@ -38,7 +39,7 @@ def test_without_a_margin_the_quad_is_the_view():
 @pytest.mark.parametrize("start", range(4))
 def test_a_view_begins_at_a_long_side(start):
     begun = flat_views.from_a_long_side(np.roll(CARD_PX, start, axis=0))
-    lengths = flat_views.side_lengths(begun)
+    lengths = quads.side_lengths(begun)
     assert lengths[0] + lengths[2] > lengths[1] + lengths[3]
     assert any((np.roll(begun, turn, axis=0) == CARD_PX).all() for turn in range(4))
 
@@ -76,6 +77,57 @@ def test_when_no_wrong_quad_can_be_drawn_the_cards_own_is_taken():
     assert wrong_quads.misplaced(CARD_PX, params, np.random.default_rng(1)) is CARD_PX
 
 
+def drawn(count=400, **changes):
+    """Wrong quads of a square of 100, by params of which everything else is off."""
+    still = {"corner_sigmas": (0.0,), "two_sides": 0.0, "tilt": 0.0, "corner": 0.0}
+    bounds = {
+        name: replace(getattr(WRONG, name), probability=0.0, low=-0.2, high=-0.2)
+        for name in ("shift", "far")
+    }
+    params = replace(WRONG, **still | bounds | changes)
+    rngs = (np.random.default_rng(seed) for seed in range(count))
+    return np.array([wrong_quads.misplaced(quads.FRAME * 100, params, rng) for rng in rngs])
+
+
+def sides_off(found):
+    """How far each side is inside at its ends: (N, 4, 2), the sides from the upper one on."""
+    ends = np.stack([found, np.roll(found, -1, axis=1)], axis=2)  # (N, side, end, xy)
+    true = np.stack([quads.FRAME, np.roll(quads.FRAME, -1, axis=0)], axis=1) * 100
+    return ((true - ends) * wrong_quads.OUTWARD[:, None]).sum(axis=-1)
+
+
+def test_the_share_of_quads_with_a_wrong_side_is_as_given_and_of_those_with_two():
+    shift = replace(WRONG.shift, probability=0.5, low=-0.2, high=-0.2)
+    wrong = (sides_off(drawn(shift=shift, two_sides=0.25)).min(axis=2) > 1).sum(axis=1)
+    assert np.mean(wrong > 0) == pytest.approx(0.5, abs=0.08)
+    assert np.mean(wrong[wrong > 0] == 2) == pytest.approx(0.25, abs=0.1)
+
+
+def test_the_share_that_strays_more_does_so():
+    shift = replace(WRONG.shift, probability=1.0, low=-0.1, high=-0.1)
+    far = replace(WRONG.far, probability=0.3, low=-0.4, high=-0.4)
+    off = sides_off(drawn(shift=shift, far=far)).min(axis=2).max(axis=1)
+    assert set(np.unique(off.round(6))) == {10, 40}
+    assert np.mean(off > 20) == pytest.approx(0.3, abs=0.08)
+
+
+def test_a_wrong_side_is_tilted_about_its_middle():
+    shift = replace(WRONG.shift, probability=1.0, low=-0.2, high=-0.2)
+    found = drawn(shift=shift, tilt=0.04)
+    off = sides_off(found)
+    side = off.mean(axis=2).argmax(axis=1)
+    ends = off[np.arange(len(off)), side]
+    assert ends.mean(axis=1) == pytest.approx(20)
+    assert (ends[:, 1] - ends[:, 0]).std() == pytest.approx(8, rel=0.2)
+
+
+def test_of_the_quads_whose_sides_are_right_some_have_one_corner_off():
+    moved = np.abs(drawn(corner=0.33, corner_sigma=0.1) - quads.FRAME * 100).max(axis=2) > 1e-9
+    assert set(moved.sum(axis=1)) == {0, 1}
+    assert np.mean(moved.any(axis=1)) == pytest.approx(0.33, abs=0.08)
+    assert (moved.sum(axis=0) > 10).all()  # any of the four
+
+
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
@@ -94,7 +146,8 @@ def plain():
     return replace(PARAMS.augment, crop_light=replace(light, grey=0.0, **off))
 
 
-def test_views_are_the_same_for_any_number_of_workers_and_change_with_the_seed(reader):
+def test_views_are_the_same_for_any_number_of_workers_and_change_with_the_seed(reader, monkeypatch):
+    monkeypatch.setattr(making, "SCENES_PER_TASK", 1)
     flat = replace(PARAMS.flat, views_per_card=2)
     one, two = (
         make_flat_views(reader, SIDE_PX, flat, replace(PARAMS.augment, workers=count), 3)
@@ -121,3 +174,76 @@ def test_the_quad_of_a_view_is_the_cards(reader):
         beside = outer & near & (view != crops.PADDING).any(axis=2)
         card, ground = (np.median(view[part], axis=0) for part in (inner, beside))
         assert np.abs(card - ground).max() > 25
+
+
+IN_THE_MIDDLE = quads.FRAME * 2 / 3 + 1 / 6  # of a view, by a margin of a quarter
+STILL = replace(
+    WRONG,
+    corner_sigmas=(0.0,),
+    shift=replace(WRONG.shift, probability=0.0),
+    corner=0.0,
+)
+
+
+def test_a_card_is_seen_either_way_up_and_mirrored_and_always_upright():
+    """By its own quad: a corner of another colour is then in each corner of the card alike."""
+    picture = np.full((320, 400, 3), 40, np.uint8)
+    cv2.fillConvexPoly(picture, CARD_PX.astype(np.int32), (200, 200, 200))
+    cv2.circle(picture, (120, 100), 12, (200, 40, 40), -1)
+    params = replace(PARAMS.flat, wrong=STILL)
+    places = []
+    for seed in range(60):
+        view, seen = views_module._view(
+            picture, CARD_PX, SIDE_PX, params, np.random.default_rng(seed)
+        )
+        assert quads.canonical(seen) == pytest.approx(IN_THE_MIDDLE, abs=1e-6)
+        ys, xs = np.nonzero(view[..., 0].astype(int) - view[..., 1] > 80)
+        places.append((xs.mean() > SIDE_PX / 2, ys.mean() > SIDE_PX / 2))
+    counts = [places.count((right, low)) for right in (False, True) for low in (False, True)]
+    assert min(counts) >= 6
+
+
+@pytest.mark.parametrize("name", ["overprinted", "zoomed"])
+def test_print_and_windows_come_as_often_as_asked(reader, monkeypatch, name):
+    called = []
+    seen = {
+        "overprinted": ("overprint", lambda image, *_: called.append(1) or image),
+        "zoomed": ("Zoom", lambda *_: type("Z", (), {"card": zoomed})()),
+    }
+
+    def zoomed(_, image, quad, rng):
+        called.append(1)
+        return image, quad
+
+    monkeypatch.setattr(views_module, *seen[name])
+    off = {"overprinted": 0.0, "zoomed": 0.0}
+    jobs = [(number, *scene) for number, scene in enumerate(reader.scenes(reader.records))]
+    counts = {}
+    for share in (0.0, 0.5, 1.0):
+        called.clear()
+        flat = replace(PARAMS.flat, views_per_card=12, **off | {name: share})
+        made = views_module._make(jobs, SIDE_PX, flat, plain(), 3)
+        counts[share] = len(called) / sum(len(scene) for scene in made)
+    assert counts[0.0] == 0 and counts[1.0] == 1 and counts[0.5] == pytest.approx(0.5, abs=0.15)
+
+
+def test_the_quad_of_a_view_is_the_cards_where_the_photo_ends_about_it(reader):
+    flat = replace(PARAMS.flat, views_per_card=4, overprinted=0.0, wrong=STILL)
+    whole, ended = (
+        make_flat_views(
+            reader, SIDE_PX, replace(flat, zoomed=share), replace(plain(), workers=1), 3
+        )
+        for share in (0.0, 1.0)
+    )
+    for quad in np.concatenate([*whole.quads, *ended.quads]):
+        assert quads.canonical(quad) == pytest.approx(IN_THE_MIDDLE, abs=0.01)
+    padded = [
+        np.mean(
+            [
+                (cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1) == crops.PADDING).all(axis=2).mean()
+                for jpeg in views.jpegs
+            ]
+        )
+        for views in (whole, ended)
+    ]
+    assert padded[1] > padded[0] + 0.02

@@ -83,7 +83,7 @@ def _checked(mask: np.ndarray, valid: np.ndarray | None) -> tuple[np.ndarray, np
 def _refit(lines: np.ndarray, outline: Outline, band_px: float) -> np.ndarray:
     """Fit each of the four sides to the outline in its band, away from the corners."""
     corners = sides.corners(lines)
-    lengths = sides.lengths(corners)
+    lengths = quads.side_lengths(corners)
     opposite = (lengths + lengths[[2, 3, 0, 1]]) / 2
     # Corners are round on the flat card: a share of its short side, a smaller one of its long.
     cut = ROUNDED_SHARE * opposite.min() / opposite

@@ -20,7 +20,7 @@ def side_ratio(quad_px: np.ndarray) -> float:
     Args:
         quad_px: (4, 2) in pixels.
     """
-    sides = np.linalg.norm(quad_px - np.roll(quad_px, -1, axis=0), axis=1)
+    sides = quads.side_lengths(quad_px)
     pairs = sides[:2] + sides[2:]
     return float(pairs.max() / max(pairs.min(), 1e-9))
 

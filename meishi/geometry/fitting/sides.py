@@ -91,11 +91,6 @@ def corners(lines: np.ndarray) -> np.ndarray:
     return np.stack([x, y], axis=-1) / cross[..., None]
 
 
-def lengths(corners_px: np.ndarray) -> np.ndarray:
-    """(..., 4) lengths of the sides between corners (..., 4, 2)."""
-    return np.linalg.norm(corners_px[..., NEXT, :] - corners_px, axis=-1)
-
-
 def alongside(
     lines: np.ndarray, corners_px: np.ndarray, points: np.ndarray, cut: np.ndarray | float
 ) -> np.ndarray:
@@ -237,7 +232,7 @@ def _border_scores(lines: np.ndarray, choices: np.ndarray, outline: Outline) -> 
     support = _support(lines, outline, SUPPORT_BAND_PX)
     trust = _trust(outline)
     explained = (on_side * support[choices]).max(axis=1) @ trust
-    return explained / (trust.sum() + lengths(corners_px).sum(axis=1) - explained)
+    return explained / (trust.sum() + quads.side_lengths(corners_px).sum(axis=1) - explained)
 
 
 def _area_costs(
