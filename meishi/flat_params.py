@@ -57,6 +57,5 @@ class FlatParams:
     margin: NonNegative
     views_per_card: Count
     overprinted: Share
-    zoomed: Share
     jpeg_quality: Quality
     wrong: WrongQuadParams

@@ -18,9 +18,9 @@ from meishi import paths, variants
 from meishi.coreml.export import PACKAGES
 from meishi.coreml.package import restamp_package
 from meishi.errors import InputError
-from meishi.evaluation.cost import bytes_on_disk
 from meishi.evaluation.losses import figure, loss, losses
 from meishi.packages.lint import lint_package
+from meishi.profiling.cost import bytes_on_disk
 from meishi.reporting import read_metrics
 from meishi.rules import LossParams, ShipParams
 from meishi.variants import ML_PROGRAM, Variant

@@ -14,12 +14,12 @@ from meishi import paths, variants
 from meishi.coreml import examples, parity
 from meishi.coreml.sources import load_source
 from meishi.errors import clean_exit
-from meishi.evaluation.cost import bytes_on_disk, count_parameters
 from meishi.files.atomic import replace_folder
 from meishi.litert.running import load_capture
 from meishi.measuring import variant_capture
 from meishi.measuring.outcome import measure_some
 from meishi.params import load_params
+from meishi.profiling.cost import bytes_on_disk, count_parameters
 from meishi.reporting import read_metrics, write_metrics
 from meishi.steps.running import run_step_or
 

@@ -16,11 +16,11 @@ import numpy as np
 from meishi import paths
 from meishi.capture.flow import CardCapture, Network
 from meishi.data.shards import ShardReader
-from meishi.evaluation.latency import FROZEN, TFLITE, frozen_session
-from meishi.evaluation.timing import Job, by_runtime, measure_jobs, thread_counts
 from meishi.litert.running import load_capture
 from meishi.params import CaptureParams
 from meishi.pictures import images
+from meishi.profiling.latency import FROZEN, TFLITE, frozen_session
+from meishi.profiling.timing import Job, by_runtime, measure_jobs, thread_counts
 
 FRAMES = 4
 FRAME_PX = 1920  # longer side of a phone's preview frame

@@ -18,9 +18,9 @@ import numpy as np
 from meishi.benchmark.capture_speed import full_frames, load_litert_capture
 from meishi.coreml.freeze import write_tflite
 from meishi.data.shards import ShardReader
-from meishi.evaluation.latency import LOADERS, TFLITE
-from meishi.evaluation.timing import Job, host, rounds_of, summary
 from meishi.keras import keras
+from meishi.profiling.latency import LOADERS, TFLITE
+from meishi.profiling.timing import Job, host, rounds_of, summary
 
 layers = keras.layers
 PEER, SSD, CAPTURE = "mobilenet_v2_ssdlite_300", "ssd", "capture_four_cards"

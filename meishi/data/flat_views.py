@@ -13,7 +13,6 @@ from meishi.data.overprint import overprint
 from meishi.data.records import Record
 from meishi.data.samples import SampleSet
 from meishi.data.shards import ShardReader
-from meishi.data.zoom import Zoom
 from meishi.flat_params import FlatParams
 from meishi.geometry import crops, flat_views, quads
 from meishi.pictures import images
@@ -29,7 +28,7 @@ def make_flat_views(
         reader: prepared scenes.
         side_px: of a view.
         params: the views, and how their quads are wrong.
-        recipe: `crop_light`, `overprint`, `zoom`, `frame`, and how many `workers`.
+        recipe: `crop_light`, `overprint`, and how many `workers`.
         seed: of every draw; the result does not depend on the number of processes.
 
     Returns:
@@ -50,7 +49,6 @@ def _make(
 ) -> Made:
     cv2.setNumThreads(1)
     light = photometric(recipe.crop_light)
-    zoom = Zoom(recipe.zoom, (recipe.frame.cut_low, recipe.frame.cut_high))
     made = []
     for number, record, content in jobs:
         image = images.decode(content, record.id)
@@ -60,11 +58,7 @@ def _make(
             quad, printed = record.quads[card], image
             if rng.random() < params.overprinted:
                 printed = overprint(image, quad, None, recipe.overprint, rng)
-            if rng.random() < params.zoomed:
-                printed, quad = zoom.card(printed, quad, rng)
-            shown, seen = _view(
-                printed, quads.to_px(quad, printed.shape[1::-1]), side_px, params, rng
-            )
+            shown, seen = _view(printed, quads.to_px(quad, record.size_px), side_px, params, rng)
             jpeg = images.encode(develop(light, shown, rng), ".jpg", params.jpeg_quality)
             views.append((jpeg, seen[None]))
         made.append(views)

@@ -26,7 +26,7 @@ from meishi.coreml.features import Feature
 from meishi.coreml.package import read_spec
 from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
-from meishi.evaluation.timing import summary
+from meishi.profiling.timing import summary
 
 KIND = "measured by Core ML"
 UNITS = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")

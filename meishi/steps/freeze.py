@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from meishi import paths
 from meishi.coreml.freeze import OUTPUTS, freeze, read_frozen_pb, write_frozen_pb, write_tflite
 from meishi.direction.model import load_classifier
-from meishi.evaluation.cost import bytes_on_disk, count_macs, count_parameters
 from meishi.files.atomic import replace_folder
 from meishi.litert.running import load_capture, write_flat_settings, write_settings
 from meishi.measuring.outcome import measure_some
 from meishi.params import load_params
+from meishi.profiling.cost import bytes_on_disk, count_macs, count_parameters
 from meishi.reporting import write_metrics
 from meishi.ssd.model import load_detector
 from meishi.unet.model import load_segmenter, load_settings

@@ -11,8 +11,8 @@ Takes   some minutes, in which nothing else may use the cores
 from meishi import paths, reporting
 from meishi.benchmark import capture_speed
 from meishi.data.shards import ShardReader
-from meishi.evaluation import latency
 from meishi.params import load_params
+from meishi.profiling import latency
 
 
 def run() -> None:

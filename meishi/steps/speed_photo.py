@@ -13,8 +13,9 @@ from meishi import paths, reporting
 from meishi.benchmark import capture_speed
 from meishi.coreml.freeze import read_frozen_pb
 from meishi.data.shards import ShardReader
-from meishi.evaluation import cost, device_model, latency
+from meishi.evaluation import device_model
 from meishi.params import load_params
+from meishi.profiling import cost, latency
 
 
 def run() -> None:

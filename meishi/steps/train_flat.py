@@ -1,8 +1,7 @@
 """Train the segmenter of flat views, from the segmenter on: `stages/train_unet.py train_flat`.
 
 Reads   models/unet, build/prepared/train, build/prepared/val
-Params  seed, flat, train_flat, augment.crop_light, augment.overprint, augment.zoom,
-        augment.frame, augment.workers
+Params  seed, flat, train_flat, augment.crop_light, augment.overprint, augment.workers
 Writes  models/flat, metrics/train_flat.json, plots/train_flat.csv
 Takes   about 24 minutes on 2 cores of 2.0 GHz, 5 of them for the views
 """
@@ -30,8 +29,6 @@ def run() -> None:
         "train_flat",
         "augment.crop_light",
         "augment.overprint",
-        "augment.zoom",
-        "augment.frame",
         "augment.workers",
     )
     train, seed = params.train_flat, params.seed

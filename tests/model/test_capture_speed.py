@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from meishi.benchmark import capture_speed
-from meishi.evaluation.latency import frozen_session
 from meishi.litert.running import load_capture
+from meishi.profiling.latency import frozen_session
 
 pytestmark = pytest.mark.tf
 MODELS = Path(__file__).resolve().parents[2] / "models"

@@ -12,8 +12,8 @@ from meishi.coreml.package import save_package, spec_path
 from meishi.coreml.parity import max_difference
 from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct
-from meishi.evaluation.cost import bytes_on_disk
 from meishi.keras import keras
+from meishi.profiling.cost import bytes_on_disk
 from meishi.variants import Variant
 
 pytestmark = pytest.mark.tf

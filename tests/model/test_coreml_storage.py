@@ -9,9 +9,9 @@ from meishi.coreml.convert import Metadata, convert_program, detector_pipeline
 from meishi.coreml.freeze import DETECTOR_OUTPUTS, by_name, freeze
 from meishi.coreml.package import restamp_package, save_model
 from meishi.coreml.runtime import Package
-from meishi.evaluation.cost import bytes_on_disk
 from meishi.keras import keras
 from meishi.packages.inspection import inspect
+from meishi.profiling.cost import bytes_on_disk
 from meishi.variants import Variant
 
 pytestmark = pytest.mark.tf

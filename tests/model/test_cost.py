@@ -3,8 +3,8 @@
 import pytest
 
 from meishi.coreml.freeze import freeze, graph_def
-from meishi.evaluation.cost import bytes_on_disk, count_macs, count_parameters
 from meishi.keras import keras
+from meishi.profiling.cost import bytes_on_disk, count_macs, count_parameters
 
 pytestmark = pytest.mark.tf
 layers = keras.layers

@@ -3,8 +3,8 @@
 import pytest
 
 from meishi.coreml.freeze import freeze, write_frozen_pb, write_tflite
-from meishi.evaluation import latency, timing
 from meishi.keras import keras
+from meishi.profiling import latency, timing
 
 pytestmark = pytest.mark.tf
 

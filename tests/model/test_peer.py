@@ -11,7 +11,7 @@ from meishi.benchmark import peer
 from meishi.benchmark.peer import CAPTURE, LIVE, PEER, SSD, build_peer, compared
 from meishi.cli import app
 from meishi.coreml.freeze import freeze, graph_def
-from meishi.evaluation.cost import macs_by_kind
+from meishi.profiling.cost import macs_by_kind
 
 pytestmark = pytest.mark.tf
 

@@ -203,47 +203,14 @@ def test_a_card_is_seen_either_way_up_and_mirrored_and_always_upright():
     assert min(counts) >= 6
 
 
-@pytest.mark.parametrize("name", ["overprinted", "zoomed"])
-def test_print_and_windows_come_as_often_as_asked(reader, monkeypatch, name):
-    called = []
-    seen = {
-        "overprinted": ("overprint", lambda image, *_: called.append(1) or image),
-        "zoomed": ("Zoom", lambda *_: type("Z", (), {"card": zoomed})()),
-    }
-
-    def zoomed(_, image, quad, rng):
-        called.append(1)
-        return image, quad
-
-    monkeypatch.setattr(views_module, *seen[name])
-    off = {"overprinted": 0.0, "zoomed": 0.0}
+def test_print_comes_as_often_as_asked(reader, monkeypatch):
+    printed = []
+    monkeypatch.setattr(views_module, "overprint", lambda image, *_: printed.append(1) or image)
     jobs = [(number, *scene) for number, scene in enumerate(reader.scenes(reader.records))]
-    counts = {}
+    shares = {}
     for share in (0.0, 0.5, 1.0):
-        called.clear()
-        flat = replace(PARAMS.flat, views_per_card=12, **off | {name: share})
+        printed.clear()
+        flat = replace(PARAMS.flat, views_per_card=12, overprinted=share)
         made = views_module._make(jobs, SIDE_PX, flat, plain(), 3)
-        counts[share] = len(called) / sum(len(scene) for scene in made)
-    assert counts[0.0] == 0 and counts[1.0] == 1 and counts[0.5] == pytest.approx(0.5, abs=0.15)
-
-
-def test_the_quad_of_a_view_is_the_cards_where_the_photo_ends_about_it(reader):
-    flat = replace(PARAMS.flat, views_per_card=4, overprinted=0.0, wrong=STILL)
-    whole, ended = (
-        make_flat_views(
-            reader, SIDE_PX, replace(flat, zoomed=share), replace(plain(), workers=1), 3
-        )
-        for share in (0.0, 1.0)
-    )
-    for quad in np.concatenate([*whole.quads, *ended.quads]):
-        assert quads.canonical(quad) == pytest.approx(IN_THE_MIDDLE, abs=0.01)
-    padded = [
-        np.mean(
-            [
-                (cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1) == crops.PADDING).all(axis=2).mean()
-                for jpeg in views.jpegs
-            ]
-        )
-        for views in (whole, ended)
-    ]
-    assert padded[1] > padded[0] + 0.02
+        shares[share] = len(printed) / sum(len(scene) for scene in made)
+    assert shares[0.0] == 0 and shares[1.0] == 1 and shares[0.5] == pytest.approx(0.5, abs=0.15)

@@ -17,7 +17,7 @@ with open(sys.argv[1], "a") as imported:
     print(__name__, file=imported)
 
 from meishi.processes import workers
-from meishi.evaluation import timing
+from meishi.profiling import timing
 from meishi.processes.spawning import without_script
 from tests.unit import crew
 

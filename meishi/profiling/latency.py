@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meishi.evaluation.timing import (
+from meishi.profiling.timing import (
     Job,
     by_runtime,
     host,
