@@ -172,7 +172,7 @@ def predict(
         str, typer.Option(help="fp32, or fp16 to round the result of every operation.")
     ] = "fp32",
     resize: Annotated[
-        bool, typer.Option("--resize", help="Scale photos to the size of the model.")
+        bool, typer.Option("--resize", help="Scale photos that do not fit the model.")
     ] = False,
     function: Annotated[
         str | None, typer.Option(help="One of a package's several functions; else its default.")

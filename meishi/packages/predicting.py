@@ -31,7 +31,7 @@ def predict_files(package: Package, files: Sequence[Path], resize: bool) -> list
     Args:
         package: to run.
         files: pictures and `.npz` files; with pictures, the arrays of every `.npz` go with each.
-        resize: scale pictures to the model's size.
+        resize: scale pictures that the model does not take to its (default) size.
 
     Returns:
         The outputs of each prediction, in the order of the files.
@@ -112,7 +112,7 @@ def read_picture(file: Path, feature: Feature, resize: bool) -> np.ndarray:
         grey = stored.mode.split(";")[0] in _GREY_MODES
     if grey and not feature.is_grey:
         raise InputError(f"{file}: a grey picture, but the input {feature.name} has colour")
-    if resize:
+    if resize and feature.fault(picture.shape[:2]):  # a flexible model takes many sizes
         height, width = feature.shape
         shape = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
         picture = np.asarray(shape)

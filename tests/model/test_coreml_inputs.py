@@ -10,12 +10,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from meishi.cli import app
+from meishi.coreml.features import Feature
 from meishi.coreml.package import save_package, spec_path
 from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
 from meishi.packages.inspection import inspect
-from meishi.packages.predicting import save_outputs
+from meishi.packages.predicting import read_picture, save_outputs
 from tests.model.coreml_programs import builder, mil_type, random, save
 
 pytestmark = pytest.mark.tf
@@ -374,6 +375,15 @@ def test_predict_refuses_pictures_that_do_not_fit(saved, tmp_path):
     assert "a grey picture" in str(command("predict", saved, grey, "--out", out).exception)
     assert not out.exists()
     assert command("predict", saved, large, "--out", out, "--resize").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("size_px", "read"), [((24, 20), (20, 24)), ((48, 40), (40, 48)), ((60, 40), (20, 24))]
+)
+def test_only_pictures_that_a_flexible_model_does_not_take_are_scaled(tmp_path, size_px, read):
+    feature = Feature("x", "image", "RGB", (20, 24), ranges=((10, 50), (10, 50)))
+    Image.fromarray(PIXELS).resize(size_px).save(tmp_path / "photo.png")
+    assert read_picture(tmp_path / "photo.png", feature, resize=True).shape == (*read, 3)
 
 
 def test_predict_refuses_an_input_from_two_files(saved, tmp_path):

@@ -315,7 +315,7 @@ def test_a_missing_picture_is_not_replaced_by_another_of_its_name(tmp_path):
         root["annotations"].clear()
 
     message = refusal(export(tmp_path, change, {"val/b.jpg": picture()}), "coco")
-    assert "images[0]: no picture 'train/b.jpg': the nearest is val/b.jpg" in message
+    assert "images[0]: no picture 'train/b.jpg': val/b.jpg has its name, but lies in" in message
 
 
 @pytest.mark.parametrize("number", [str, float])
@@ -371,3 +371,25 @@ def test_a_turned_picture_without_cards_of_either_size_is_read(tmp_path):
 
     folder = export(tmp_path, change, {"b.jpg": picture(seed=1, turn=6)})
     assert [len(record.cards) for record in scenes(folder, "coco")] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("outline", "said"),
+    [
+        (EDGES_PX / 2, "the outline is 0.5 times as large as its bbox"),
+        (EDGES_PX[:, ::-1], "the outline is its bbox with x and y exchanged"),
+    ],
+)
+def test_an_outline_in_another_unit_than_its_box_is_refused(tmp_path, outline, said):
+    low, high = EDGES_PX.min(axis=0), EDGES_PX.max(axis=0)
+    change = annotation(segmentation=[outline.ravel().tolist()], bbox=[*low, *(high - low)])
+    assert f"segmentation and bbox disagree: {said}" in refusal(export(tmp_path, change), "coco")
+
+
+@pytest.mark.parametrize(
+    "bbox",
+    [[0, 0, 0, 0], [1, 2, 3, 4], [40.5, 30.5, 130.5, 90.5], [50, 40, 30, 20], None, [1, 2]],
+)
+def test_a_box_that_is_made_up_or_cut_says_nothing(tmp_path, bbox):
+    folder = export(tmp_path, annotation(bbox=bbox))
+    assert np.allclose(card_px(folder, "coco"), QUAD_PX)

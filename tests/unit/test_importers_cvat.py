@@ -164,3 +164,23 @@ def test_a_size_that_is_no_number_is_refused(tmp_path):
     assert "image[0]: width, height: expected whole" in refusal(
         export(tmp_path, image=image), "cvat"
     )
+
+
+def boxed(points, label="corners"):
+    low, high = EDGES_PX.min(axis=0), EDGES_PX.max(axis=0)
+    ends = f'xtl="{low[0]}" ytl="{low[1]}" xbr="{high[0]}" ybr="{high[1]}"'
+    listed = ";".join(f"{x},{y}" for x, y in points)
+    return (
+        f'<box label="card" {ends} group_id="1"/>'
+        f'<points label="{label}" points="{listed}" group_id="1"/>'
+    )
+
+
+def test_four_points_in_one_element_are_the_corners_of_the_box_of_their_group(tmp_path):
+    folder = export(tmp_path, boxed(EDGES_PX))
+    assert np.allclose(card_px(folder, "cvat", ["card"]), QUAD_PX)
+
+
+def test_three_points_in_one_element_make_no_card_of_the_box(tmp_path):
+    folder = export(tmp_path, boxed(EDGES_PX[:3]))
+    assert "a box and 3 points in its group; expected" in refusal(folder, "cvat", ["card"])

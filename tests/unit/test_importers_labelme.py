@@ -246,3 +246,35 @@ def test_a_carried_picture_that_was_compressed_anew_is_its_file(tmp_path, suffix
     folder = write(tmp_path, {"json/a.json": root, "images/a.jpg": picture()})
     (record,) = scenes(folder, "labelme")
     assert record.attributes["photo"] == "images/a.jpg"
+
+
+def box_and_points(points, **values):
+    """A box, and points that are set in it, of a group or of none."""
+    ends = [EDGES_PX.min(axis=0).tolist(), EDGES_PX.max(axis=0).tolist()]
+    box = {"label": "card", "points": ends, "shape_type": "rectangle", **values}
+    single = [
+        {"label": "corner", "points": [point], "shape_type": "point", **values}
+        for point in np.asarray(points).tolist()
+    ]
+    return lambda root: root.update(shapes=[box, *single])
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+@pytest.mark.parametrize("labels", [(), ("card",)])
+def test_a_pose_with_a_corner_too_few_or_too_many_is_no_box(tmp_path, count, labels):
+    points = np.vstack([EDGES_PX, EDGES_PX.mean(axis=0)])[:count]
+    folder = export(tmp_path, box_and_points(points, group_id=1))
+    said = f"shapes[0]: a box and {count} points in its group; expected its four corners"
+    assert said in refusal(folder, "labelme", labels)
+
+
+def test_four_points_in_a_box_that_nothing_joins_are_not_left_out(tmp_path):
+    folder = export(tmp_path, box_and_points(EDGES_PX))
+    message = refusal(folder, "labelme", ["card"])
+    assert "shapes[0]: a box, and in it four points that belong to no card; group them" in message
+
+
+@pytest.mark.parametrize("points", [EDGES_PX[:3], EDGES_PX * 0.3 + [40, 30]])
+def test_other_points_in_a_box_say_nothing_of_it(tmp_path, points):
+    folder = export(tmp_path, box_and_points(points))
+    assert len(scenes(folder, "labelme", ["card"])) == 1

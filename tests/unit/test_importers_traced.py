@@ -44,8 +44,9 @@ def test_an_outline_that_opencv_traced_means_the_mask(tmp_path, closed):
     assert np.abs(card_px(folder, "coco") - QUAD_PX).max() < 0.6
 
 
-def test_a_traced_outline_in_shares_of_the_frame_means_the_mask(tmp_path):
-    row = "0 " + " ".join(f"{v:.5f}" for v in (traced() / FRAME).ravel())
+@pytest.mark.parametrize("decimals", [4, 5, 6])
+def test_a_traced_outline_in_shares_of_the_frame_means_the_mask(tmp_path, decimals):
+    row = "0 " + " ".join(f"{v:.{decimals}f}" for v in (traced() / FRAME).ravel())
     files = {"images/a.jpg": picture(), "labels/a.txt": row, "data.yaml": "names: [card]"}
     found = card_px(write(tmp_path / "a", files), "yolo")
     assert np.allclose(found, of_mask(tmp_path / "b"))

@@ -2,6 +2,8 @@
 
 import pytest
 
+from meishi.data.importers.labelled import Tally
+from meishi.data.importers.yolo import NO_TEXT
 from tests.exports import SHARES, picture, refusal, scenes, write
 from tests.unit.test_importers_yolo import ROW, YAML
 
@@ -103,3 +105,22 @@ def test_a_corner_at_the_frames_own_corner_is_set_if_its_visibility_says_so(tmp_
         assert cards_of(folder) == {"images/a.jpg": 1}
     else:
         assert "a corner is 0 0, which says that it is not set" in refusal(folder, "yolo")
+
+
+def test_names_that_label_studio_stored_lead_to_the_photos_as_they_were(tmp_path):
+    files = {"images/b c.jpg": picture(), "images/名刺 é.jpg": picture(seed=1)}
+    texts = {"labels/d95bafc8-b_c.txt": ROW, "labels/0a1b2c3d-名刺_é.txt": ROW}
+    assert set(cards_of(write(tmp_path, {**files, **texts, "data.yaml": YAML})).values()) == {1}
+
+
+def test_a_text_that_two_photos_may_have_been_stored_as_is_none_of_theirs(tmp_path):
+    files = {"images/b c.jpg": picture(), "images/b (c).jpg": picture(seed=1)}
+    folder = write(tmp_path, {**files, "labels/d95bafc8-b_c.txt": ROW, "data.yaml": YAML})
+    assert "d95bafc8-b_c.txt: labels of images/b" in refusal(folder, "yolo")
+
+
+def test_pictures_without_a_text_are_counted(tmp_path):
+    tally = Tally()
+    files = {"images/a.jpg": picture(), "images/b.jpg": picture(seed=1), "labels/a.txt": ROW}
+    assert len(scenes(write(tmp_path, files), "yolo", (), tally)) == 2
+    assert tally.left_out[NO_TEXT] == 1

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from meishi.data.importers.finding import composed
-from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, cards
+from meishi.data.importers.labelled import BOX_SLACK, LabelledPhoto, Shape, Tally, cards, ends_at
 
 INTERPOLATED = "frames with shapes that CVAT interpolated, left out"
 
@@ -24,6 +26,8 @@ def choose(
         labels: the labels that mean a card; every label when empty.
         faults: receives photos that several people labelled in different ways.
         tally: counts the labels, of other shapes, too.
+
+    A box that four points end at, which belong to no card, is a fault: they may be its corners.
     """
     kept = []
     for photo in photos:
@@ -35,8 +39,34 @@ def choose(
                 "right, or mark it as ground truth"
             )
         else:
+            faults += [
+                f"{shape.where}: a box, and in it four points that belong to no card; group them "
+                "with it if they are its corners, or remove one or the other"
+                for shape in shapes
+                if _holds_corners(shape, photo.shapes)
+            ]
             kept.append(replace(photo, shapes=shapes, versions=()))
     return kept
+
+
+def _holds_corners(box: Shape, shapes: Sequence[Shape]) -> bool:
+    """Tell whether four single points go as far as an upright box does."""
+    if box.kind != "polygon" or len(box.parts_px) != 1 or not _is_box(box.parts_px[0]):
+        return False
+    low, high = box.parts_px[0].min(axis=0), box.parts_px[0].max(axis=0)
+    slack = BOX_SLACK * (high - low)
+    points = [shape.parts_px[0] for shape in shapes if _is_point(shape)]
+    inside = [own for own in points if (own >= low - slack).all() and (own <= high + slack).all()]
+    return len(inside) == 4 and ends_at(box, np.concatenate(inside))
+
+
+def _is_box(points_px: np.ndarray) -> bool:
+    corners = np.unique(points_px, axis=0)
+    return len(corners) == 4 and all(len(np.unique(axis)) == 2 for axis in corners.T)
+
+
+def _is_point(shape: Shape) -> bool:
+    return shape.kind == "corners" and [len(part) for part in shape.parts_px] == [1]
 
 
 def certain(

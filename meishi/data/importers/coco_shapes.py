@@ -8,7 +8,10 @@ from meishi.data.importers.labelled import EDGE_PX, Shape, refused
 from meishi.data.importers.masks import Mask, pack
 from meishi.data.importers.nodes import Node, as_number, described, shortened
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
-from meishi.geometry import polygons
+from meishi.geometry import boxes, polygons
+
+SAME_BOX_IOU = 0.5  # of an outline's extent and its stated box: from here on they agree
+ALIKE_BOX_IOU = 0.95  # ... and from here on the one is the other, in another unit
 
 
 def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Shape | None:
@@ -55,7 +58,34 @@ def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Sh
             )
         )
     parts = _parts(segmentation)
+    if parts and (why := _in_another_unit(parts, node.at("bbox").value)):
+        return refused(label, node.where, why)
     return Shape(label, node.where, "polygon", parts, design=design) if parts else None
+
+
+def _in_another_unit(parts: tuple[np.ndarray, ...], bbox: Any) -> str | None:
+    """Say that an outline has its box's shape, but is scaled, or has x and y exchanged.
+
+    Any other box says nothing: tools write ones that are rounded, cut by the frame, corners in
+    place of sizes, or made up.
+    """
+    if not isinstance(bbox, list) or len(bbox) != 4 or None in map(as_number, bbox):
+        return None
+    x, y, width, height = (float(as_number(value) or 0) for value in bbox)
+    points = np.concatenate(parts) + EDGE_PX
+    drawn = np.concatenate([points.min(axis=0), points.max(axis=0)])
+    stated = np.array([x, y, x + width, y + height])
+    if min(width, height) <= 0 or boxes.iou_matrix(drawn, stated).max() >= SAME_BOX_IOU:
+        return None
+    scale = float(stated[2:].max() / max(drawn[2:].max(), 1e-9))
+    swapped = drawn[[1, 0, 3, 2]]
+    if boxes.iou_matrix(drawn * scale, stated).max() >= ALIKE_BOX_IOU:
+        what = f"the outline is {1 / scale:.3g} times as large as its bbox"
+    elif boxes.iou_matrix(swapped, stated).max() >= ALIKE_BOX_IOU:
+        what = "the outline is its bbox with x and y exchanged"
+    else:
+        return None
+    return f"segmentation and bbox disagree: {what}; expected pixels of the picture: export again"
 
 
 def _parts(segmentation: Node) -> tuple[np.ndarray, ...]:

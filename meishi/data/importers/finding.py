@@ -60,7 +60,7 @@ class Finder:
                 self._masks.setdefault(stem, name)
             else:
                 self._by_stem.setdefault(stem, []).append(name)
-            self._by_stored.setdefault(posixpath.basename(_stored(name)), []).append(name)
+            self._by_stored.setdefault(posixpath.basename(stored(name)), []).append(name)
             self._by_spaced.setdefault(posixpath.basename(_spaced(name)), []).append(name)
 
     def find(self, reference: str, near: str = "") -> str:
@@ -89,7 +89,7 @@ class Finder:
             if alike := _nearest(path, self._by_base, folded):
                 return self._only(alike, reference, near)
         for path in uploads:
-            if alike := _nearest(path, self._by_stored, _stored):
+            if alike := _nearest(path, self._by_stored, stored):
                 return self._only(alike, reference, near)
         for path in candidates:
             if alike := _nearest(path, self._by_spaced, _spaced):
@@ -162,7 +162,7 @@ def _stem(name: str) -> str:
     return stem if suffix in (*SUFFIXES, *UNREADABLE) else folded(name)
 
 
-def _stored(name: str) -> str:
+def stored(name: str) -> str:
     """Fold a name to the form in which Label Studio stores it."""
     return re.sub(r"[^-\w./]", "", folded(name).replace(" ", "_"))
 

@@ -28,6 +28,7 @@ from meishi.data.importers.orientation import orientation
 from meishi.data.importers.outlining import is_upright, outlines, sides_on_border
 from meishi.data.importers.reading import read_photos
 from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS
+from meishi.data.importers.rooting import Roots
 from meishi.data.records import Card, Record
 from meishi.data.shards import sha256
 from meishi.geometry import quads
@@ -104,9 +105,12 @@ def _placed(
     finder, known = Finder(names), set(names)
     around = "" if source.chosen is None else "; it lies elsewhere? name the folder around both"
     by_name: dict[str, list[LabelledPhoto]] = {}
+    roots = Roots(photos, names)
     for photo in photos:
         try:
-            file = _file_of(photo, finder)
+            file = roots.find(photo) or _file_of(photo, finder)
+            if file in known and (why := roots.why_not(photo, file)):
+                raise NotFoundError(why)
             by_name.setdefault(file, []).append(photo)
             told = filter(None, (photo.reference, photo.or_else))
             if file in known and all(has_other_suffix(path, file) for path in told):

@@ -175,8 +175,9 @@ def cornered(parts: list[Part]) -> list[Part]:
     """Put one shape in place of those of a group that mean it together.
 
     A box and four points are a pose: the box frames the card and is not its outline, whatever the
-    points' labels. Four points that are all of a group are corners, too. A box in a group with an
-    outline of its label frames it, which is what CVAT takes it for, and is left away.
+    points' labels. With more points or fewer it is refused: the card is not what the box is. Four
+    points that are all of a group are corners, too. A box in a group with an outline of its label
+    frames it, which is what CVAT takes it for, and is left away.
     """
     alone = [part for part in parts if part.group is None]
     groups: dict[str, list[Part]] = {}
@@ -188,18 +189,28 @@ def cornered(parts: list[Part]) -> list[Part]:
 
 def _of_group(own: list[Part]) -> list[Part]:
     boxes = [part for part in own if part.form == "rectangle"]
-    points = [part for part in own if part.form == "point"]
     box = boxes[0] if len(boxes) == 1 and boxes[0].shape.kind == "polygon" else None
-    if len(points) == 4 and (box or len(own) == 4):
+    points = [part for part in own if part.form == "point"]
+    if box and not points:  # one shape of several points; of the box's label it may be an outline
+        marks = [part for part in own if part.shape.kind == "corners"]
+        points = [part for part in marks if part.shape.labels != box.shape.labels]
+    count = sum(len(part_px) for point in points for part_px in point.shape.parts_px)
+    rest = [part for part in own if part is not box and part not in points]
+    if count == 4 and (box or len(own) == 4):
         corners = [point.shape for point in points]
         pose = _of_box(box.shape, corners) if box else _of_points(corners)
-        return [*(p for p in own if p is not box and p not in points), Part(None, "corners", pose)]
+        return [*rest, Part(None, "corners", pose)]
+    if box and points:
+        why = f"a box and {count} points in its group; expected its four corners: set all four"
+        labels = _of_points([point.shape for point in points]).labels
+        both = tuple(dict.fromkeys((*box.shape.labels, *labels)))
+        return [*rest, Part(None, "", refused(both, box.shape.where, why))]
     if box is None:
         return own
     rest = [part for part in own if part is not box]
     framed = [part.shape for part in rest if part.shape.labels == box.shape.labels]
     drawn = [part for shape in framed for part in _drawn(shape)]
-    if drawn and not _ends_at(box.shape, np.concatenate(drawn)):
+    if drawn and not ends_at(box.shape, np.concatenate(drawn)):
         why = "the box and the outline of its group disagree"
         return [*rest, Part(box.group, "", refused(box.shape.labels, box.shape.where, why))]
     return rest if framed else own
@@ -224,12 +235,12 @@ def _of_box(box: Shape, points: list[Shape]) -> Shape:
     if any(point.kind != "corners" for point in points):
         return replace(shape, labels=labels)
     corners = np.concatenate([part for point in points for part in point.parts_px])
-    if not _ends_at(box, corners):
+    if not ends_at(box, corners):
         return refused(labels, box.where, "the box and the four points of its group disagree")
     return replace(box, labels=labels, kind="corners", parts_px=(corners,))
 
 
-def _ends_at(box: Shape, points_px: np.ndarray) -> bool:
+def ends_at(box: Shape, points_px: np.ndarray) -> bool:
     """Tell whether points go as far as a box does, but for `BOX_SLACK` of it."""
     ends, own = ([part.min(axis=0), part.max(axis=0)] for part in (box.parts_px[0], points_px))
     return bool((np.abs(np.subtract(ends, own)) <= BOX_SLACK * np.subtract(*ends[::-1])).all())

@@ -23,8 +23,8 @@ from meishi.data.importers.labelled import EDGE_PX, LabelledPhoto
 
 # A hand may make a few steps so, not all of these.
 MIN_STEPS = 12
-# Shares of the frame are written with five decimals at least; of the longer side of the frame.
-ROUNDING = 1e-5
+# Shares of the frame are written with four decimals at least; of the longer side of the frame.
+ROUNDING = 6e-5
 MIN_ROUNDING_PX = 1e-3
 
 

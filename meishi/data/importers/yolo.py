@@ -20,6 +20,7 @@ from meishi.data.importers.yolo_pairs import DOTA, is_dota, numbers_of, pair
 
 # Beyond, a number is no share of the frame but a pixel.
 MAX_SHARE = 3.0
+NO_TEXT = "pictures without a text, taken as scenes without cards"
 POSE_COLUMNS = {13: 2, 17: 3}  # class, box and four keypoints of 2 or 3 numbers
 
 
@@ -32,6 +33,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         shapes = tuple(_shapes(source, text, config, faults)) if text else ()
         if text or posixpath.dirname(picture) in folders:
             where = source.place(text or picture)
+            tally.left_out[NO_TEXT] += not text
             yield LabelledPhoto(picture, "", where, shapes, relative=True)
 
 

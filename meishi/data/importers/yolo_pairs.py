@@ -13,6 +13,7 @@ from meishi.data.importers.finding import (
     NotFoundError,
     folded,
     holds_masks,
+    stored,
     without_prefixes,
 )
 from meishi.data.importers.label_files import pictures
@@ -96,13 +97,16 @@ def _by_rule(
 
 
 def _add_uploads(by_stem: dict[str, list[str]], wanted: set[str]) -> None:
-    """Enter texts that no picture has the name of by the name before Label Studio's prefixes."""
+    """Enter texts that no picture has the name of by the name before Label Studio stored it."""
     named = {folded(stem) for stem in wanted}
-    missing = named - by_stem.keys()
+    missing: dict[str, list[str]] = {}
+    for stem in sorted(named - by_stem.keys()):
+        missing.setdefault(stored(stem), []).append(stem)
     uploads = {stem: texts for stem, texts in by_stem.items() if stem not in named}
     for stem, texts in uploads.items():
-        for own in missing.intersection(without_prefixes(stem)):
-            by_stem.setdefault(own, []).extend(texts)
+        for name in without_prefixes(stem):
+            for own in missing.get(stored(name), []):
+                by_stem.setdefault(own, []).extend(texts)
 
 
 def _label_stems(picture: str) -> list[str]:
