@@ -58,8 +58,8 @@ def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Sh
             )
         )
     parts = _parts(segmentation)
-    if parts and (why := _in_another_unit(parts, node.at("bbox").value)):
-        return refused(label, node.where, why)
+    if parts and (disagreement := _in_another_unit(parts, node.at("bbox").value)):
+        return refused(label, node.where, disagreement)
     return Shape(label, node.where, "polygon", parts, design=design) if parts else None
 
 
