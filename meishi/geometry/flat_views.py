@@ -18,8 +18,8 @@ def cut(
 
     Args:
         image: (H, W, 3) RGB uint8.
-        quad_px: (4, 2) in pixels of the image, clockwise; may leave it. Of the two ways up the one
-            is taken at which its corners begin, or the next of them.
+        quad_px: (4, 2) in pixels of the image, clockwise; may leave it. The side between its first
+            two corners, or the next one, whichever is of the longer pair, is at the top.
         side_px: of the view, a square.
         margin: see `view_from_image`.
 

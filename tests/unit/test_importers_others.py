@@ -246,3 +246,19 @@ def test_points_that_are_no_group_say_what_they_lack(tmp_path):
 def test_two_texts_of_one_picture_are_one_fault(tmp_path):
     files = {"train/images/a.txt": yolo.ROW}
     assert "no picture" not in refusal(yolo.export(tmp_path, files=files), "yolo")
+
+
+@pytest.mark.parametrize("stated", ["labelme", "cvat", "yolo", "label_studio", "midv"])
+def test_the_format_that_an_export_has_is_named(tmp_path, stated):
+    folder = coco.export(tmp_path)
+    message = refusal(folder, stated)
+    assert f"{folder}: can be read in another format: coco" in message
+
+
+def test_what_is_there_in_place_of_labels_is_told(tmp_path):
+    files = {"a.csv": "x", "b.csv": "y", "a.jpg": picture(), "data/train.parquet": "z"}
+    message = refusal(write(tmp_path, files), "coco")
+    assert (
+        "no COCO annotation in it (*.json); it holds 2 .csv, 1 .jpg, 1 .parquet; export" in message
+    )
+    assert "another format" in message and "can be read in" not in message

@@ -21,13 +21,13 @@ def choose(
 ) -> list[LabelledPhoto]:
     """Keep of photos the shapes that mean a card, as their annotators agree.
 
+    A box that four points end at, which belong to no card, is a fault: they may be its corners.
+
     Args:
         photos: those that nothing is uncertain in, see `certain`.
         labels: the labels that mean a card; every label when empty.
-        faults: receives photos that several people labelled in different ways.
+        faults: receives photos that several people labelled in different ways, and such boxes.
         tally: counts the labels, of other shapes, too.
-
-    A box that four points end at, which belong to no card, is a fault: they may be its corners.
     """
     kept = []
     for photo in photos:

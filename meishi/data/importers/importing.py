@@ -26,7 +26,7 @@ from meishi.data.importers.labelled import LabelledPhoto, Tally
 from meishi.data.importers.opening import OpenError, Source, is_archive, open_source
 from meishi.data.importers.orientation import orientation
 from meishi.data.importers.outlining import is_upright, outlines, sides_on_border
-from meishi.data.importers.reading import read_photos
+from meishi.data.importers.reading import other_formats, read_photos
 from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS
 from meishi.data.importers.rooting import Roots
 from meishi.data.records import Card, Record
@@ -71,6 +71,8 @@ def import_scenes(
     try:
         with open_source(path) as opened:
             source, listed = read_photos(opened, kind, faults, tally)
+            if faults and not listed and (others := other_formats(source, kind)):
+                faults.append(f"{path}: can be read in another format: {' or '.join(others)}")
             photos = certain(listed, labels, tally)
             inside = [n for n in source.names if is_archive(n)]
             tally.left_out["archives inside the export, left out"] += len(inside)

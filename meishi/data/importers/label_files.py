@@ -7,6 +7,7 @@ be parsed, or is a label file with a part missing: its records would be lost.
 
 import posixpath
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -82,7 +83,17 @@ def _files(
             others.append(f"; {name}: {why}")
     if not count and len(faults) == before:
         told = "".join(others[:MAX_OTHERS_TOLD])
-        faults.append(f"{source.path}: no {kind} in it (*{', *'.join(suffixes)}){told}")
+        sought = f"no {kind} in it (*{', *'.join(suffixes)}){told}"
+        faults.append(f"{source.path}: {sought}; {holdings(source)}")
+
+
+def holdings(source: Source) -> str:
+    """Say of a source without label files what it holds, and what would do."""
+    counts = Counter(posixpath.splitext(name)[1].lower() for name in source.names)
+    listed = [f"{count} {suffix or 'without a suffix'}" for suffix, count in counts.most_common()]
+    more = ", ..." if len(listed) > MAX_OTHERS_TOLD else ""
+    held = f"it holds {', '.join(listed[:MAX_OTHERS_TOLD])}{more}" if listed else "it is empty"
+    return f"{held}; export COCO with polygons, or another format that add-photos --help lists"
 
 
 def pictures(source: Source) -> list[str]:

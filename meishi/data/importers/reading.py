@@ -7,6 +7,17 @@ from meishi.data.importers.opening import Source
 from meishi.data.importers.registry import READERS
 
 
+def other_formats(source: Source, kind: str) -> list[str]:
+    """List the formats, others than `kind`, that a source can be read in without a fault."""
+    found = []
+    for name in READERS.keys() - {kind}:
+        faults: list[str] = []
+        photos = list(READERS[name](source, faults, Tally()))
+        if not faults and any(photo.shapes for photo in photos):
+            found.append(name)
+    return sorted(found)
+
+
 def read_photos(
     source: Source, kind: str, faults: list[str], tally: Tally
 ) -> tuple[Source, list[LabelledPhoto]]:

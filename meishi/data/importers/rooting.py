@@ -26,22 +26,22 @@ class Roots:
         self._by_base: dict[str, list[str]] = {}
         for name in names:
             self._by_base.setdefault(posixpath.basename(folded(name)), []).append(name)
-        self._nears = {photo.near for photo in photos}
         self._found: dict[tuple[str, str], str] = {}
         self._meant: dict[tuple[str, str], str] = {}
-        for near in self._nears:
-            self._settle(near, [_stated(photo) for photo in photos if photo.near == near])
+        stated: dict[str, list[str]] = {}
+        for photo in photos:
+            stated.setdefault(photo.near, []).append(_stated(photo))
+        self._nears = stated.keys()
+        for near, paths in stated.items():
+            self._settle(near, paths)
 
     def _settle(self, near: str, stated: list[str]) -> None:
         paths = _below_common_folder(stated)
         places = [self._places(path) for path in paths]
         votes = Counter(root for place in places for root in place).most_common(2)
-        if (
-            not votes
-            or 2 * votes[0][1] < len(stated)
-            or len({count for _, count in votes}) < len(votes)
-        ):
-            return  # few agree, or two folders serve as well
+        shared = len(votes) == 2 and votes[0][1] == votes[1][1]
+        if not votes or shared or 2 * votes[0][1] < len(stated):
+            return  # two folders serve as well, or few paths agree
         root = votes[0][0]
         for own, path, place in zip(stated, paths, places, strict=True):
             if root in place:

@@ -16,7 +16,7 @@ from meishi.data.importers.finding import (
     stored,
     without_prefixes,
 )
-from meishi.data.importers.label_files import pictures
+from meishi.data.importers.label_files import holdings, pictures
 from meishi.data.importers.nodes import parse_number
 from meishi.data.importers.opening import Source
 from meishi.data.importers.yolo_config import read_text
@@ -47,7 +47,8 @@ def pair(source: Source, faults: list[str]) -> dict[str, str | None]:
             faults.append(f"{source.place(own)}: labels of {same[0]} or of {same[1]}?")
     faults += _orphans(source, used, ambiguous)
     if not used and len(faults) == before:
-        faults.append(f"{source.path}: no YOLO labels: no text has the name of a picture; {RULE}")
+        why = f"no YOLO labels: no text has the name of a picture; {RULE}; {holdings(source)}"
+        faults.append(f"{source.path}: {why}")
     return found
 
 
