@@ -393,3 +393,22 @@ def test_an_outline_in_another_unit_than_its_box_is_refused(tmp_path, outline, s
 def test_a_box_that_is_made_up_or_cut_says_nothing(tmp_path, bbox):
     folder = export(tmp_path, annotation(bbox=bbox))
     assert np.allclose(card_px(folder, "coco"), QUAD_PX)
+
+
+def keypoints_in(low, high):
+    """Four keypoints, and the upright rectangle between two corners for an outline."""
+    rectangle = [low[0], low[1], high[0], low[1], high[0], high[1], low[0], high[1]]
+    points = np.column_stack([QUAD_PX, np.full(4, 2)]).ravel().tolist()
+    return annotation(keypoints=points, segmentation=[[float(value) for value in rectangle]])
+
+
+def test_a_rectangle_around_four_keypoints_is_their_frame(tmp_path):
+    low, high = EDGES_PX.min(axis=0), EDGES_PX.max(axis=0)
+    folder = export(tmp_path, keypoints_in(low, high))
+    assert np.allclose(card_px(folder, "coco"), QUAD_PX)
+
+
+def test_a_rectangle_that_goes_on_beyond_four_keypoints_is_not(tmp_path):
+    low, high = EDGES_PX.min(axis=0), EDGES_PX.max(axis=0)
+    message = refusal(export(tmp_path, keypoints_in(low, high + [25, 20])), "coco")
+    assert "the outline goes beyond the four keypoints" in message

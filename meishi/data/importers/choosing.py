@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from meishi.data.importers.finding import composed
-from meishi.data.importers.labelled import BOX_SLACK, LabelledPhoto, Shape, Tally, cards, ends_at
+from meishi.data.importers.labelled import (
+    BOX_SLACK,
+    LabelledPhoto,
+    Shape,
+    Tally,
+    cards,
+    ends_at,
+    is_box,
+)
 
 INTERPOLATED = "frames with shapes that CVAT interpolated, left out"
 
@@ -51,18 +59,13 @@ def choose(
 
 def _holds_corners(box: Shape, shapes: Sequence[Shape]) -> bool:
     """Tell whether four single points go as far as an upright box does."""
-    if box.kind != "polygon" or len(box.parts_px) != 1 or not _is_box(box.parts_px[0]):
+    if box.kind != "polygon" or len(box.parts_px) != 1 or not is_box(box.parts_px[0]):
         return False
     low, high = box.parts_px[0].min(axis=0), box.parts_px[0].max(axis=0)
     slack = BOX_SLACK * (high - low)
     points = [shape.parts_px[0] for shape in shapes if _is_point(shape)]
     inside = [own for own in points if (own >= low - slack).all() and (own <= high + slack).all()]
     return len(inside) == 4 and ends_at(box, np.concatenate(inside))
-
-
-def _is_box(points_px: np.ndarray) -> bool:
-    corners = np.unique(points_px, axis=0)
-    return len(corners) == 4 and all(len(np.unique(axis)) == 2 for axis in corners.T)
 
 
 def _is_point(shape: Shape) -> bool:

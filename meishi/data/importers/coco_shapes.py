@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from meishi.data.importers.labelled import EDGE_PX, Shape, refused
+from meishi.data.importers.labelled import EDGE_PX, Shape, is_box, refused
 from meishi.data.importers.masks import Mask, pack
 from meishi.data.importers.nodes import Node, as_number, described, shortened
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
 from meishi.geometry import boxes, polygons
 
+MAX_FRAME_PX = 2.0  # between the ends of four keypoints and of the rectangle around them
 SAME_BOX_IOU = 0.5  # of an outline's extent and its stated box: from here on they agree
 ALIKE_BOX_IOU = 0.95  # ... and from here on the one is the other, in another unit
 
@@ -40,7 +41,8 @@ def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Sh
     segmentation = node.at("segmentation")
     corners = _keypoints(node, needed=not segmentation.value)
     if corners is not None:
-        if not _around(corners, _drawn(segmentation, image)):
+        drawn = _drawn(segmentation, image)
+        if not (_around(corners, drawn) or _is_frame(corners, drawn)):
             why = "keypoints and segmentation disagree: the outline goes beyond the four keypoints"
             return refused(label, node.where, why)
         return Shape(label, node.where, "corners", (corners,), design=design)
@@ -137,6 +139,12 @@ def _around(corners: np.ndarray, outline: np.ndarray) -> bool:
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     inward = ((outline[:, None] - hull) * normals).sum(axis=2)
     return bool((inward > -0.1 * np.ptp(corners, axis=0).max()).all())
+
+
+def _is_frame(corners: np.ndarray, outline: np.ndarray) -> bool:
+    """Tell whether an outline is the upright rectangle around four keypoints, as tools fill it."""
+    ends, own = ([part.min(axis=0), part.max(axis=0)] for part in (outline, corners))
+    return is_box(outline) and bool((np.abs(np.subtract(ends, own)) <= MAX_FRAME_PX).all())
 
 
 def _mask(segmentation: Node, image: Node) -> Mask | None:

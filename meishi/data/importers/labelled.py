@@ -240,6 +240,12 @@ def _of_box(box: Shape, points: list[Shape]) -> Shape:
     return replace(box, labels=labels, kind="corners", parts_px=(corners,))
 
 
+def is_box(points_px: np.ndarray) -> bool:
+    """Tell whether points, (N, 2), are the corners of an upright rectangle and no others."""
+    corners = np.unique(points_px, axis=0)
+    return len(corners) == 4 and all(len(np.unique(axis)) == 2 for axis in corners.T)
+
+
 def ends_at(box: Shape, points_px: np.ndarray) -> bool:
     """Tell whether points go as far as a box does, but for `BOX_SLACK` of it."""
     ends, own = ([part.min(axis=0), part.max(axis=0)] for part in (box.parts_px[0], points_px))
