@@ -38,7 +38,7 @@ each_network = pytest.mark.parametrize(
 )
 # Makes the file of weights that a network begins with: between these two lines of its body.
 BEGINS = {
-    SSD: ("arrays = {}", "np.savez(weights, **arrays)"),
+    SSD: ("weights = ", "np.savez(weights, **backbone_arrays(build_trainer(ssd)))"),
     TWO_RUNS: ("begun = ", 'pack({"unet": begun}, weights, weights)'),
 }
 
@@ -53,33 +53,28 @@ def free_ports(count):
     return ports
 
 
-def short(network):
-    """Train for 12 steps a run, slowly."""
-    network = network.replace("20, 4, 0.01", "2, 4, 0.001").replace(
-        "2, 8, 4, 0.01", "2, 2, 4, 0.001"
-    )
-    return network.replace("5, 4, 0.001", "2, 4, 0.0002")
-
-
-def start(folder, network, side, strategy, cluster=None, before=""):
-    """Start one worker."""
+def start(folder, network, side, strategy, cluster=None, before="", **changes):
+    """Start one worker, which trains for 12 steps a run, slowly."""
+    slowly = {"epochs": 2, "learning_rate": 0.0002 if network == SSD else 0.001}
+    changes = slowly | {"strategy": strategy} | changes
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     environment.pop(distribution.CLUSTER, None)
     if cluster:
         environment[distribution.CLUSTER] = json.dumps(cluster)
-    body = HEADER + short(network).replace('"auto"', repr(strategy))
+    body = HEADER + network
     # No op may come before the cluster: the backbone's weights are those of the run on one worker.
     if strategy != "auto" and network in BEGINS:
         start_of, end_of = BEGINS[network]
         first, rest = body.split(start_of)[0], body.split(end_of)[-1]
         body = f"{first}\nweights = Path({str(folder.with_name('one.npz'))!r})\n{rest}"
-    command = [sys.executable, "-c", before + COMMON + body + REPORT, str(folder), str(side)]
+    arguments = [str(folder), str(side), json.dumps(changes)]
+    command = [sys.executable, "-c", before + COMMON + body + REPORT, *arguments]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
 
 
-def start_cluster(folder, network, side):
+def start_cluster(folder, network, side, **changes):
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     return [
         start(
@@ -88,6 +83,7 @@ def start_cluster(folder, network, side):
             side,
             "multi_worker",
             {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}},
+            **changes,
         )
         for index in range(2)
     ]
@@ -149,8 +145,7 @@ def test_all_runs_of_a_worker_share_one_cluster(monkeypatch):
 
 
 def test_a_batch_that_two_replicas_cannot_share_is_refused(tmp_path):
-    body = UNET.replace("20, 4, 0.01", "2, 3, 0.001")
-    process = start(tmp_path / "odd", body, 32, "mirrored", before=TWO_CPUS)
+    process = start(tmp_path / "odd", UNET, 32, "mirrored", before=TWO_CPUS, batch=3)
     _, problem = process.communicate(timeout=300)
     assert process.returncode != 0
     assert "expected a multiple of the 2 replicas, got 3" in problem
@@ -173,13 +168,13 @@ def test_the_workers_parts_make_up_every_batch(steps, pipelines, each):
 
 
 def test_a_killed_cluster_resumes_to_the_same_loss_curve(tmp_path):
-    network = UNET.replace("0.5, 40,", "0.5, 5,")
-    undisturbed = ended(start_cluster(tmp_path / "whole", network, 32))
-    processes = start_cluster(tmp_path / "killed", network, 32)
+    often = {"checkpoint_steps": 5}
+    undisturbed = ended(start_cluster(tmp_path / "whole", UNET, 32, **often))
+    processes = start_cluster(tmp_path / "killed", UNET, 32, **often)
     while not list((tmp_path / "killed").glob("*/run-0/checkpoint")):
         assert processes[0].poll() is None, processes[0].communicate()
         time.sleep(0.02)
     for process in processes:
         process.kill()
         process.communicate()
-    assert ended(start_cluster(tmp_path / "killed", network, 32)) == undisturbed
+    assert ended(start_cluster(tmp_path / "killed", UNET, 32, **often)) == undisturbed

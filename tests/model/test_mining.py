@@ -77,7 +77,7 @@ def test_tensorflow_still_takes_the_settings_of_a_training(folders, tmp_path):
 def test_a_missing_network_is_named(folders, tmp_path):
     with (
         pytest.raises(InputError, match="run the stage train_ssd"),
-        litert_export.exported(tmp_path / "none", folders[1]),
+        litert_export.exported(tmp_path / "ssd", folders[1]),
     ):
         pass
 

@@ -20,8 +20,10 @@ from meishi.training.loop import Plan, Watched, make_plan
 from tests.small_models import TRAIN_UNET
 
 ROOT = Path(__file__).resolve().parents[2]
+# `changes` of a training's params may be the third argument, as JSON.
 COMMON = """
-import hashlib, sys
+import hashlib, json, sys
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from meishi.pictures import images
@@ -32,23 +34,22 @@ from meishi.training.determinism import seed_everything
 seed_everything(5)
 rng = np.random.default_rng(0)
 side = int(sys.argv[2])
+changes = json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
 pictures = [rng.integers(0, 255, (side, side, 3), dtype=np.uint8) for _ in range(24)]
 jpegs = [images.encode(picture, ".jpg") for picture in pictures]
 quad = np.array([[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]])
 samples = SampleSet(jpegs, [quad[None] + rng.uniform(-0.1, 0.1, 2) for _ in jpegs], "tiny")
 """
 UNET = """
-from dataclasses import replace
 from tests.small_models import TRAIN_UNET
 from meishi.params import UnetParams
 from meishi.unet.training import train_segmenter
 unet = UnetParams(32, 0.2, 2, 8)
-train = replace(TRAIN_UNET, epochs=20, checkpoint_steps=40)
+train = replace(replace(TRAIN_UNET, epochs=20, checkpoint_steps=40), **changes)
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
 model, history = train_segmenter(samples, unet, train, plan, Path())
 """
 SSD = """
-from dataclasses import replace
 from tests.small_models import SSD as ssd, TRAIN_SSD, backbone_arrays
 from meishi.ssd.model import build_trainer
 from meishi.ssd.training import train_detector
@@ -59,11 +60,11 @@ train = replace(
     TRAIN_SSD, pretrained=True, frozen_blocks=3, epochs=5, learning_rate=0.001, score_target="iou",
     checkpoint_steps=8,
 )
+train = replace(train, **changes)
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), ssd)
 model, history = train_detector(samples, ssd, train, plan, weights)
 """
 TWO_RUNS = """
-from dataclasses import replace
 from meishi.params import UnetParams
 from meishi.training.continuing import pack
 from meishi.unet.model import build_trainer
@@ -79,6 +80,7 @@ train = replace(
     TRAIN_UNET, pretrained=True, continued=True, frozen_blocks=1, runs=2, epochs=8,
     checkpoint_steps=20,
 )
+train = replace(train, **changes)
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
 model, history = train_segmenter(samples, unet, train, plan, weights)
 """
