@@ -22,7 +22,7 @@ from meishi.unet import model as unet_model
 SSD = SsdParams(64, (4, 2), ((0.25,), (0.5, 0.8)), (0.7, 1.4), (0.1, 0.2), 48, 16)
 UNET = UnetParams(64, 0.2, 4, 16)
 DIRECTION = DirectionParams(("drawn",), 32, 0.0, 1, 0.0, 0.0, 90)
-# A step's worth of each training; tests change what they are about.
+# Short trainings, anew; tests replace what they are about.
 TRAIN = TrainParams(
     frozen_blocks=0,
     epochs=1,

@@ -97,9 +97,8 @@ def test_the_network_sees_the_card_upright():
 
 
 def test_of_a_card_on_end_a_long_side_is_at_the_top():
-    on_end = np.array(
-        [[180.0, 40], [290, 45], [280, 260], [170, 250]]
-    )  # the band is at a short one
+    # Its band lies along a short side.
+    on_end = np.array([[180.0, 40], [290, 45], [280, 260], [170, 250]])
     view = seen_of(photo(on_end), on_end)
     middle, near, far = SIDE_PX // 2, SIDE_PX // 6 + 6, SIDE_PX * 5 // 6 - 6
     assert view[near, middle, 1] > 100 < view[far, middle, 1]
