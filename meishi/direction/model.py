@@ -8,6 +8,7 @@ have their layout in common, and what is learned from them alone fails on photos
 
 from pathlib import Path
 
+from meishi.direction.dropout import KeptDropout
 from meishi.direction.pp_lcnet import features
 from meishi.errors import InputError
 from meishi.files.saved import load_weights, read_settings
@@ -16,11 +17,12 @@ from meishi.keras import keras
 from meishi.params import DirectionParams
 
 
-def build_trainer(params: DirectionParams) -> keras.Model:
+def build_trainer(params: DirectionParams, seed: int = 0) -> keras.Model:
     """Build the network that training sees.
 
     Args:
         params: side of the view, dropout.
+        seed: of what is dropped in training.
 
     Returns:
         Functional model: `image` (B, S, S, 3) float32 RGB in [0, 255] to `start_logits` (B, 5),
@@ -32,7 +34,7 @@ def build_trainer(params: DirectionParams) -> keras.Model:
     if params.view_px % 32:
         raise InputError(f"direction.view_px: expected a multiple of 32, got {params.view_px}")
     image = keras.Input((params.view_px, params.view_px, 3), name="image")
-    x = keras.layers.Dropout(params.dropout, name="dropout")(features(image))
+    x = KeptDropout(params.dropout, seed, name="dropout")(features(image))
     return keras.Model(image, keras.layers.Dense(ANSWERS, name="start_logits")(x), name="direction")
 
 

@@ -43,7 +43,7 @@ def train_classifier(
         The trainer (see `direction.model.build_trainer`) and the history.
     """
     begin = partial(_begin, train=train, weights=weights, views=views)
-    build = partial(build_trainer, direction)
+    build = partial(build_trainer, direction, seed=plan.seed)
     trainer, optimizer = start(build, train, plan, begin if train.pretrained else None)
     signature = (tf.TensorSpec((), tf.int64),)
     batches = partial(input_pipeline.batches, views, _encode, signature)

@@ -1,7 +1,7 @@
 """From the detector's rows to boxes: threshold, then greedy non-maximum suppression.
 
-This is the NMS that an app applies to the raw head. The shipped pipeline holds the same settings,
-but does not end boxes at the frame before it compares them.
+This is the NMS that an app applies to the raw head. The shipped pipeline compares boxes as they
+are, too: they end at the frame after it.
 """
 
 import numpy as np
@@ -30,6 +30,6 @@ def select(
     """
     scores = confidence[:, 0]
     rows = np.flatnonzero(scores >= score_threshold)
-    boxes_xyxy = boxes.clip(boxes.xyxy_from_cxcywh(coordinates[rows]))
+    boxes_xyxy = boxes.xyxy_from_cxcywh(coordinates[rows])
     kept = boxes.nms(boxes_xyxy, scores[rows], iou_threshold, max_boxes)
-    return boxes_xyxy[kept], scores[rows][kept]
+    return boxes.clip(boxes_xyxy[kept]), scores[rows][kept]

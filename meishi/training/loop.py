@@ -1,8 +1,8 @@
 """The training loop of all networks: fixed order, progress, checkpoints, exact resumption.
 
 The order of the samples is drawn at once for the whole run, so a run that starts at step s goes on
-with the samples that an undisturbed run would see from s, and ends in the same weights; but where
-a network has dropout (the classifier), for what TensorFlow drops is not kept with a checkpoint.
+with the samples that an undisturbed run would see from s, and ends in the same weights. What a
+layer draws (dropout) is kept where it draws from a generator of its own (`direction.dropout`).
 Checkpoints lie outside the stage's outputs, under a key of everything that shapes the run: changed
 code, a changed parameter or data set starts anew. They are removed when the run is complete.
 Of several workers all restore what worker 0 has written: their folder is one.

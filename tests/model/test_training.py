@@ -84,12 +84,26 @@ train = replace(train, **changes)
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), unet)
 model, history = train_segmenter(samples, unet, train, plan, weights)
 """
+DIRECTION = """
+from meishi.direction.training import train_classifier
+from meishi.params import DirectionParams
+from meishi.train_params import TrainDirectionParams
+from tests.small_models import TRAIN
+direction = DirectionParams(("drawn",), 32, 0.5, 1, 0.0, 0.0, 90)
+train = replace(TRAIN, epochs=30, checkpoint_steps=20)
+train = TrainDirectionParams(**vars(train), pretrained=False, label_smoothing=0.1)
+train = replace(train, **changes)
+plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), direction)
+model, history = train_classifier(samples, direction, train, plan, Path())
+"""
 REPORT = """
 digest = hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()
 print(digest, [row["step"] for row in history], [round(row["loss"], 9) for row in history])
 """
 each_network = pytest.mark.parametrize(
-    ("network", "side"), [(UNET, 32), (SSD, 64), (TWO_RUNS, 32)], ids=["unet", "ssd", "runs"]
+    ("network", "side"),
+    [(UNET, 32), (SSD, 64), (TWO_RUNS, 32), (DIRECTION, 32)],
+    ids=["unet", "ssd", "runs", "direction"],
 )
 
 
