@@ -91,17 +91,28 @@ def _in_another_unit(parts: tuple[np.ndarray, ...], bbox: Any) -> str | None:
 
 
 def _parts(segmentation: Node) -> tuple[np.ndarray, ...]:
+    """Read polygons: x, y, x, y, ... each, or [x, y] pairs, as writers of one's own make them."""
     value = segmentation.value
-    if isinstance(value, list) and as_number(value[0]) is not None:
-        value = [value]  # one polygon, its numbers not in a list of their own
+    if isinstance(value, list) and (as_number(value[0]) is not None or _is_pair(value[0])):
+        value = [value]  # one polygon, its points not in a list of their own
     if not isinstance(value, list):
         segmentation.complain(f"expected polygons or run lengths, got {described(value)}")
         return ()
-    parts = [
-        Node(part, f"{segmentation.where}[{index}]", segmentation.faults).flat_points()
+    nodes = [
+        Node(part, f"{segmentation.where}[{index}]", segmentation.faults)
         for index, part in enumerate(value)
     ]
+    parts = [
+        node.points()
+        if isinstance(node.value, list) and node.value and _is_pair(node.value[0])
+        else node.flat_points()
+        for node in nodes
+    ]
     return tuple(part - EDGE_PX for part in parts if part is not None)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and None not in map(as_number, value)
 
 
 def _drawn(segmentation: Node, image: Node) -> np.ndarray:
@@ -154,7 +165,7 @@ def _mask(segmentation: Node, image: Node) -> Mask | None:
         got = shortened(segmentation.at("size").value)
         segmentation.complain(f"size: expected [height, width], got {got}")
         return None
-    if None not in stated and stated != (size[1], size[0]):
+    if None not in stated and any(stated) and stated != (size[1], size[0]):
         segmentation.complain(
             f"size: {size[1]}x{size[0]} px; the image is {stated[0]:g}x{stated[1]:g} px"
         )
