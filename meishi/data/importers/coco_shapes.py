@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from meishi.data.importers.labelled import EDGE_PX, Shape, is_box, refused
+from meishi.data.importers.labelled import BOX_SLACK, EDGE_PX, Shape, is_box, refused
 from meishi.data.importers.masks import Mask, pack
 from meishi.data.importers.nodes import Node, as_number, described, shortened
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
 from meishi.geometry import boxes, polygons
 
-MAX_FRAME_PX = 2.0  # between the ends of four keypoints and of the rectangle around them
 SAME_BOX_IOU = 0.5  # of an outline's extent and its stated box: from here on they agree
 ALIKE_BOX_IOU = 0.95  # ... and from here on the one is the other, in another unit
 
@@ -38,7 +37,7 @@ def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Sh
             "set iscrowd to 0 in detections.data before as_coco)"
         )
         return refused(label, node.where, why)
-    segmentation = node.at("segmentation")
+    segmentation = _segmentation(node)
     corners = _keypoints(node, needed=not segmentation.value)
     if corners is not None:
         drawn = _drawn(segmentation, image)
@@ -60,9 +59,27 @@ def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Sh
             )
         )
     parts = _parts(segmentation)
+    if parts and (unturned := _unturned(parts, node)):
+        return refused(label, node.where, unturned)
     if parts and (disagreement := _in_another_unit(parts, node.at("bbox").value)):
         return refused(label, node.where, disagreement)
     return Shape(label, node.where, "polygon", parts, design=design) if parts else None
+
+
+def _segmentation(node: Node) -> Node:
+    """Step to the outline; a list of empty lists is as good as none."""
+    found = node.at("segmentation")
+    empty = isinstance(found.value, list) and not any(part != [] for part in found.value)
+    return Node(None, found.where, found.faults) if empty else found
+
+
+def _unturned(parts: tuple[np.ndarray, ...], node: Node) -> str | None:
+    """Say of a box that it is turned, and its outline is not, as Encord writes it."""
+    stated = (node.at("attributes").at("rotation").value, node.at("rotation").value)
+    turns = [turn for turn in map(as_number, stated) if turn]
+    if not turns or len(parts) != 1 or not is_box(parts[0]):
+        return None
+    return f"rotation {turns[0]:g}, but the outline is an upright box; export polygons"
 
 
 def _in_another_unit(parts: tuple[np.ndarray, ...], bbox: Any) -> str | None:
@@ -127,7 +144,10 @@ def _drawn(segmentation: Node, image: Node) -> np.ndarray:
 
 
 def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
-    """Read four keypoints x, y, visibility that are all set; faults only if there is no more."""
+    """Read four keypoints x, y, visibility that are all set; faults only if there is no more.
+
+    Without visibilities, as X-AnyLabeling may write them, 0 0 is one that is not set.
+    """
     keypoints = node.at("keypoints")
     if not keypoints.value:
         return None
@@ -137,6 +157,10 @@ def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
         table = np.array(numbers, dtype=np.float64).reshape(4, 3)
         if np.isin(table[:, 2], (1, 2)).all():  # else not set, or a model's confidence
             return table[:, :2]
+    if len(numbers) == 8 and None not in numbers and as_number(node.at("num_keypoints").value) == 4:
+        pairs = np.array(numbers, dtype=np.float64).reshape(4, 2)
+        if pairs.any(axis=1).all():
+            return pairs
     if needed:
         keypoints.complain("expected four corners as x, y, visibility, each of visibility 1 or 2")
     return None
@@ -153,9 +177,10 @@ def _around(corners: np.ndarray, outline: np.ndarray) -> bool:
 
 
 def _is_frame(corners: np.ndarray, outline: np.ndarray) -> bool:
-    """Tell whether an outline is the upright rectangle around four keypoints, as tools fill it."""
+    """Tell whether an outline is an upright rectangle around four keypoints, drawn or filled."""
     ends, own = ([part.min(axis=0), part.max(axis=0)] for part in (outline, corners))
-    return is_box(outline) and bool((np.abs(np.subtract(ends, own)) <= MAX_FRAME_PX).all())
+    slack = BOX_SLACK * np.subtract(*ends[::-1])
+    return is_box(outline) and bool((np.abs(np.subtract(ends, own)) <= slack).all())
 
 
 def _mask(segmentation: Node, image: Node) -> Mask | None:

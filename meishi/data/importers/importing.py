@@ -23,6 +23,7 @@ from meishi.data.importers.finding import (
 )
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Tally
+from meishi.data.importers.mask_folders import without_masks
 from meishi.data.importers.naming import slug, storable
 from meishi.data.importers.opening import OpenError, Source, is_archive, open_source
 from meishi.data.importers.orientation import orientation
@@ -105,7 +106,10 @@ def _placed(
     tally: Tally,
 ) -> list[tuple[str, LabelledPhoto]]:
     """Join photos with their files, and add the pictures that need no label file; sorted."""
-    names = pictures(source)
+    every = pictures(source)
+    stated = (path for photo in photos for path in (photo.reference, photo.or_else) if path)
+    names = without_masks(every, stated, (photo.near for photo in photos))
+    tally.left_out["pictures in folders of masks, left out"] += len(every) - len(names)
     finder, known = Finder(names), set(names)
     around = "" if source.chosen is None else "; it lies elsewhere? name the folder around both"
     by_name: dict[str, list[LabelledPhoto]] = {}
