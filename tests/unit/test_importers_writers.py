@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 
+from meishi.data.importers.cvat import OF_VIDEO
 from meishi.data.importers.labelled import Tally
 from tests.exports import EDGES_PX, QUAD_PX, SHARES, card_px, picture, refusal, scenes, write
 from tests.unit import test_importers_coco as coco
@@ -206,3 +207,12 @@ def test_clips_of_midv_2020_keep_their_own_frames(tmp_path):
     assert sorted(record.attributes["photo"] for record in found) == sorted(
         name for name in files if name.endswith(".jpg")
     )
+
+
+@pytest.mark.parametrize(("mode", "count"), [("interpolation", 1), ("annotation", 0)])
+def test_frames_of_a_video_in_the_format_for_images_are_counted(tmp_path, mode, count):
+    text = cvat.document().replace("<id>1</id>", f"<id>1</id><mode>{mode}</mode>")
+    folder = write(tmp_path, {"annotations.xml": text, "a.jpg": picture()})
+    tally = Tally()
+    assert len(scenes(folder, "cvat", (), tally)) == 1
+    assert tally.left_out[OF_VIDEO] == count
