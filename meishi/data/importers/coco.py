@@ -119,13 +119,17 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
     for key, image in images.items():
         if reference := image.text("file_name"):
             size_px = image.size_px("width", "height")
-            paths = _paths(image, reference, name)
-            near, own = posixpath.dirname(name), tuple(shapes[key])
+            first, second = _paths(image, reference, name)
             photo = LabelledPhoto(
-                *(paths[0], near, image.where, own, size_px, paths[1]),
+                first,
+                near=posixpath.dirname(name),
+                where=image.where,
+                shapes=tuple(shapes[key]),
+                size_px=size_px,
+                or_else=second,
                 group=clip,
                 background=clip,
-                unsure=_interpolated(own, rows[key]),
+                unsure=_interpolated(shapes[key], rows[key]),
             )
             if writer == "Label Studio":
                 photo = of_label_studio(photo, rows[key])
