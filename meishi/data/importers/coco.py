@@ -96,23 +96,12 @@ def _masks_are_crowds(rows: list) -> bool:
 
 def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
     """Yield the pictures of one file; `crowds`: see `_masks_are_crowds`."""
+    images, rows = _images(root)
     labels = _categories(root)
-    images: dict[Any, Node] = {}
-    for image in root.items("images"):
-        key = _key(image, "id")
-        if key in images:
-            image.complain(f"id {key} is also the id of {images[key].where}")
-        elif key is not None:
-            images[key] = image
-    shapes: dict[Any, list[Shape]] = {key: [] for key in images}
-    rows: dict[Any, list[Node]] = {key: [] for key in images}
-    for annotation in root.items("annotations"):
-        key = _key(annotation, "image_id")
-        if key in images:
-            shapes[key].append(_shape(annotation, labels, images[key], crowds))
-            rows[key].append(annotation)
-        elif key is not None:
-            annotation.complain(f"image_id {key} is the id of no image")
+    shapes = {
+        key: tuple(_shape(row, labels, images[key], crowds) for row in own)
+        for key, own in rows.items()
+    }
     writer = root.at("info").at("contributor").value
     clip = name if any(_track(row) for own in rows.values() for row in own) else None
     fiftyone = "voxel51" in str(root.at("info").at("url").value)
@@ -124,7 +113,7 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
                 first,
                 near=posixpath.dirname(name),
                 where=image.where,
-                shapes=tuple(shapes[key]),
+                shapes=shapes[key],
                 size_px=size_px,
                 or_else=second,
                 group=clip,
@@ -136,6 +125,25 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
             elif writer == "Label Studio Converter":
                 photo = of_converter(photo)
             yield of_fiftyone(photo) if fiftyone else photo
+
+
+def _images(root: Node) -> tuple[dict[str, Node], dict[str, list[Node]]]:
+    """Gather the pictures of a file by id, and the annotations of each."""
+    images: dict[str, Node] = {}
+    for image in root.items("images"):
+        key = _key(image, "id")
+        if key in images:
+            image.complain(f"id {key} is also the id of {images[key].where}")
+        elif key is not None:
+            images[key] = image
+    rows: dict[str, list[Node]] = {key: [] for key in images}
+    for annotation in root.items("annotations"):
+        key = _key(annotation, "image_id")
+        if key in rows:
+            rows[key].append(annotation)
+        elif key is not None:
+            annotation.complain(f"image_id {key} is the id of no image")
+    return images, rows
 
 
 def _track(annotation: Node) -> bool:
