@@ -16,7 +16,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 # What storage/ holds, photos beside data/ too: build/ is left out, it is large and quick to make again.
-STORED := $(wildcard *.dvc */*.dvc) train_ssd train_unet train_flat train_direction tune freeze convert evaluate ship
+STORED := $(shell git ls-files -co --exclude-standard "*.dvc") train_ssd train_unet train_flat train_direction tune freeze convert evaluate ship
 # Of the stage augment the picture alone. By itself: beside stages DVC takes a path for nothing.
 SHEET := plots/augmented.jpg
 # Tests run on every core, four at most, a file's tests one after another.

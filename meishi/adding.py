@@ -14,15 +14,16 @@ import numpy as np
 
 from meishi.data import records
 from meishi.data.importers.downloading import file_sha256, shown
-from meishi.data.importers.importing import import_scenes, storable
+from meishi.data.importers.importing import import_scenes
 from meishi.data.importers.labelled import Tally
 from meishi.data.importers.locating import is_remote, local_path
+from meishi.data.importers.naming import storable
 from meishi.data.importers.registry import READERS
 from meishi.data.manifest import write_source
 from meishi.data.records import Record
 from meishi.errors import InputError
 from meishi.files.atomic import atomic_write_bytes
-from meishi.files.writable import check_writable
+from meishi.files.writable import check_replaceable, check_writable
 from meishi.pictures import contact_sheet, images
 
 THUMBNAIL_PX = 240
@@ -69,7 +70,7 @@ def add_photos(
     Raises:
         AddError: if the export has any fault, `into` exists, or `sheet` is in it or around it;
             nothing is written then.
-        InputError: if `sheet` cannot be written; nothing is written then.
+        InputError: if `into` or `sheet` cannot be written; nothing is written then.
         DownloadError: if the export cannot be had, or has another sha256.
     """
     if kind not in READERS:
@@ -79,6 +80,7 @@ def add_photos(
     if not records.NAME.fullmatch(into.name):
         raise AddError(f"--into {into}: the last part names the source: {records.NAME_RULE}")
     _check_apart(sheet, into)
+    check_replaceable(into)
     check_writable(sheet)
     tally, found = Tally(), _Found()
     stated = str(export)

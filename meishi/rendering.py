@@ -13,7 +13,7 @@ from meishi.data.manifest import WeightsEntry, write_source
 from meishi.data.records import Record
 from meishi.errors import InputError
 from meishi.files import atomic
-from meishi.files.writable import check_writable
+from meishi.files.writable import check_replaceable, check_writable
 from meishi.pictures import videos
 from meishi.scenes import chunks, render
 from meishi.scenes.placement import SIZE_PX
@@ -96,10 +96,12 @@ def render_source(
 
     Raises:
         InputError: if the engine is unknown, a wheel, a panorama or the weights are missing, the
-            numbers do not fit, or the workers fail, see `workers.connect`.
+            numbers do not fit, `out` cannot be replaced, or the workers fail, see
+            `workers.connect`.
     """
     if name not in ENGINES:
         raise InputError(f"render: no engine {name!r}; there are {', '.join(ENGINES)}")
+    check_replaceable(out)
     if weights and name not in WEIGHTS:
         raise InputError(f"render: no weights belong to {name} scenes; leave out --weights")
     engine = ENGINES[name]

@@ -134,7 +134,8 @@ def main() -> None:
             that nobody asked for; dvc.lock and build/ are as before then.
     """
     stages = read_stages()
-    affected = downstream(stages, out_of_date(read_status()))
+    # Photos of one's own have a .dvc file beside the stages: who reads them is told, too.
+    affected = downstream(stages, out_of_date(read_status()) & stages.keys())
     readers = affected or {name for name, stage in stages.items() if not _is_built(stage)}
     if producers := missing_producers(stages, readers):
         try:
@@ -154,11 +155,12 @@ def _make_again(stages: dict[str, Stage], producers: list[str], affected: set[st
     absent = [out for out in outs if out.parts[0] == BUILD and not out.exists()]
     try:
         _dvc("repro", *producers)
+        surprises = out_of_date(read_status()) & stages.keys() - affected
     except (KeyboardInterrupt, SystemExit):
         if LOCK.read_bytes() != lock:  # the next run would train for the other bytes' sake
             _undo(lock, absent)
         raise
-    if surprises := out_of_date(read_status()) - affected:
+    if surprises:
         _undo(lock, absent)
         raise InputError(
             f"{', '.join(producers)} gave other bytes than dvc.lock records, so that "
@@ -172,7 +174,10 @@ def _undo(lock: bytes, absent: Iterable[Path]) -> None:
     atomic_write_bytes(LOCK, lock)
     subprocess.run(["git", "add", str(LOCK)], check=True)  # DVC has staged the other one
     for out in absent:
-        shutil.rmtree(out, ignore_errors=True)
+        if out.is_dir():
+            shutil.rmtree(out, ignore_errors=True)
+        else:
+            out.unlink(missing_ok=True)
 
 
 def _is_built(stage: Stage) -> bool:

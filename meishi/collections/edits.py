@@ -127,16 +127,16 @@ def _check_raise(old: Offer | None, target: TargetFile, rollout: int, resume: bo
 
 
 def set_state(state: State, collection: str, model: str, version: str, wanted: str) -> None:
-    """Halt or withdraw a version in a collection.
+    """Halt or withdraw a version in a collection: those of its builds that are not withdrawn.
 
     Raises:
-        StateError: if it is not there, or withdrawn already.
+        StateError: if it is not there, or all of it is withdrawn already.
     """
     found = find(state, collection, model, version)
-    gone = [o for o in found if o.entry.state == entries.WITHDRAWN]
-    if gone:
-        raise StateError(f"{gone[0].target.path}: is withdrawn already")
-    for offer in found:
+    left = [o for o in found if o.entry.state != entries.WITHDRAWN]
+    if not left:
+        raise StateError(f"{found[0].target.path}: is withdrawn already")
+    for offer in left:
         entry = dataclasses.replace(offer.entry, state=wanted)
         target = write_target(collection, entry, offer.target.length, offer.sha256)
         state.collections[collection].signed.targets[target.path] = target

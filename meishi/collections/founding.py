@@ -17,6 +17,7 @@ from meishi.errors import InputError
 from meishi.files.atomic import atomic_write_bytes
 
 _FIRST = re.compile(r"metadata/[12]\.")  # what `publish_first` writes, and the root before it
+_LEFT = re.compile(r"metadata/2\.(?!root\.)")  # what of it an attempt leaves that ended half way
 ROOT_FILE = "root.json"  # in the folder of keys: public, the one file that an app embeds
 
 
@@ -58,7 +59,9 @@ def found(store: Store, keys: Path, now: datetime) -> Repository:
     root = begun or state.root.to_bytes()
     repository = Repository(store, root, load_keys([keys]), now)
     try:
-        if not begun:
+        if begun:
+            _clear(store, now)
+        else:
             store.create(path, root)
         atomic_write_bytes(keys / ROOT_FILE, root)  # before a device can ask for it
         repository.publish_first(state)
@@ -71,6 +74,13 @@ def _later(store: Store, now: datetime) -> list[str]:
     """List what only stands where collections were published: later versions, and archives."""
     archives = store.ages("archives", now)
     return sorted([*archives, *(p for p in store.ages("metadata", now) if not _FIRST.match(p))])
+
+
+def _clear(store: Store, now: datetime) -> None:
+    """Remove what an attempt left: beside it this one's would be numbered as what comes later."""
+    for path in store.ages("metadata", now):
+        if _LEFT.match(path):
+            store.remove(path)
 
 
 def open_repository(store: Store, keys: Iterable[Path], root: Path, now: datetime) -> Repository:

@@ -96,8 +96,8 @@ class Http:
                 yield Reply(response.status, named, body)
                 whole = True
             finally:
-                if not whole or response.length_remaining:
-                    response.close()  # the rest would come before the next answer
+                if not whole or not (response.closed or response.length_remaining == 0):
+                    response.close()  # the rest would come before the next answer, if ever
                 else:
                     response.drain_conn()  # an empty body counts as unread until it is read
                 response.release_conn()

@@ -46,9 +46,12 @@ def make_key(folder: Path, name: str) -> SSlibKey:
     """Make a key, write it to FOLDER/NAME.pem (mode 0600) and return its public half.
 
     Raises:
-        KeyringError: if there is a file of that name.
+        KeyringError: if there is a file of that name, or one in place of the folder.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise KeyringError(f"{folder}: is no folder ({error.strerror}); name another") from error
     private = Ed25519PrivateKey.generate()
     password = _password()
     encryption = (

@@ -77,8 +77,9 @@ class Store:
 
         Raises:
             ConflictError: if there is one of this name, with other content or the same.
+            StoreError: if the server refuses it.
         """
-        with self._locked():
+        with self._told(path), self._locked():
             self._create(path, content)
 
     def replace(self, path: str, content: bytes, expected: bytes | None) -> None:
@@ -86,22 +87,25 @@ class Store:
 
         Raises:
             ConflictError: if it is not; nothing is changed then.
+            StoreError: if the server refuses it.
         """
         if expected is None:
             return self.create(path, content)
-        if self.conditional:
-            return self._replace_object(path, content, expected)
-        with self._locked():
-            if self.read(path) != expected:
-                raise ConflictError(path)
-            self._put(path, content)
+        with self._told(path):
+            if self.conditional:
+                return self._replace_object(path, content, expected)
+            with self._locked():
+                if self.read(path) != expected:
+                    raise ConflictError(path)
+                self._put(path, content)
 
     def remove(self, path: str) -> None:
-        """Remove a file."""
-        self.fs.rm(self._full(path))
+        """Remove a file; StoreError if the server refuses it."""
+        with self._told(path, "removed"):
+            self.fs.rm(self._full(path))
 
     def ages(self, folder: str, now: datetime) -> dict[str, float]:
-        """List the files of a folder with their age in seconds."""
+        """List the files of a folder with their age in seconds; StoreError if it is refused."""
         files = self._ages(folder, now)
         return {path: age for path, age in files.items() if not _is_hidden(path)}
 
@@ -112,10 +116,11 @@ class Store:
 
     def _ages(self, folder: str, now: datetime) -> dict[str, float]:
         self.fs.invalidate_cache()
-        try:
-            rows = self.fs.ls(self._full(folder), detail=True)
-        except FileNotFoundError:
-            return {}
+        with self._told(folder, "listed"):
+            try:
+                rows = self.fs.ls(self._full(folder), detail=True)
+            except FileNotFoundError:
+                return {}
         names = {posixpath.basename(row["name"]): row for row in rows if row["type"] == "file"}
         return {
             f"{folder}/{name}": (now - self._modified(row)).total_seconds()
@@ -162,6 +167,18 @@ class Store:
         if isinstance(stamp, (int, float)):
             return datetime.fromtimestamp(stamp, UTC)
         return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+
+    @contextmanager
+    def _told(self, path: str, what: str = "written") -> Iterator[None]:
+        """Say in words what a server refuses; faults of a disk of one's own stay as they are."""
+        try:
+            yield
+        except (InputError, ConflictError):
+            raise
+        except Exception as error:  # whatever the library behind the address raises
+            if self.kind == "file":
+                raise
+            raise StoreError(f"{self.address}: {path} cannot be {what}: {error}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

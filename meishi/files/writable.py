@@ -1,4 +1,4 @@
-"""Whether a file can be written, asked before the work rather than found after it."""
+"""Whether a file or folder can be written, asked before the work rather than found after it."""
 
 import errno
 import os
@@ -24,3 +24,20 @@ def check_writable(target: Path) -> None:
         raise InputError(
             f"{target}: cannot be written ({error.strerror}); choose another"
         ) from error
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse a folder that no new one can stand in for; see `atomic.replace_folder`.
+
+    Raises:
+        InputError: if it is the working directory or around it, or what should be around it is no
+            folder.
+    """
+    whole, here = folder.resolve(), Path.cwd()
+    if whole == here or whole in here.parents:
+        raise InputError(
+            f"{folder}: is the folder that this runs in, or around it; name one of its own"
+        )
+    there = next(place for place in whole.parents if place.exists())
+    if not there.is_dir():
+        raise InputError(f"{folder}: {there} is no folder; choose another")

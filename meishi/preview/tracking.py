@@ -78,6 +78,7 @@ class _Track:
     score: float
     matches: int = 1
     unseen_s: float = 0.0
+    age_s: float = 0.0  # of `measured`: frames that were doubted do not renew it
     doubted_s: float = 0.0
     track_id: int | None = None
 
@@ -114,6 +115,7 @@ class Tracker:
                 raise ValueError(f"tracking: a quad {fault}: {np.asarray(quad).tolist()}")
         for track in self._tracks:
             track.unseen_s += seconds
+            track.age_s += seconds
         matched = self._match(quads_px)
         for number, track in matched.items():
             self._advance(track, quads_px[number], scores[number])
@@ -156,12 +158,12 @@ class Tracker:
             self._draw_on(track, measured, seconds)
         elif track.doubted_s >= self._params.patience_s:
             track.measured = track.smoothed = measured
-            track.doubted_s = 0.0
+            track.doubted_s = track.age_s = 0.0
         track.score, track.matches, track.unseen_s = float(score), track.matches + 1, 0.0
 
     def _draw_on(self, track: _Track, measured: np.ndarray, seconds: float) -> None:
         """Move a track on, and then towards what was measured."""
-        params, velocity = self._params, (measured - track.measured) / seconds
+        params, velocity = self._params, (measured - track.measured) / track.age_s
         share = max(_gain(params.speed_hz, seconds), 1 / track.matches)
         track.velocity = track.velocity + share * (velocity - track.velocity)
         diagonal = _diagonal(measured)
@@ -173,7 +175,7 @@ class Tracker:
         behind *= min(1.0, params.leash * diagonal / max(_motion(behind), 1e-12))
         smoothed = measured + behind
         track.smoothed = smoothed if quads.fault(smoothed) is None else measured
-        track.measured = measured
+        track.measured, track.age_s = measured, 0.0
 
     def _is_doubtful(self, track: _Track, measured: np.ndarray, seconds: float) -> bool:
         """Say whether a side left a card at rest: perhaps for a line of print, so wait and see."""

@@ -38,10 +38,13 @@ def put_comment(body: Path, api: str, repository: str, number: int, token: str) 
         ) from error
     if not text.startswith(MARK):
         raise InputError(f"{body}: expected a report that begins with {MARK}")
+    token = token.strip()  # a secret that was pasted may end in a new line
     if not token:
         return "no comment: there is no token; the report is in the job's summary"
     try:
         return _put(text, api, repository, number, token)
+    except requests.exceptions.InvalidHeader:  # whose text holds the token
+        raise InputError("the token has letters that no header may hold; set it anew") from None
     except requests.RequestException as error:
         raise InputError(f"{api}: does not answer as GitHub's API does: {error}") from error
 

@@ -104,4 +104,5 @@ def _figures(limits: Sequence[LimitParams]) -> list[Figure]:
 
 def _short_of(figure: Figure, wanted: float, value: float) -> float:
     """Say by how much a value is worse than what is wanted; negative when it is better."""
-    return wanted - value if figure.better == "higher" else value - wanted
+    short = wanted - value if figure.better == "higher" else value - wanted
+    return round(short, 9)  # .95 - .94 is a little more than .01, and .01 may be allowed

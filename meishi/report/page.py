@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from meishi import paths
 from meishi.files.atomic import replace_folder
+from meishi.files.writable import check_replaceable
 from meishi.report import charts, cost_charts, pictures
 from meishi.report.charts import Drawing
 from meishi.report.figures import compare
@@ -42,7 +43,9 @@ def write_report(out: Path, base_rev: str | None = None) -> list[str]:
 
     Raises:
         RevisionError: if metrics are missing, or git does not know the revision.
+        InputError: if `out` cannot be replaced.
     """
+    check_replaceable(out)
     head = Snapshot()
     base = snapshot(base_rev) if base_rev else None
     compared = compare(head, base)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from meishi.errors import InputError
 from meishi.report.figures import FIGURES, value_of
 from meishi.report.revisions import Snapshot
 
@@ -69,7 +70,13 @@ def large_slices(snapshot: Snapshot, counted: str) -> dict[str, dict[str, float]
 
 def worst_slice(snapshot: Snapshot) -> tuple[float, ...]:
     """Give the lowest mean quad IoU of the slices that have cards enough."""
-    return (min(row["iou_mean"] for row in large_slices(snapshot, "cards").values()),)
+    rows = large_slices(snapshot, "cards")
+    if not rows:
+        raise InputError(
+            f"metrics/slices.json of {snapshot.name}: no slice has {SLICE_CARDS} cards of the test "
+            "split, which is too small for this table: add scenes to fetch.sources"
+        )
+    return (min(row["iou_mean"] for row in rows.values()),)
 
 
 def size(net: str, package: str) -> Reader:

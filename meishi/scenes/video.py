@@ -44,6 +44,8 @@ class Clip:
             raise InputError(f"frames: expected 1 at least, got {self.frames}")
         if self.motion not in MOTIONS:
             raise InputError(f"motion: expected {' or '.join(MOTIONS)}, got {self.motion!r}")
+        if self.seed < 0:
+            raise InputError(f"seed: expected 0 at least, got {self.seed}")
         if not 0 < self.fps <= MAX_FPS:
             raise InputError(f"fps: expected more than 0 and {MAX_FPS:g} at most, got {self.fps}")
 

@@ -185,3 +185,9 @@ def test_format_labels_and_sha256_are_optional_in_params(workspace):
     file.write_text(text.replace("[card, id]", "card"))
     with pytest.raises(ParamsError, match="labels: expected a list"):
         load_params("fetch")
+
+
+def test_a_source_below_a_file_is_refused_before_any_work(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file is no folder"):
+        add(tmp_path, into=tmp_path / "file" / "photos")

@@ -228,6 +228,28 @@ def test_a_founder_that_dies_leaves_nothing_that_is_offered_and_can_go_on(tmp_pa
     assert at > 5
 
 
+def test_a_founder_that_dies_again_and_again_can_go_on(tmp_path):
+    """Each attempt is cut one write later, or the same one, than the one before."""
+    for step in (0, 1):
+        folder = tmp_path / str(step)
+        public, keys = Store(str(folder / "public")), folder / "keys"
+        cut_at_root(folder)
+        for attempt in range(6):
+            with pytest.raises(PowerCutError):
+                # Three writes are the check's; the root is there.
+                fuse = Fuse(5 + attempt * step // 2)
+                founding.found(CuttingStore(public.address, fuse, True), keys, NOW)
+        assert public.read("metadata/timestamp.json") is None
+        founding.found(public, keys, NOW)
+        root = keys / founding.ROOT_FILE
+        assert founding.open_repository(public, [keys], root, NOW).check(NOW) == []
+
+
+def cut_at_root(folder):
+    folder.mkdir()
+    return cut_founding(folder)
+
+
 def cut_founding(folder):
     """Found until the root is written, and no more."""
     store = Store(str(folder / "public"))

@@ -217,6 +217,29 @@ def test_promotion_lists_the_same_bytes(world):
     assert len(list((world.public / "archives").iterdir())) == 1
 
 
+@pytest.mark.parametrize("how", ["withdrawn", "halted", "rolled back"])
+def test_a_withdrawn_build_does_not_keep_the_others(world, how):
+    world.publish("0.9.0", to="release")
+    world.publish("1.0.0", to="release")
+    world.withdraw("1.0.0")
+    world.publish("1.0.0", b"smaller", to="release", variant="int8")
+    if how == "rolled back":
+        world.repository.change(lambda s: edits.roll_back(s, "release", DETECTOR, ""))
+    else:
+        world.set_state("1.0.0", how)
+    found = edits.find(world.repository.load(), "release", DETECTOR, "1.0.0")
+    states = {offer.entry.variant: offer.entry.state for offer in found}
+    assert states == {"": "withdrawn", "int8": "halted" if how == "halted" else "withdrawn"}
+
+
+def test_a_folder_of_keys_that_is_a_file_is_refused(tmp_path):
+    file = tmp_path / "keys"
+    file.touch()
+    for folder in (file, file / "below"):
+        with pytest.raises(keys.KeyringError, match="is no folder"):
+            keys.make_key(folder, "root-1")
+
+
 REFUSED = {
     "a version that is there": (lambda w: w.publish("1.0.0"), "with the same bytes"),
     "a version that is there with other bytes": (

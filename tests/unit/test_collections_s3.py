@@ -210,3 +210,42 @@ def test_who_publishes_while_another_does_loses_nothing_in_s3(tmp_path):
         assert len(edits.offers(state, "staging")) == 2
         assert len(edits.offers(state, "release")) == 1
         assert repository.check(NOW) == []
+
+
+class Refusing:
+    """A file system that answers as s3fs does where the key may read only, or the line breaks."""
+
+    protocol = ("s3", "s3a")
+
+    def __init__(self, error):
+        self.error = error
+
+    def cat_file(self, path):
+        return b"there"
+
+    def info(self, path, refresh):
+        return {"ETag": "tag"}
+
+    def invalidate_cache(self):
+        pass
+
+    def refuse(self, *_, **__):
+        raise self.error
+
+    pipe_file = rm = ls = refuse
+
+
+@pytest.mark.parametrize("error", [PermissionError("Access Denied"), RuntimeError("broken line")])
+@pytest.mark.parametrize(
+    ("word", "act"),
+    [
+        ("written", lambda store: store.create("a", b"x")),
+        ("written", lambda store: store.replace("a", b"x", b"there")),
+        ("removed", lambda store: store.remove("a")),
+        ("listed", lambda store: store.ages("a", NOW)),
+    ],
+)
+def test_what_a_server_refuses_is_said_in_words(monkeypatch, error, word, act):
+    monkeypatch.setattr("fsspec.core.url_to_fs", lambda *_, **__: (Refusing(error), "bucket"))
+    with pytest.raises(StoreError, match=f"s3://bucket: a cannot be {word}: {error}"):
+        act(Store("s3://bucket"))

@@ -111,6 +111,32 @@ def test_is_refused_and_over_when_the_attack_is(scene, name):
     assert runs(scene.phone) == NEW
 
 
+@pytest.mark.parametrize("head", ["", "Transfer-Encoding: chunked\r\n"], ids=["plain", "chunked"])
+def test_the_words_of_an_error_are_not_waited_for(head):
+    listening = socket.create_server(("127.0.0.1", 0))
+    piece = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    hung_up = threading.Event()
+
+    def serve():
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(4096)
+            try:
+                connection.sendall(f"HTTP/1.1 404 Not Found\r\n{head}\r\n".encode())
+                for _ in range(1024):  # 64 MiB, more than any buffer on the way
+                    connection.sendall(piece)
+            except OSError:
+                hung_up.set()
+
+    server = threading.Thread(target=serve)
+    server.start()
+    with Http().get(f"http://127.0.0.1:{listening.getsockname()[1]}/x", 8000) as reply:
+        assert reply.status == 404
+    server.join()
+    listening.close()
+    assert hung_up.is_set()
+
+
 def test_a_kept_connection_that_the_server_closed_is_opened_again():
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     listening = socket.create_server(("127.0.0.1", 0))

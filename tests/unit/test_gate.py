@@ -46,6 +46,8 @@ def test_a_limit_is_a_floor_or_a_ceiling(repo, name, limit, holds):
     ("name", "value", "loss", "holds"),
     [
         (HIGHER, 0.88, 0.03, True),
+        (HIGHER, 0.89, 0.01, True),  # in floats .9 - .89 is more than .01
+        (LOWER, 2.1, 0.1, True),
         (HIGHER, 0.88, 0.01, False),
         (HIGHER, 0.95, 0.0, True),
         (LOWER, 2.2, 0.3, True),

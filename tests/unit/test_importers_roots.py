@@ -91,3 +91,64 @@ def test_a_label_file_whose_photo_is_missing_takes_none_of_other_label_files(tmp
     }
     message = refusal(write(tmp_path, files), "labelme")
     assert f"s2/IMG_2.json: no picture 'IMG_2.jpg' beside it: {other} has its name" in message
+
+
+SUBSETS = {"Train": 4, "Validation": 2}
+
+
+def subsets(folder, kind, name, there="images/{}/{}", without=()):
+    """An export of two subsets, one larger: the cards are all in that."""
+    files = {}
+    if kind == "cvat":
+        rows = [
+            f'<image id="0" name="{name.format(n)}" subset="{subset}" width="160" height="120">'
+            f"{cvat.POLYGON if subset == 'Train' else ''}</image>"
+            for subset, count in SUBSETS.items()
+            for n in range(count)
+        ]
+        files["annotations.xml"] = cvat.document(image="".join(rows))
+    else:
+        for subset, count in SUBSETS.items():
+            _, root = stated("coco", [name.format(n) for n in range(count)])
+            root["annotations"] = root["annotations"] if subset == "Train" else []
+            files[f"annotations/instances_{subset}.json"] = root
+    for subset, count in SUBSETS.items():
+        for n in range(count):
+            path = there.format(subset, name.format(n))
+            if path not in without:
+                files[path] = picture(seed=n + 10 * (subset == "Train"))
+    return write(folder, files)
+
+
+@pytest.mark.parametrize("kind", ["cvat", "coco"])
+@pytest.mark.parametrize("name", ["IMG_{}.jpg", "desk/IMG_{}.jpg"])
+@pytest.mark.parametrize("there", ["images/{}/{}", "photos/{}/{}", "{}/{}"])
+def test_subsets_of_unequal_size_keep_their_own_pictures(tmp_path, kind, name, there):
+    found = scenes(subsets(tmp_path, kind, name, there), kind)
+    cards = {record.attributes["photo"]: len(record.cards) for record in found}
+    assert cards == {
+        there.format(subset, name.format(n)): int(subset == "Train")
+        for subset, count in SUBSETS.items()
+        for n in range(count)
+    }
+
+
+@pytest.mark.parametrize("kind", ["cvat", "coco"])
+def test_a_picture_of_another_subset_does_not_stand_for_a_missing_one(tmp_path, kind):
+    missing = "images/Validation/IMG_1.jpg"
+    folder = subsets(tmp_path, kind, "IMG_{}.jpg", without=[missing])
+    message = refusal(folder, kind)
+    assert f"no picture '{missing}': images/Train/IMG_1.jpg has its name" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_chosen_label_file_of_a_subset_takes_no_picture_of_another(tmp_path):
+    folder = subsets(tmp_path, "coco", "IMG_{}.jpg", without=["images/Validation/IMG_1.jpg"])
+    message = refusal(folder / "annotations" / "instances_Validation.json", "coco")
+    assert "no picture" in message
+
+
+def test_a_converted_picture_of_a_subset_is_found_wherever_the_subset_lies(tmp_path):
+    folder = subsets(tmp_path, "cvat", "IMG_{}.jpg", "{}/{}", without=["Train/IMG_3.jpg"])
+    write(folder, {"Train/IMG_3.png": picture(seed=13, suffix="PNG")})
+    assert len(scenes(folder, "cvat")) == 6

@@ -57,6 +57,18 @@ def test_without_a_token_nothing_is_asked_or_written(body, github):
     assert github.writes == [] and github.there == {}
 
 
+@pytest.mark.parametrize("token", ["secret\n", " secret\r\n"])
+def test_a_token_that_was_pasted_with_its_line_end_is_taken(body, github, token):
+    put(body, github, token=token)
+    assert github.writes[0][2] == "Bearer secret"
+
+
+def test_a_token_that_is_none_is_not_shown(body, github):
+    with pytest.raises(InputError, match="letters that no header may hold") as caught:
+        put(body, github, token="sec\nret")
+    assert "sec" not in str(caught.value) and caught.value.__suppress_context__
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_token_that_may_not_write_is_no_failure(body, github, status):
     github.refuses = status

@@ -200,6 +200,41 @@ def test_what_was_made_before_ctrl_c_trains_nothing_in_the_next_run(
     assert (made / "build/raw").exists() == (not other)
 
 
+def test_ctrl_c_while_dvc_says_what_differs_trains_nothing_in_the_next_run(
+    with_dvc, made, monkeypatch
+):
+    dvc = with_dvc(MISSING)
+
+    def status():
+        if not dvc.statuses:
+            raise KeyboardInterrupt
+        return dvc.status()
+
+    monkeypatch.setattr(reproduce, "read_status", status)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce.main()
+    assert (made / "dvc.lock").read_text() == "as committed"
+    assert not (made / "build/augmented").exists()
+
+
+def test_files_that_were_made_in_vain_are_removed_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reproduce.subprocess, "run", lambda *_, **__: None)
+    file, folder = Path("build/weights.npz"), Path("build/raw")
+    folder.mkdir(parents=True)
+    file.touch()
+    reproduce._undo(b"as committed", [file, folder, Path("build/none")])
+    assert list(Path("build").iterdir()) == []
+
+
+def test_changed_photos_of_ones_own_are_no_stage(with_dvc):
+    """DVC lists a .dvc file beside the stages; whoever reads its folder is told, too."""
+    photos = {"photos/2026/desk.dvc": [{"changed outs": {"photos/2026/desk": "modified"}}]}
+    dvc = with_dvc(photos | CONVERT, photos | CONVERT)
+    reproduce.main()
+    assert dvc.calls[-1] == ("repro", "--allow-missing")
+
+
 def test_on_ctrl_c_dvc_ends_by_itself_and_no_traceback_is_shown(root, tmp_path):
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     fake = tmp_path / "bin" / "dvc"

@@ -138,3 +138,8 @@ def test_the_command_writes_both(tmp_path):
     first, second = json.loads((tmp_path / "a.json").read_text())["quads"]
     assert len(first) == 1
     assert first == second
+
+
+def test_a_seed_below_zero_is_refused():
+    with pytest.raises(InputError, match="seed: expected 0 at least, got -1"):
+        Clip(seed=-1)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from meishi.errors import InputError
 from meishi.report.targets import Target, figures, worst_slice
 
 LEVELS = ((0.8, 0.5), (0.9, 0.6), (0.95, 0.7))
@@ -84,3 +85,10 @@ def test_without_a_large_slice_none_is_the_worst():
     target = Target("x", ((0.5,),), lambda _: (0.7,), ".2f", sliced=("iou_mean",))
     small = {"c": SLICES["c"]}
     assert target.row(Metrics(slices=small)).endswith("| floor |  |")
+
+
+def test_without_a_slice_of_cards_enough_the_worst_is_none():
+    metrics = Metrics(slices={"kind=card": {"cards": 29, "empty_scenes": 0, "iou_mean": 0.9}})
+    metrics.name = "this one"
+    with pytest.raises(InputError, match="slices.json of this one: no slice has 30 cards"):
+        worst_slice(metrics)

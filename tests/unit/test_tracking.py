@@ -97,6 +97,16 @@ def test_a_side_that_stays_elsewhere_is_believed_in_the_end():
     np.testing.assert_allclose(last.quad_px, inner, atol=0.001 * DIAGONAL)
 
 
+def test_the_way_of_doubted_frames_is_not_taken_for_that_of_one():
+    """Ten frames with a side on a line of print, in which the card began to move, then none."""
+    shift = np.array([0.012 * DIAGONAL, 0.0])
+    inner = CARD - [[0, 0], [0.03 * DIAGONAL, 0], [0.03 * DIAGONAL, 0], [0, 0]]
+    found = [[CARD]] * 30 + [[inner + n / 10 * shift] for n in range(10)] + [[CARD + shift]]
+    last = follow([*found, *[[]] * 14])[-1][0]
+    # What it went in a third of a second, it goes on at that speed, and comes to rest.
+    assert np.linalg.norm(last.quad_px - CARD - shift, axis=1).max() < 0.012 * DIAGONAL
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     speed=st.floats(0, 6),  # diagonals a second

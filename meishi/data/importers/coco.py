@@ -10,11 +10,11 @@ every mask as a crowd, see `_masks_are_crowds`. Label Studio's are read by what 
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from meishi.data.importers.coco_boxes import BOXES, without_boxes
-from meishi.data.importers.coco_label_studio import of_label_studio
+from meishi.data.importers.coco_label_studio import of_converter, of_label_studio
 from meishi.data.importers.coco_shapes import outline
 from meishi.data.importers.finding import same_path
 from meishi.data.importers.label_files import json_files
@@ -96,34 +96,69 @@ def _masks_are_crowds(rows: list) -> bool:
 
 def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
     """Yield the pictures of one file; `crowds`: see `_masks_are_crowds`."""
+    images, rows = _images(root)
     labels = _categories(root)
-    images: dict[Any, Node] = {}
+    shapes = {
+        key: tuple(_shape(row, labels, images[key], crowds) for row in own)
+        for key, own in rows.items()
+    }
+    writer = root.at("info").at("contributor").value
+    clip = name if any(_track(row) for own in rows.values() for row in own) else None
+    fiftyone = "voxel51" in str(root.at("info").at("url").value)
+    for key, image in images.items():
+        if reference := image.text("file_name"):
+            size_px = image.size_px("width", "height")
+            first, second = _paths(image, reference, name)
+            photo = LabelledPhoto(
+                first,
+                near=posixpath.dirname(name),
+                where=image.where,
+                shapes=shapes[key],
+                size_px=size_px,
+                or_else=second,
+                group=clip,
+                background=clip,
+                unsure=_interpolated(shapes[key], rows[key]),
+            )
+            if writer == "Label Studio":
+                photo = of_label_studio(photo, rows[key])
+            elif writer == "Label Studio Converter":
+                photo = of_converter(photo)
+            yield of_fiftyone(photo) if fiftyone else photo
+
+
+def _images(root: Node) -> tuple[dict[str, Node], dict[str, list[Node]]]:
+    """Gather the pictures of a file by id, and the annotations of each."""
+    images: dict[str, Node] = {}
     for image in root.items("images"):
         key = _key(image, "id")
         if key in images:
             image.complain(f"id {key} is also the id of {images[key].where}")
         elif key is not None:
             images[key] = image
-    shapes: dict[Any, list[Shape]] = {key: [] for key in images}
-    rows: dict[Any, list[Node]] = {key: [] for key in images}
+    rows: dict[str, list[Node]] = {key: [] for key in images}
     for annotation in root.items("annotations"):
         key = _key(annotation, "image_id")
-        if key in images:
-            shapes[key].append(_shape(annotation, labels, images[key], crowds))
+        if key in rows:
             rows[key].append(annotation)
         elif key is not None:
             annotation.complain(f"image_id {key} is the id of no image")
-    shares = root.at("info").at("contributor").value == "Label Studio"
-    fiftyone = "voxel51" in str(root.at("info").at("url").value)
-    for key, image in images.items():
-        if reference := image.text("file_name"):
-            size_px = image.size_px("width", "height")
-            paths = _paths(image, reference, name)
-            near, own = posixpath.dirname(name), tuple(shapes[key])
-            photo = LabelledPhoto(paths[0], near, image.where, own, size_px, paths[1])
-            if shares:
-                photo = of_label_studio(photo, rows[key])
-            yield of_fiftyone(photo) if fiftyone else photo
+    return images, rows
+
+
+def _track(annotation: Node) -> bool:
+    """Tell whether an annotation is one of a track, as CVAT writes those of a video."""
+    return annotation.at("attributes").at("track_id").value is not None
+
+
+def _interpolated(shapes: Sequence[Shape], rows: Sequence[Node]) -> frozenset[str]:
+    """List the labels of shapes of tracks that nobody set in this frame."""
+    return frozenset(
+        label
+        for shape, row in zip(shapes, rows, strict=True)
+        if _track(row) and row.at("attributes").at("keyframe").value is False
+        for label in shape.labels
+    )
 
 
 def _paths(image: Node, reference: str, name: str) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ point that was set. So corners of several cards are lost, or mixed. Only where a
 is in the picture, and frames the four points, are they one card's.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,6 +23,10 @@ from meishi.data.importers.labelled import (
 )
 from meishi.data.importers.nodes import Node, as_number
 
+PIECES = (
+    "Label Studio's converter of brushes makes an annotation of each piece of a mask, so that "
+    "those of one card cannot be told from those of others; export JSON"
+)
 MIXED = (
     "Label Studio's COCO keeps one set of keypoints a picture, the last ones of all its cards, and "
     "no single rectangle here says that they are one card's; export its JSON"
@@ -46,6 +51,20 @@ def of_label_studio(photo: LabelledPhoto, rows: Sequence[Node]) -> LabelledPhoto
         for shape in photo.shapes
     ]
     return replace(photo, shapes=tuple(shapes), relative=True, upright=True)
+
+
+def of_converter(photo: LabelledPhoto) -> LabelledPhoto:
+    """Refuse the pieces of masks that Label Studio's converter of brushes writes one by one.
+
+    Args:
+        photo: the photo, read as any COCO.
+    """
+    labels = Counter(shape.labels for shape in photo.shapes)
+    shapes = tuple(
+        refused(shape.labels, shape.where, PIECES) if labels[shape.labels] > 1 else shape
+        for shape in photo.shapes
+    )
+    return replace(photo, shapes=shapes)
 
 
 def _with_keypoints(shapes: tuple[Shape, ...], rows: Sequence[Node]) -> tuple[Shape, ...]:

@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from meishi.data.importers.labelled import EDGE_PX, Shape, is_box, refused
+from meishi.data.importers.labelled import BOX_SLACK, EDGE_PX, Shape, is_box, refused
 from meishi.data.importers.masks import Mask, pack
 from meishi.data.importers.nodes import Node, as_number, described, shortened
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
 from meishi.geometry import boxes, polygons
 
-MAX_FRAME_PX = 2.0  # between the ends of four keypoints and of the rectangle around them
 SAME_BOX_IOU = 0.5  # of an outline's extent and its stated box: from here on they agree
 ALIKE_BOX_IOU = 0.95  # ... and from here on the one is the other, in another unit
 
@@ -38,7 +37,7 @@ def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Sh
             "set iscrowd to 0 in detections.data before as_coco)"
         )
         return refused(label, node.where, why)
-    segmentation = node.at("segmentation")
+    segmentation = _segmentation(node)
     corners = _keypoints(node, needed=not segmentation.value)
     if corners is not None:
         drawn = _drawn(segmentation, image)
@@ -60,9 +59,27 @@ def outline(node: Node, label: tuple[str, ...], image: Node, crowds: bool) -> Sh
             )
         )
     parts = _parts(segmentation)
+    if parts and (unturned := _unturned(parts, node)):
+        return refused(label, node.where, unturned)
     if parts and (disagreement := _in_another_unit(parts, node.at("bbox").value)):
         return refused(label, node.where, disagreement)
     return Shape(label, node.where, "polygon", parts, design=design) if parts else None
+
+
+def _segmentation(node: Node) -> Node:
+    """Step to the outline; a list of empty lists is as good as none."""
+    found = node.at("segmentation")
+    empty = isinstance(found.value, list) and not any(part != [] for part in found.value)
+    return Node(None, found.where, found.faults) if empty else found
+
+
+def _unturned(parts: tuple[np.ndarray, ...], node: Node) -> str | None:
+    """Say of a box that it is turned, and its outline is not, as Encord writes it."""
+    stated = (node.at("attributes").at("rotation").value, node.at("rotation").value)
+    turns = [turn for turn in map(as_number, stated) if turn]
+    if not turns or len(parts) != 1 or not is_box(parts[0]):
+        return None
+    return f"rotation {turns[0]:g}, but the outline is an upright box; export polygons"
 
 
 def _in_another_unit(parts: tuple[np.ndarray, ...], bbox: Any) -> str | None:
@@ -91,17 +108,28 @@ def _in_another_unit(parts: tuple[np.ndarray, ...], bbox: Any) -> str | None:
 
 
 def _parts(segmentation: Node) -> tuple[np.ndarray, ...]:
+    """Read polygons: x, y, x, y, ... each, or [x, y] pairs, as writers of one's own make them."""
     value = segmentation.value
-    if isinstance(value, list) and as_number(value[0]) is not None:
-        value = [value]  # one polygon, its numbers not in a list of their own
+    if isinstance(value, list) and (as_number(value[0]) is not None or _is_pair(value[0])):
+        value = [value]  # one polygon, its points not in a list of their own
     if not isinstance(value, list):
         segmentation.complain(f"expected polygons or run lengths, got {described(value)}")
         return ()
-    parts = [
-        Node(part, f"{segmentation.where}[{index}]", segmentation.faults).flat_points()
+    nodes = [
+        Node(part, f"{segmentation.where}[{index}]", segmentation.faults)
         for index, part in enumerate(value)
     ]
+    parts = [
+        node.points()
+        if isinstance(node.value, list) and node.value and _is_pair(node.value[0])
+        else node.flat_points()
+        for node in nodes
+    ]
     return tuple(part - EDGE_PX for part in parts if part is not None)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and None not in map(as_number, value)
 
 
 def _drawn(segmentation: Node, image: Node) -> np.ndarray:
@@ -116,7 +144,10 @@ def _drawn(segmentation: Node, image: Node) -> np.ndarray:
 
 
 def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
-    """Read four keypoints x, y, visibility that are all set; faults only if there is no more."""
+    """Read four keypoints x, y, visibility that are all set; faults only if there is no more.
+
+    Without visibilities, as X-AnyLabeling may write them, 0 0 is one that is not set.
+    """
     keypoints = node.at("keypoints")
     if not keypoints.value:
         return None
@@ -126,6 +157,10 @@ def _keypoints(node: Node, needed: bool) -> np.ndarray | None:
         table = np.array(numbers, dtype=np.float64).reshape(4, 3)
         if np.isin(table[:, 2], (1, 2)).all():  # else not set, or a model's confidence
             return table[:, :2]
+    if len(numbers) == 8 and None not in numbers and as_number(node.at("num_keypoints").value) == 4:
+        pairs = np.array(numbers, dtype=np.float64).reshape(4, 2)
+        if pairs.any(axis=1).all():
+            return pairs
     if needed:
         keypoints.complain("expected four corners as x, y, visibility, each of visibility 1 or 2")
     return None
@@ -142,9 +177,10 @@ def _around(corners: np.ndarray, outline: np.ndarray) -> bool:
 
 
 def _is_frame(corners: np.ndarray, outline: np.ndarray) -> bool:
-    """Tell whether an outline is the upright rectangle around four keypoints, as tools fill it."""
+    """Tell whether an outline is an upright rectangle around four keypoints, drawn or filled."""
     ends, own = ([part.min(axis=0), part.max(axis=0)] for part in (outline, corners))
-    return is_box(outline) and bool((np.abs(np.subtract(ends, own)) <= MAX_FRAME_PX).all())
+    slack = BOX_SLACK * np.subtract(*ends[::-1])
+    return is_box(outline) and bool((np.abs(np.subtract(ends, own)) <= slack).all())
 
 
 def _mask(segmentation: Node, image: Node) -> Mask | None:
@@ -154,7 +190,7 @@ def _mask(segmentation: Node, image: Node) -> Mask | None:
         got = shortened(segmentation.at("size").value)
         segmentation.complain(f"size: expected [height, width], got {got}")
         return None
-    if None not in stated and stated != (size[1], size[0]):
+    if None not in stated and any(stated) and stated != (size[1], size[0]):
         segmentation.complain(
             f"size: {size[1]}x{size[0]} px; the image is {stated[0]:g}x{stated[1]:g} px"
         )

@@ -18,6 +18,11 @@ from meishi.data.importers.labelled import LabelledPhoto, Part, Tally
 from meishi.data.importers.nodes import MalformedError, parse_size
 from meishi.data.importers.opening import Source
 
+OF_VIDEO = (
+    "frames of a video in the format for images, which does not say whose shapes CVAT interpolated "
+    "(look at the sheet; CVAT for video says it)"
+)
+
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each listed picture with its shapes; one without any holds no card."""
@@ -31,6 +36,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
             if photo := _photo(image, f"{place}: image[{index}]", name, faults, tally):
                 task = image.get("task_id")
                 clip = clips.get(task) if task else next(iter(clips.values()), None)
+                tally.left_out[OF_VIDEO] += clip is not None and bool(photo.shapes)
                 yield replace(photo, group=clip, background=clip)
 
 

@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import parse_qs, unquote, unquote_plus
 
+from meishi.data.importers.mask_folders import holds_masks
 from meishi.errors import InputError
 from meishi.pictures.images import SUFFIXES, UNREADABLE
 
@@ -26,10 +27,6 @@ DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")
 # such digits and "__" before that.
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 FETCHED = re.compile(r"^[0-9a-f]{6}(?:[0-9a-f]{2})?__(?=.)")
-
-
-# Folders of what was drawn or written for photos, and not of photos.
-MASKS = ("mask", "masks", "segmentationclass", "segmentationobject", "labels", "annotations")
 
 
 class NotFoundError(InputError):
@@ -130,11 +127,6 @@ class Finder:
         return alike[0]
 
 
-def holds_masks(name: str) -> bool:
-    """Tell whether a file lies in a folder that is named as one of masks or labels."""
-    return any(part in MASKS for part in folded(name).split("/")[:-1])
-
-
 def has_other_suffix(reference: str, name: str) -> bool:
     """Tell whether a file was found under another suffix than the one that is stated, or none."""
     suffixes = {posixpath.splitext(path)[1].lower() for path in spellings(reference)}
@@ -152,7 +144,7 @@ def _nearest(path: str, by_last: dict[str, list[str]], reduced: Callable[[str], 
     """List the names that share the longest end with a path."""
     parts = reduced(path).split("/")
     alike = by_last.get(parts[-1], [])
-    lengths = [_shared_end(reduced(name).split("/"), parts) for name in alike]
+    lengths = [shared_end(reduced(name).split("/"), parts) for name in alike]
     return [name for name, length in zip(alike, lengths, strict=True) if length == max(lengths)]
 
 
@@ -188,7 +180,7 @@ def same_path(one: str, other: str) -> bool:
     """Tell whether two stated paths can be one: all of the shorter is the end of the longer."""
     for a in map(_parts, spellings(one)):
         for b in map(_parts, spellings(other)):
-            if _shared_end(a, b) == min(len(a), len(b)):
+            if shared_end(a, b) == min(len(a), len(b)):
                 return True
     return False
 
@@ -245,7 +237,8 @@ def without_prefixes(path: str) -> list[str]:
     return [posixpath.join(folder, name) for name in names if name != base]
 
 
-def _shared_end(a: list[str], b: list[str]) -> int:
+def shared_end(a: list[str], b: list[str]) -> int:
+    """Count how many parts two paths have in common from their ends on."""
     count = 0
     for left, right in zip(reversed(a), reversed(b), strict=False):
         if left != right:

@@ -23,9 +23,12 @@ from meishi.data.importers.finding import (
 )
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Tally
+from meishi.data.importers.mask_folders import without_masks
+from meishi.data.importers.naming import slug, storable
 from meishi.data.importers.opening import OpenError, Source, is_archive, open_source
 from meishi.data.importers.orientation import orientation
 from meishi.data.importers.outlining import is_upright, outlines, sides_on_border
+from meishi.data.importers.percent import in_pixels
 from meishi.data.importers.reading import other_formats, read_photos
 from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS
 from meishi.data.importers.rooting import Roots
@@ -35,7 +38,6 @@ from meishi.geometry import quads
 from meishi.pictures import images
 
 Scene = tuple[Record, bytes]
-ID_LETTERS = 40
 ID_DIGITS = 12
 BORDER = "cards with a side on the photo's border, taken to end there (else mark four corners)"
 UPRIGHT = "cards that are upright rectangles (a box around a card is no outline: see the sheet)"
@@ -90,7 +92,8 @@ def import_scenes(
                 if not (tally.labels or tally.ignored_labels):
                     tally.left_out[NO_SHAPE] += len(chosen)
             placed = _placed(source, chosen, kind in EMPTY_WITHOUT_LABELS, faults, tally)
-            yield from _scenes(source, placed, name, faults, tally)
+            found = _scenes(source, placed, name, faults, tally)
+            yield from in_pixels(found, kind, path, faults)
     except OpenError as error:
         faults.append(str(error))
 
@@ -103,7 +106,10 @@ def _placed(
     tally: Tally,
 ) -> list[tuple[str, LabelledPhoto]]:
     """Join photos with their files, and add the pictures that need no label file; sorted."""
-    names = pictures(source)
+    every = pictures(source)
+    stated = (path for photo in photos for path in (photo.reference, photo.or_else) if path)
+    names = without_masks(every, stated, (photo.near for photo in photos))
+    tally.left_out["pictures in folders of masks, left out"] += len(every) - len(names)
     finder, known = Finder(names), set(names)
     around = "" if source.chosen is None else "; it lies elsewhere? name the folder around both"
     by_name: dict[str, list[LabelledPhoto]] = {}
@@ -225,7 +231,7 @@ def _scene(
         return None
     digest = sha256(content)
     stem, suffix = posixpath.splitext(posixpath.basename(file))
-    scene_id = f"{_slug(stem)}-{digest[:ID_DIGITS]}"
+    scene_id = f"{slug(stem)}-{digest[:ID_DIGITS]}"
     version = VERSION.match(stem)
     own = f"{name}-{version['photo'] if version else scene_id}"
     shared = photo.group or own
@@ -247,14 +253,3 @@ def _scene(
     wrong = records.faults(record)
     faults += [f"{photo.where}: {file}: {fault}" for fault in wrong]
     return None if wrong else record
-
-
-def storable(text: str) -> str:
-    """Spell out what is no Unicode: a file's name in another encoding, half a character."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _slug(stem: str) -> str:
-    """Reduce a name to the letters that an id may have."""
-    kept = re.sub(r"[^A-Za-z0-9_-]+", "-", stem)[:ID_LETTERS].strip("-_")
-    return kept or "photo"

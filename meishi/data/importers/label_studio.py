@@ -140,7 +140,8 @@ def _photo(task: Node, shown: set[str], tally: Tally) -> LabelledPhoto | None:
         for own, all_of_it in zip(regions, results, strict=True)
     ]
     where = f"{task.where} ({told_path(reference)})"
-    return LabelledPhoto(reference, "", where, first, size_px, versions=tuple(others))
+    versions = tuple(others)
+    return LabelledPhoto(reference, "", where, first, size_px, in_browser=True, versions=versions)
 
 
 def _labels_beside(results: list[Node]) -> dict[str, tuple[str, ...]]:
@@ -174,9 +175,6 @@ def _shapes(
         group = region.at("parentID" if point else "id").value
         form = "point" if point else FORMS.get(str(kind), "")
         parts.append(Part(None if group is None else str(group), form, shape))
-    alone = [part for part in parts if part.form == "point" and part.group is None]
-    if len(alone) == len({part.shape.labels for part in alone}) == 4:  # a label for each corner
-        parts = [part._replace(group="") if part in alone else part for part in parts]
     keypoints: dict[tuple, list[Shape]] = {}
     for part in cornered(parts):
         if part.form == "point":

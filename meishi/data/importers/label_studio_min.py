@@ -12,6 +12,8 @@ from typing import Any
 # Of the row itself, not of the task's data.
 ROW_KEYS = ("annotation_id", "annotator", "created_at", "updated_at", "lead_time", "agreement")
 MARKS = ("annotation_id", "lead_time")
+# Fields of an answer to a question about a region: its rating, say.
+ANSWERS = ("choices", "text", "rating", "number", "datetime", "taxonomy")
 # Fields that a region without labels is known by, in the order in which they are asked.
 FORMS = (("points", "polygon"), ("rle", "brush"), ("radiusX", "ellipse"), ("rotation", "rectangle"))
 
@@ -60,7 +62,14 @@ def full_tasks(rows: list[dict]) -> list[dict]:
 
 def _drawn(values: Any) -> list[dict]:
     values = values if isinstance(values, list) else [values]
-    return [v for v in values if isinstance(v, dict) and ("original_width" in v or _kinds(v))]
+    return [v for v in values if isinstance(v, dict) and _is_region(v)]
+
+
+def _is_region(value: dict) -> bool:
+    """Tell a region from what was answered about one, which states its geometry once more."""
+    answered = any(key in value for key in ANSWERS)
+    labelled = any(key.endswith("labels") and isinstance(value[key], list) for key in value)
+    return (labelled or not answered) and ("original_width" in value or bool(_kinds(value)))
 
 
 def _kinds(value: dict) -> list[str]:

@@ -74,6 +74,7 @@ class LabelledPhoto:
         or_else: a second path, taken when the first leads to nothing.
         relative: the shapes' coordinates are shares of the frame, not pixels.
         upright: they were drawn on the upright picture, whatever size is stated.
+        in_browser: they were drawn on what a browser shows, which is upright since 2020.
         content: the picture itself, when the label file carries it and no file is found.
         group: what the photo shares with others (a clip, a document): one design for all of it.
         background: likewise, for the surface.
@@ -89,6 +90,7 @@ class LabelledPhoto:
     or_else: str | None = None
     relative: bool = False
     upright: bool = False
+    in_browser: bool = False
     content: bytes | None = None
     group: str | None = None
     background: str | None = None
@@ -176,9 +178,13 @@ def cornered(parts: list[Part]) -> list[Part]:
 
     A box and four points are a pose: the box frames the card and is not its outline, whatever the
     points' labels. With more points or fewer it is refused: the card is not what the box is. Four
-    points that are all of a group are corners, too. A box in a group with an outline of its label
+    points that are all of a group are corners, too, and so are the only four in the picture, each
+    of a label of its own, that are in none. A box in a group with an outline of its label
     frames it, which is what CVAT takes it for, and is left away.
     """
+    loose = [part for part in parts if part.form == "point" and part.group is None]
+    if len(loose) == len({part.shape.labels for part in loose}) == 4:  # a label for each corner
+        parts = [part._replace(group="") if part in loose else part for part in parts]
     alone = [part for part in parts if part.group is None]
     groups: dict[str, list[Part]] = {}
     for part in parts:

@@ -82,8 +82,12 @@ class Node:
         return None
 
     def size_px(self, width: str, height: str) -> tuple[int, int] | None:
-        """Read width and height; None when both are missing, or with a fault."""
-        if self.at(width).value is None and self.at(height).value is None:
+        """Read width and height; None when both are missing, or with a fault.
+
+        Two zeros are missing, too: writers put them where they do not know.
+        """
+        stated = [self.at(key).value for key in (width, height)]
+        if stated == [None, None] or [as_number(value) for value in stated] == [0, 0]:
             return None
         across, down = self.number(width), self.number(height)
         if across is None or down is None:

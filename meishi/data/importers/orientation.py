@@ -1,7 +1,8 @@
 """EXIF rotation: were the labels made on the stored picture, or on the upright one?
 
 Tools differ, and so do versions of one tool. The size that the labels state decides; where it
-cannot (no size stated, a square, a half turn or a mirror) the photo is refused by name.
+cannot (a square, a half turn or a mirror) a tool in the browser shows what the browser does, and of
+others, and where no size is stated, the photo is refused by name.
 """
 
 import io
@@ -49,7 +50,10 @@ def refuse_other_size(
 
 
 def labelled_upright(
-    turn: int, upright_px: tuple[int, int], stated_px: tuple[int, int] | None
+    turn: int,
+    upright_px: tuple[int, int],
+    stated_px: tuple[int, int] | None,
+    in_browser: bool = False,
 ) -> bool:
     """Tell whether labels were made on the upright picture.
 
@@ -57,9 +61,10 @@ def labelled_upright(
         turn: EXIF orientation.
         upright_px: size of the upright picture.
         stated_px: size the labels state.
+        in_browser: they were drawn in a browser: upright where a stated size does not tell.
 
     Raises:
-        OrientationError: if the size fits neither picture, or cannot decide.
+        OrientationError: if the size fits neither picture, or nothing can decide.
     """
     refuse_other_size(turn, upright_px, stated_px)
     stored_px = upright_px[::-1] if turn >= 5 else upright_px
@@ -71,6 +76,8 @@ def labelled_upright(
             f"stored or to the upright picture; {REMEDY}"
         )
     if stored_px == upright_px:
+        if in_browser:
+            return True
         raise OrientationError(
             f"EXIF orientation {turn}, and the stated size fits the stored and the upright "
             f"picture alike; {REMEDY}"

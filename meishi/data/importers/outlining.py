@@ -63,7 +63,9 @@ def outlines(
         refuse_other_size(turn, upright_px, photo.size_px)
         if not shapes:
             return []
-        upright = photo.upright or labelled_upright(turn, upright_px, photo.size_px)
+        upright = photo.upright or labelled_upright(
+            turn, upright_px, photo.size_px, photo.in_browser
+        )
     except OrientationError as error:
         faults.append(f"{photo.where}: {photo.reference}: {error}")
         return []

@@ -9,8 +9,10 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from meishi.data.importers.finding import folded, spellings
+from meishi.data.importers.finding import folded, same_path, shared_end, spellings
 from meishi.data.importers.labelled import LabelledPhoto
+
+Key = tuple[str, str, str | None]  # what a label file says of a photo: its own folder, two paths
 
 
 class Roots:
@@ -26,28 +28,59 @@ class Roots:
         self._by_base: dict[str, list[str]] = {}
         for name in names:
             self._by_base.setdefault(posixpath.basename(folded(name)), []).append(name)
-        self._found: dict[tuple[str, str], str] = {}
-        self._meant: dict[tuple[str, str], str] = {}
-        stated: dict[str, list[str]] = {}
+        self._found: dict[Key, str] = {}
+        self._meant: dict[Key, str] = {}
+        self._missing: dict[Key, str] = {}
+        by_near: dict[str, list[LabelledPhoto]] = {}
         for photo in photos:
-            stated.setdefault(photo.near, []).append(_stated(photo))
-        self._nears = stated.keys()
-        for near, paths in stated.items():
-            self._settle(near, paths)
+            by_near.setdefault(photo.near, []).append(photo)
+        self._nears = by_near.keys()
+        for own in by_near.values():
+            rest = self._settle_by_subset(own)
+            self._settle({_key(photo): _stated(photo) for photo in rest})
 
-    def _settle(self, near: str, stated: list[str]) -> None:
-        paths = _below_common_folder(stated)
+    def _settle_by_subset(self, photos: list[LabelledPhoto]) -> list[LabelledPhoto]:
+        """Settle photos that state two paths, if the longer ones lead to pictures; give the rest.
+
+        The longer path has the folder of a subset, or of a clip, in which names begin anew.
+        """
+        led = {_key(photo): self._led(photo) for photo in photos}
+        only = {key: found[0] for key, found in led.items() if found and len(found) == 1}
+        self._found |= only
+        missing = [photo for photo in photos if only and led[_key(photo)] == []]
+        for photo in missing:
+            self._missing[_key(photo)] = max(photo.reference, photo.or_else or "", key=len)
+        return [p for p in photos if _key(p) not in only and _key(p) not in self._missing]
+
+    def _led(self, photo: LabelledPhoto) -> list[str] | None:
+        """List pictures that share more with the longer of two paths than there is of the other.
+
+        None if there are no two of which one is the end of the other.
+        """
+        if photo.or_else is None:
+            return None
+        paths = (next(iter(spellings(path)), path) for path in (photo.reference, photo.or_else))
+        shorter, longer = sorted((folded(path).split("/") for path in paths), key=len)
+        if shorter == longer or longer[-len(shorter) :] != shorter or ".." in longer:
+            return None
+        names = self._by_base.get(longer[-1], [])
+        shared = {name: shared_end(folded(name).split("/"), longer) for name in names}
+        most = max(shared.values(), default=0)
+        return [name for name in names if shared[name] == most] if most > len(shorter) else []
+
+    def _settle(self, stated: dict[Key, str]) -> None:
+        paths = _below_common_folder(list(stated.values()))
         places = [self._places(path) for path in paths]
         votes = Counter(root for place in places for root in place).most_common(2)
         shared = len(votes) == 2 and votes[0][1] == votes[1][1]
         if not votes or shared or 2 * votes[0][1] < len(stated):
             return  # two folders serve as well, or few paths agree
         root = votes[0][0]
-        for own, path, place in zip(stated, paths, places, strict=True):
+        for key, path, place in zip(stated, paths, places, strict=True):
             if root in place:
-                self._found[near, own] = place[root]
+                self._found[key] = place[root]
             elif "/" in path:
-                self._meant[near, own] = posixpath.normpath(posixpath.join(root, path))
+                self._meant[key] = posixpath.normpath(posixpath.join(root, path))
 
     def _places(self, path: str) -> dict[str, str]:
         """List the folders below which a path leads to a picture, and the pictures."""
@@ -66,13 +99,16 @@ class Roots:
 
     def find(self, photo: LabelledPhoto) -> str | None:
         """Name the picture of a photo; None if its path leads to none, or nothing is known."""
-        return self._found.get((photo.near, _stated(photo)))
+        return self._found.get(_key(photo))
 
     def why_not(self, photo: LabelledPhoto, file: str) -> str | None:
         """Say why a file is another photo of the same name; None if it may be the one."""
         folder, stated = posixpath.dirname(file), _stated(photo)
-        meant = self._meant.get((photo.near, stated))
-        if meant and folded(posixpath.dirname(meant)) != folded(folder):
+        meant, missing = self._meant.get(_key(photo)), self._missing.get(_key(photo))
+        elsewhere = meant and folded(posixpath.dirname(meant)) != folded(folder)
+        if missing and not same_path(posixpath.dirname(missing), folder):
+            elsewhere, meant = True, missing
+        if elsewhere:
             return (
                 f"no picture {meant!r}: {file} has its name, but lies in another folder; add the "
                 "picture, or remove its labels"
@@ -84,6 +120,10 @@ class Roots:
                 "label files; add the picture, or remove its labels"
             )
         return None
+
+
+def _key(photo: LabelledPhoto) -> Key:
+    return photo.near, photo.reference, photo.or_else
 
 
 def _stated(photo: LabelledPhoto) -> str:

@@ -12,11 +12,11 @@ from meishi.data.importers.finding import (
     Finder,
     NotFoundError,
     folded,
-    holds_masks,
     stored,
     without_prefixes,
 )
 from meishi.data.importers.label_files import holdings, pictures
+from meishi.data.importers.mask_folders import holds_masks
 from meishi.data.importers.nodes import parse_number
 from meishi.data.importers.opening import Source
 from meishi.data.importers.yolo_config import read_text

@@ -1,0 +1,36 @@
+"""Folders of what was drawn or written for photos, and is none of them."""
+
+import posixpath
+from collections.abc import Collection, Iterable
+
+MASKS = ("mask", "masks", "segmentationclass", "segmentationobject", "labels", "annotations")
+
+
+def holds_masks(name: str) -> bool:
+    """Tell whether a file lies in a folder that is named as one of masks or labels."""
+    return any(part.casefold() in MASKS for part in name.split("/")[:-1])
+
+
+def without_masks(names: Collection[str], stated: Iterable[str], nears: Iterable[str]) -> list[str]:
+    """Leave out the pictures of folders that hold masks, by their names and by what is in them.
+
+    Such a folder has a picture that is called as one outside of such folders: masks/a.png was drawn
+    for images/a.png. Not if a label file lies there, or one states a path into such a folder.
+
+    Args:
+        names: pictures of a source, relative POSIX paths.
+        stated: paths that label files state.
+        nears: the folders of those label files.
+    """
+    if any(holds_masks(path.replace("\\", "/")) for path in stated):
+        return list(names)
+    outside = {_stem(name) for name in names if not holds_masks(name)}
+    drawn = {
+        posixpath.dirname(name) for name in names if holds_masks(name) and _stem(name) in outside
+    }
+    drawn.difference_update(nears)
+    return [name for name in names if posixpath.dirname(name) not in drawn]
+
+
+def _stem(name: str) -> str:
+    return posixpath.splitext(posixpath.basename(name))[0].casefold()

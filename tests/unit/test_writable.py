@@ -1,0 +1,23 @@
+import pytest
+
+from meishi.errors import InputError
+from meishi.files.writable import check_replaceable
+
+
+@pytest.mark.parametrize("place", [".", "..", "/", "inner/.."])
+def test_the_folder_that_this_runs_in_is_not_replaced(workspace, place):
+    (workspace / "inner").mkdir()
+    with pytest.raises(InputError, match="the folder that this runs in, or around it"):
+        check_replaceable(workspace.__class__(place))
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file is no folder"):
+        check_replaceable(tmp_path / "file" / "a" / "b")
+
+
+@pytest.mark.parametrize("place", ["new", "new/below", "old"])
+def test_other_folders_may_be_new_or_not(workspace, place):
+    (workspace / "old").mkdir()
+    check_replaceable(workspace / place)
