@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-POINTERS = ("data.dvc", "photos.dvc", "desks/desk.dvc")
+POINTERS = ("data.dvc", "photos.dvc", "desks/desk.dvc", "photos/2026/desk.dvc")
 DVC = """#!/bin/sh
 echo "$*" >> asked
 test "$*" != "remote default" || echo "$REMOTE"
@@ -19,9 +19,10 @@ test "$1" != pull || exit "$PULLED"
 def make(tmp_path):
     """Run a target in a folder of its own; what it printed, its status, what dvc was asked."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "desks").mkdir()
     for name in ("requirements.txt", "constraints.txt", "pyproject.toml", *POINTERS):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
     (programs / "dvc").write_text(DVC)
