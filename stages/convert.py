@@ -17,7 +17,7 @@ from meishi.errors import clean_exit
 from meishi.files.atomic import replace_folder
 from meishi.litert.running import load_capture
 from meishi.measuring import variant_capture
-from meishi.measuring.outcome import measure_some
+from meishi.measuring.outcome import THREADS, measure_some
 from meishi.params import load_params
 from meishi.profiling.cost import bytes_on_disk, count_parameters
 from meishi.reporting import read_metrics, write_metrics
@@ -45,7 +45,7 @@ def main(key: str) -> None:
             size = bytes_on_disk(folder / f"{name}{variant.suffix}")
             compression = {"bytes": size, "compression": plain_bytes / size}
             converted[name] = {**compression, "max_difference": difference}
-        capture = load_capture(paths.MODELS, flat=False)
+        capture = load_capture(paths.MODELS, THREADS, flat=False)
         capture = variant_capture.with_variant(capture, variant, folder, source)
         measured = measure_some(capture, params, variant.model)
         original = read_metrics(paths.METRICS / "float32.json")

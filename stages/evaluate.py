@@ -19,7 +19,7 @@ from meishi.data.shards import ShardReader
 from meishi.errors import clean_exit
 from meishi.files.atomic import replace_folder
 from meishi.litert.running import load_capture
-from meishi.measuring.outcome import measure, write_overlays
+from meishi.measuring.outcome import THREADS, measure, write_overlays
 from meishi.params import load_params
 from meishi.steps.running import run_step_or
 
@@ -31,7 +31,7 @@ def main() -> None:
     params = load_params("evaluate.overlays", "capture", "direction.sources")
     reader = ShardReader(paths.TEST)
     own_quads = own_quads_of(paths.RAW, params.direction.sources)
-    outcome = measure(load_capture(paths.MODELS), reader, own_quads)
+    outcome = measure(load_capture(paths.MODELS, THREADS), reader, own_quads)
     with replace_folder(paths.OVERLAYS) as folder:
         write_overlays(outcome, reader, folder, params.evaluate.overlays)
     reporting.write_csv(paths.PLOTS / "precision_recall.csv", outcome.precision_recall())

@@ -31,6 +31,7 @@ from meishi.pictures.overlay import capture_overlay
 
 PRECISIONS = ("ap50", "ap75", "ap50_95")
 DETECTION_FIGURES = (*PRECISIONS, "recall")
+THREADS = 2  # of each model that is measured; what it answers does not depend on it
 PLOT_IOU = 0.5
 PLOT_DIGITS = 3
 IOU_EDGES = np.linspace(0, 1, 101)

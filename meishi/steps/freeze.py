@@ -16,7 +16,7 @@ from meishi.coreml.freeze import OUTPUTS, freeze, read_frozen_pb, write_frozen_p
 from meishi.direction.model import load_classifier
 from meishi.files.atomic import replace_folder
 from meishi.litert.running import load_capture, write_flat_settings, write_settings
-from meishi.measuring.outcome import measure_some
+from meishi.measuring.outcome import THREADS, measure_some
 from meishi.params import load_params
 from meishi.profiling.cost import bytes_on_disk, count_macs, count_parameters
 from meishi.reporting import write_metrics
@@ -45,7 +45,7 @@ def run() -> None:
         write_settings(tflite, load_settings(paths.UNET).margin, params.capture)
         write_flat_settings(tflite, load_settings(paths.FLAT).margin)
     write_metrics(paths.METRICS / "freeze.json", metrics)
-    reached = measure_some(load_capture(paths.MODELS, flat=False), params)
+    reached = measure_some(load_capture(paths.MODELS, THREADS, flat=False), params)
     write_metrics(paths.METRICS / "float32.json", reached)
 
 

@@ -50,6 +50,11 @@ def test_a_frame_given_five_times_gives_five_bit_equal_answers(models, threads):
     assert answer(capture, frame(2)) not in answers
 
 
+def test_threads_change_nothing(models):
+    answers = {answer(litert.load_capture(models, threads), frame(1)) for threads in (1, 2, 3)}
+    assert len(answers) == 1
+
+
 def test_frames_between_leave_no_trace(models):
     capture = litert.load_capture(models)
     answers = set()
