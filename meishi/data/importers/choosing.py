@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from meishi.data.importers.finding import composed
+from meishi.data.importers.folding import composed
 from meishi.data.importers.labelled import (
     BOX_SLACK,
     LabelledPhoto,

@@ -103,7 +103,7 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
         for key, own in rows.items()
     }
     writer = root.at("info").at("contributor").value
-    clip = name if any(_track(row) for own in rows.values() for row in own) else None
+    clip = name if any(_is_tracked(row) for own in rows.values() for row in own) else None
     fiftyone = "voxel51" in str(root.at("info").at("url").value)
     for key, image in images.items():
         if reference := image.text("file_name"):
@@ -146,7 +146,7 @@ def _images(root: Node) -> tuple[dict[str, Node], dict[str, list[Node]]]:
     return images, rows
 
 
-def _track(annotation: Node) -> bool:
+def _is_tracked(annotation: Node) -> bool:
     """Tell whether an annotation is one of a track, as CVAT writes those of a video."""
     return annotation.at("attributes").at("track_id").value is not None
 
@@ -156,7 +156,7 @@ def _interpolated(shapes: Sequence[Shape], rows: Sequence[Node]) -> frozenset[st
     return frozenset(
         label
         for shape, row in zip(shapes, rows, strict=True)
-        if _track(row) and row.at("attributes").at("keyframe").value is False
+        if _is_tracked(row) and row.at("attributes").at("keyframe").value is False
         for label in shape.labels
     )
 

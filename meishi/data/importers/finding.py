@@ -12,10 +12,10 @@ is none: masks/a.png was drawn for a.jpg.
 
 import posixpath
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import parse_qs, unquote, unquote_plus
 
+from meishi.data.importers.folding import folded
 from meishi.data.importers.mask_folders import holds_masks
 from meishi.errors import InputError
 from meishi.pictures.images import SUFFIXES, UNREADABLE
@@ -164,16 +164,6 @@ def _spaced(name: str) -> str:
     stem, suffix = posixpath.splitext(folded(name).strip())
     parts = [" ".join(part.split()) for part in stem.split("/")]
     return "/".join(parts) + suffix
-
-
-def folded(name: str) -> str:
-    """Bring a name to the form in which case and Unicode composition do not count."""
-    return composed(composed(name).casefold())
-
-
-def composed(text: str) -> str:
-    """Bring a text to one form of Unicode: macOS writes a letter and its mark as two."""
-    return unicodedata.normalize("NFC", text)
 
 
 def same_path(one: str, other: str) -> bool:

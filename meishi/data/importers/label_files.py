@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from meishi.data.importers.finding import folded
+from meishi.data.importers.folding import folded
 from meishi.data.importers.labelled import Tally
 from meishi.data.importers.nodes import MalformedError, load_json, load_xml
 from meishi.data.importers.opening import OpenError, Source

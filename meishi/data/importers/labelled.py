@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from meishi.data.importers.finding import composed
+from meishi.data.importers.folding import composed
 from meishi.data.importers.masks import Mask
 
 # A tool that counts from the border of the first pixel calls its centre 0.5; for us it is 0.

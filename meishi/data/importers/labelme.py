@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from meishi.data.importers.finding import Finder, folded
+from meishi.data.importers.finding import Finder
+from meishi.data.importers.folding import folded, folded_stem
 from meishi.data.importers.label_files import json_files, picture_beside, pictures
 from meishi.data.importers.labelled import (
     EDGE_PX,
@@ -75,7 +76,9 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
                 )
                 continue
             photo = replace(photo, content=None)  # an export of thousands would fill the memory
-            if own and _name(found) != _name(own):  # files that were renamed, with old paths inside
+            if own and folded_stem(found) != folded_stem(
+                own
+            ):  # files that were renamed, with old paths inside
                 faults.append(
                     f"{source.place(name)}: imagePath: it names {found}, and {own} stands beside "
                     "the file; correct imagePath, or remove one of the two"
@@ -102,10 +105,6 @@ def _is_another(source: Source, found: str, photo: LabelledPhoto) -> bool:
         return False
     small = [cv2.resize(image, ALIKE_PX, interpolation=cv2.INTER_AREA) for image in pair]
     return float(np.abs(np.subtract(*small, dtype=np.float64)).mean()) > ALIKE_LEVELS
-
-
-def _name(path: str) -> str:
-    return folded(posixpath.splitext(posixpath.basename(path))[0])
 
 
 def _why_not(value: Any) -> str | None:

@@ -3,6 +3,8 @@
 import posixpath
 from collections.abc import Collection, Iterable
 
+from meishi.data.importers.folding import folded_stem
+
 MASKS = ("mask", "masks", "segmentationclass", "segmentationobject", "labels", "annotations")
 
 
@@ -24,13 +26,11 @@ def without_masks(names: Collection[str], stated: Iterable[str], nears: Iterable
     """
     if any(holds_masks(path.replace("\\", "/")) for path in stated):
         return list(names)
-    outside = {_stem(name) for name in names if not holds_masks(name)}
+    outside = {folded_stem(name) for name in names if not holds_masks(name)}
     drawn = {
-        posixpath.dirname(name) for name in names if holds_masks(name) and _stem(name) in outside
+        posixpath.dirname(name)
+        for name in names
+        if holds_masks(name) and folded_stem(name) in outside
     }
     drawn.difference_update(nears)
     return [name for name in names if posixpath.dirname(name) not in drawn]
-
-
-def _stem(name: str) -> str:
-    return posixpath.splitext(posixpath.basename(name))[0].casefold()

@@ -9,7 +9,8 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from meishi.data.importers.finding import folded, same_path, shared_end, spellings
+from meishi.data.importers.finding import same_path, shared_end, spellings
+from meishi.data.importers.folding import folded
 from meishi.data.importers.labelled import LabelledPhoto
 
 Key = tuple[str, str, str | None]  # what a label file says of a photo: its own folder, two paths

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from meishi.data.importers.finding import folded
+from meishi.data.importers.folding import folded
 from meishi.data.importers.label_files import pictures, xml_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.nodes import MalformedError, parse_number, parse_size

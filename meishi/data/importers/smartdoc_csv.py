@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from meishi.data.importers.finding import folded
+from meishi.data.importers.folding import folded
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.nodes import MalformedError, decoded, parse_number

@@ -11,7 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from meishi.data.importers.finding import folded
+from meishi.data.importers.folding import folded
 from meishi.data.importers.nodes import decoded, described
 from meishi.data.importers.opening import OpenError, Source
 

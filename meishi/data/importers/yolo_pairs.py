@@ -11,10 +11,10 @@ from meishi.data.importers.finding import (
     AmbiguousError,
     Finder,
     NotFoundError,
-    folded,
     stored,
     without_prefixes,
 )
+from meishi.data.importers.folding import folded, folded_stem
 from meishi.data.importers.label_files import holdings, pictures
 from meishi.data.importers.mask_folders import holds_masks
 from meishi.data.importers.nodes import parse_number
@@ -67,12 +67,8 @@ def _texts(source: Source) -> list[str]:
 def _photos(source: Source) -> list[str]:
     """List the pictures, without masks of others: labels/a.png of photos/a.jpg."""
     names = pictures(source)
-    stems = {_own_stem(name) for name in names if not holds_masks(name)}
-    return [name for name in names if not (holds_masks(name) and _own_stem(name) in stems)]
-
-
-def _own_stem(name: str) -> str:
-    return folded(posixpath.splitext(posixpath.basename(name))[0])
+    stems = {folded_stem(name) for name in names if not holds_masks(name)}
+    return [name for name in names if not (holds_masks(name) and folded_stem(name) in stems)]
 
 
 def _by_rule(
