@@ -14,6 +14,7 @@ from meishi.data.choosing import spread
 from meishi.data.own_quads import own_quads_of
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
+from meishi.errors import InputError
 from meishi.evaluation.captures import capture_metrics, card_results, mask_iou
 from meishi.evaluation.detection import (
     CURVE_BOXES,
@@ -161,11 +162,20 @@ def measure(
 
     Returns:
         What they found; masks are measured in the crops around the true boxes.
+
+    Raises:
+        InputError: if none of the scenes shows a card.
     """
-    outcome = Outcome(own_quads=dict(own_quads) if only in ("", "direction") else {})
+    picks = [reader.records[index] for index in spread(len(reader), scenes or len(reader))]
+    if not (shown := [record.id for record in picks if record.cards]):
+        raise InputError(
+            f"{reader.folder}: expected scenes with cards to measure on, got {len(picks)} without; "
+            "raise measure.scenes or preprocess.test_fraction"
+        )
+    told = shown if only in ("", "direction") else []
+    outcome = Outcome(own_quads={name: own_quads[name] for name in told if name in own_quads})
     capture = replace(capture, detector=_remembering(capture.detector))
-    picks = spread(len(reader), scenes or len(reader))
-    chosen = reader.scenes(reader.records[index] for index in picks)
+    chosen = reader.scenes(picks)
     for record, content in tqdm(chosen, total=len(picks), unit="scene", desc="evaluate"):
         image = images.decode(content, record.id)
         outcome.records.append(record)
@@ -180,13 +190,8 @@ def measure(
 def measure_some(capture: CardCapture, params: Params, only: str = "") -> dict[str, dict]:
     """Measure models on `measure.scenes` scenes of the test split: what variants are compared by.
 
-    Args:
-        capture: the models.
-        params: sections measure and capture, direction.sources.
-        only: see `measure`.
-
-    Returns:
-        See `Outcome.metrics`.
+    Of the params it needs measure, capture and direction.sources. For `only` and errors see
+    `measure`, for what it returns `Outcome.metrics`.
     """
     own_quads = own_quads_of(paths.RAW, params.direction.sources)
     reader = ShardReader(paths.TEST)

@@ -13,6 +13,7 @@ from meishi.capture.flow import CardCapture
 from meishi.coreml.examples import spread
 from meishi.data.records import Card, Record
 from meishi.data.shards import ShardReader, write_shards
+from meishi.errors import InputError
 from meishi.evaluation.detection import Detections
 from meishi.files.atomic import replace_folder
 from meishi.measuring.outcome import Outcome, choose_pictures, measure, scene_score
@@ -187,6 +188,25 @@ LACKING = {
     "flat": ("detection", "segmentation", "direction"),
     "direction": ("detection", "segmentation"),
 }
+
+
+def test_scenes_without_cards_measure_nothing_and_are_refused(tmp_path):
+    with replace_folder(tmp_path / "test") as folder:
+        write_shards(folder, (tiny_data.draw_scene(number, 0, 0) for number in range(3)))
+    networks = Networks()
+    with pytest.raises(
+        InputError, match="test: expected scenes with cards .* got 3 without; raise"
+    ):
+        measure(networks.capture, ShardReader(tmp_path / "test"), {})
+    assert networks.frames == 0
+
+
+def test_scenes_that_do_not_say_how_to_read_give_no_figure_of_it(split):
+    elsewhere = {"another scene": np.stack([QUAD])}
+    assert "direction" not in measure(Networks().capture, split, elsewhere).metrics(PARAMS)
+    [empty] = [record for record in split.records if not record.cards][:1]
+    own = {empty.id: empty.quads}  # of a scene that shows nothing to read
+    assert "direction" not in measure(Networks().capture, split, own).metrics(PARAMS)
 
 
 @pytest.mark.parametrize(("only", "lacking"), LACKING.items())
