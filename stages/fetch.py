@@ -22,9 +22,9 @@ def main() -> None:
     """Run the stage."""
     params = load_params("fetch")
     with replace_folder(paths.RAW) as folder:
-        seen = sources.seen_scenes(params.fetch)
         scenes = sources.verified_scenes(params.fetch)
         written = write_shards(folder, scenes, to_line=records.to_source_line)
+        seen = sources.seen_scenes(params.fetch)
         (folder / paths.WEIGHTS.name).write_bytes(Path(params.fetch.weights).read_bytes())
     atomic_write_text(SEEN, "".join(f"{line}\n" for line in sorted(seen)))
     atomic_write_bytes(paths.DIRECTION_WEIGHTS, Path(params.fetch.direction_weights).read_bytes())

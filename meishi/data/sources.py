@@ -6,7 +6,7 @@ background names are taken to mean the same in every source, so that a split nev
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -25,12 +25,12 @@ from meishi.data.manifest import (
 )
 from meishi.data.records import Record
 from meishi.data.shards import sha256
+from meishi.data.source_faults import OWN_FORMAT, source_faults
 from meishi.errors import InputError, summary
 from meishi.params import FetchParams, SourceParams
 from meishi.pictures import images
 
 Scene = tuple[Record, bytes]
-OWN_FORMAT = "meishi"
 
 
 class SourceError(InputError):
@@ -47,7 +47,9 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
     Raises:
         SourceError: at the end, if there was any fault: what was yielded must not be used then.
     """
-    faults = [*_name_faults(params.sources), *dict.fromkeys(_weights_faults(params))]
+    weights = (params.weights, params.direction_weights)
+    told = (fault for name in weights for fault in _weight_faults(params, name))
+    faults = [*source_faults(params.sources), *dict.fromkeys(told)]
     taken: dict[str, str] = {}
     for source in params.sources:
         prefix = f"{source.name}-" if len(params.sources) > 1 else ""
@@ -59,8 +61,11 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
                 )
             taken[name] = shown(source.path)
             image = name + PurePosixPath(record.image).suffix
-            attributes = {"source": source.name, **record.attributes}
+            # First, and whatever the record says: it may have been another source's.
+            attributes = {"source": "", **record.attributes} | {"source": source.name}
             yield replace(record, id=name, image=image, attributes=attributes), content
+    _seen(params, also := [])
+    faults += [fault for fault in also if fault not in faults]
     if faults:
         raise SourceError(f"the data is refused, faults: {len(faults)}\n{summary(faults)}")
 
@@ -69,66 +74,25 @@ def seen_scenes(params: FetchParams) -> set[str]:
     """List what the networks in the weights were trained on: sha256 of image files.
 
     Raises:
-        SourceError: if a list is not as its manifest says.
+        SourceError: if a list is not as its manifest says, as `verified_scenes` would tell, too.
     """
-    faults: list[str] = []
-    found: set[str] = set()
-    for source in params.sources:
-        if source.format == OWN_FORMAT and not is_remote(source.path):
-            manifest = _manifest(source, faults)
-            found |= read_seen(Path(source.path), manifest, faults) if manifest else set()
+    found = _seen(params, faults := [])
     if faults:
         raise SourceError("\n".join(faults))
     return found
 
 
-def _name_faults(sources: Sequence[SourceParams]) -> list[str]:
-    if not sources:
-        return ["params.yaml [fetch]: sources is empty; name one folder at least"]
-    names = [source.name for source in sources]
-    unusable = [
-        f"params.yaml [fetch]: source name {name!r}: {records.NAME_RULE}"
-        for name in names
-        if not records.NAME.fullmatch(name)
-    ]
-    unusable += [
-        f"params.yaml [fetch]: source {source.name!r}: format {source.format!r}; there are "
-        f"{', '.join((OWN_FORMAT, *READERS))}"
-        for source in sources
-        if source.format not in (OWN_FORMAT, *READERS)
-    ]
-    unusable += [
-        f"params.yaml [fetch]: source {source.name!r}: {fault}"
-        for source in sources
-        if source.format == OWN_FORMAT
-        for fault in _own_format_faults(source)
-    ]
-    return unusable + [
-        f"params.yaml [fetch]: two sources are called {name!r}"
-        for name in sorted(set(names))
-        if names.count(name) > 1
-    ]
-
-
-def _own_format_faults(source: SourceParams) -> list[str]:
-    """Say which fields are of other formats alone."""
-    faults = [f"labels: {OWN_FORMAT} has none"] if source.labels else []
-    if source.sha256:
-        faults.append(f"sha256: {MANIFEST_FILE} states those of its files; leave it out")
-    if is_remote(source.path):
-        faults.append(
-            f"path: {OWN_FORMAT} is read from a folder; fetch {shown(source.path)} first, with "
-            "`dvc import-url` for instance"
-        )
-    return faults
-
-
-def _weights_faults(params: FetchParams) -> list[str]:
-    """Check each file of weights against the manifest of the source it lies in."""
-    return _weight_faults(params, params.weights) + _weight_faults(params, params.direction_weights)
+def _seen(params: FetchParams, faults: list[str]) -> set[str]:
+    found: set[str] = set()
+    for source in params.sources:
+        if source.format == OWN_FORMAT and not is_remote(source.path):
+            manifest = _manifest(source, faults)
+            found |= read_seen(Path(source.path), manifest, faults) if manifest else set()
+    return found
 
 
 def _weight_faults(params: FetchParams, name: str) -> list[str]:
+    """Check a file of weights against the manifest of the source it lies in."""
     file = Path(name)
     for source in params.sources:
         if source.format != OWN_FORMAT:
@@ -204,6 +168,8 @@ def _read_records(file: Path, expected: str, faults: list[str]) -> list[tuple[st
             faults.append(f"{where}: {error}")
             continue
         wrong = records.faults(record)
+        if isinstance(tilt := record.attributes.get("tilt_deg"), str):
+            wrong.append(f"attribute 'tilt_deg': expected a number of degrees, got {tilt!r}")
         if record.id in seen:
             wrong.append(f"the id also stands on line {seen[record.id]}")
         seen.setdefault(record.id, number)

@@ -55,7 +55,7 @@ def split(
         "train", "val" and "test", each in the order given.
 
     Raises:
-        InputError: if the fractions leave nothing to train on, or a side would be empty.
+        InputError: if the fractions leave nothing to train on, or a side would show no card.
     """
     train_fraction = 1 - val_fraction - test_fraction
     if min(val_fraction, test_fraction, train_fraction) <= 0:
@@ -81,7 +81,7 @@ def split(
         missing[side] = missing[side] - held
         side_of.update(dict.fromkeys(group, side))
     sides = {name: [scene for scene in scenes if side_of[scene.id] == name] for name in SPLITS}
-    if empty := [name for name, members in sides.items() if not members]:
+    if empty := [name for name, side in sides.items() if not any(scene.cards for scene in side)]:
         raise InputError(_explain(empty, scenes, groups, len(known_ids)))
     return sides
 
@@ -111,7 +111,7 @@ def _explain(
 ) -> str:
     largest = max((len(group) for group in groups), default=0)
     return (
-        f"preprocess: nothing is left for {' and '.join(empty)}: {len(scenes)} scenes form "
+        f"preprocess: no card is left for {' and '.join(empty)}: {len(scenes)} scenes form "
         f"{len(groups)} groups that share no card design and no background, the largest of "
         f"{largest} scenes, and {known} scenes were trained on before; add scenes with designs and "
         "backgrounds of their own"

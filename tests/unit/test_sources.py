@@ -96,6 +96,20 @@ def test_an_unusable_quad_is_named_with_its_line(workspace, quad, words):
     assert "data/records.jsonl line 3 (s00002): card 1: " in message and words in message
 
 
+def test_a_tilt_in_words_is_refused(workspace):
+    steep = {"tilt_deg": "35"}
+    write_with(lambda record, content: (replace(record, attributes=steep), content))
+    assert "line 3 (s00002): attribute 'tilt_deg': expected a number of degrees" in refusal()
+
+
+def test_a_scene_that_names_another_source_belongs_to_the_one_it_stands_in(workspace):
+    other = {"cards": 2, "source": "traced"}
+    write_with(lambda record, content: (replace(record, attributes=other), content))
+    found = [record.attributes for record, _ in sources.verified_scenes(PARAMS)]
+    assert {attributes["source"] for attributes in found} == {"tiny"}
+    assert list(found[2]) == ["source", "cards"]
+
+
 def test_five_cards_are_refused(workspace):
     write_with(lambda record, content: (replace(record, cards=(Card(QUAD, "d"),) * 5), content))
     assert "line 3 (s00002): 5 cards; 4 at most" in refusal()

@@ -96,8 +96,15 @@ def test_the_seed_decides():
 
 def test_a_split_that_would_be_empty_is_explained():
     scenes = [scene(i, [i], [0]) for i in range(30)]  # one background for all
-    with pytest.raises(InputError, match=r"nothing is left for val and test: 30 scenes form 1 "):
+    with pytest.raises(InputError, match=r"no card is left for val and test: 30 scenes form 1 "):
         split(scenes, 0.1, 0.15, seed=0)
+
+
+def test_a_side_without_a_card_is_explained():
+    cards = [scene(i, [i % 2], [i % 2]) for i in range(20)]  # two groups for three sides
+    empty = [scene(100 + i, [], [100 + i]) for i in range(10)]
+    with pytest.raises(InputError, match=r"no card is left for val and test: 30 scenes form 12 "):
+        split(cards + empty, 0.2, 0.1, seed=0)
 
 
 @pytest.mark.parametrize(("val", "test"), [(0, 0.1), (0.1, 0), (0.5, 0.5), (-0.1, 0.2), (0.9, 0.3)])
