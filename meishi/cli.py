@@ -180,8 +180,10 @@ def predict(
 ) -> None:
     """Run a Core ML package on this machine; write its outputs by name."""
     from meishi.coreml.runtime import Package
+    from meishi.files.writable import check_writable
     from meishi.packages.predicting import predict_files, report_nan, save_outputs
 
+    check_writable(out)
     rows = predict_files(Package.load(package, precision, function), inputs, resize)
     save_outputs(rows, out)
     report_nan(rows)

@@ -49,6 +49,8 @@ def read(file: str) -> Picture:
         if Path(file).suffix.lower() in images.UNREADABLE:
             raise images.ImageError(unreadable(file)) from error
         raise
+    except RuntimeError as error:  # of libheif, where a picture would take more than it allows
+        raise images.ImageError(f"{file}: cannot be decoded in full: {error}") from error
     return Picture(image, focal_tags.focal_length(content), tuple(_faults(content)))
 
 

@@ -6,7 +6,8 @@ operation by operation instead.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -36,18 +37,25 @@ def apply(kernel: Callable[[], object], inputs: list, rounded: bool, name: str):
     Raises:
         InputError: if it cannot be run on these inputs.
     """
-    try:
+    with blamed(name):
         if has_tensor(inputs):
             with tf.name_scope(_SPECIAL.sub("_", name)):  # errors of a graph's run name it
                 result = kernel()
         else:
             with tf.init_scope():
                 result = _constants(kernel())
+    return half(result) if rounded else result
+
+
+@contextmanager
+def blamed(name: str) -> Iterator[None]:
+    """Name the operation whose kernel fails, in an InputError."""
+    try:
+        yield
     except NeedsValues:
         raise
     except Exception as error:  # a model from elsewhere may lead a kernel to any
         raise InputError(f"{name} cannot be run: {error}") from error
-    return half(result) if rounded else result
 
 
 def has_tensor(value) -> bool:

@@ -78,6 +78,11 @@ class Feature:
             allowed = not self.shape or shape == self.shape
         return None if allowed else f"{self.name} must be {self.wanted()}, got {shape}"
 
+    def blank(self) -> np.ndarray:
+        """Return what stands for an input that is left out, as `tensor` takes it."""
+        channels = (3,) if self.kind == "image" and not self.is_grey else ()
+        return np.full((*self.shape, *channels), self.default or 0.0)
+
     @property
     def is_half(self) -> bool:
         """Say whether its numbers are float16 as they come."""

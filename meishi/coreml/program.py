@@ -101,7 +101,7 @@ class Program:
         feature = self.features[name]
         value = values.get(name)
         if value is None:
-            value = np.full(feature.shape, feature.default or 0.0)
+            value = feature.blank()
         tensor = tf.constant(feature.tensor(value))
         return self._stored(tensor) if feature.is_half else tensor
 

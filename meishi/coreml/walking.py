@@ -81,13 +81,14 @@ def _results(operation, known: dict, manner: Manner):
         return walk(operation.blocks[0 if holds(arguments["pred"]) else 1], known, manner)
     if kind == "while_loop":
         return _looped(operation, arguments["loop_vars"], known, manner)
+    name = f"operation {kind} of {operation.outputs[0].name}"
     if kind in LISTS:
-        return (LISTS[kind](Arguments(**arguments)),)
+        with execution.blamed(name):
+            return (LISTS[kind](Arguments(**arguments)),)
     turned = windows.pointwise_last(arguments) if kind in _POINTWISE else None
     kernel = partial(OPS[kind], Arguments(**arguments))
     if turned is not None:
         kernel = partial(_on_channels_last, OPS[kind], turned)
-    name = f"operation {kind} of {operation.outputs[0].name}"
     result = execution.apply(kernel, list(arguments.values()), manner.rounded, name)
     return result if isinstance(result, tuple | list) else (result,)
 

@@ -19,6 +19,7 @@ from ruamel.yaml.error import YAMLError
 from meishi import paths
 from meishi.errors import InputError, summary
 from meishi.files.atomic import atomic_write_text
+from meishi.files.writable import check_writable
 from meishi.model_card.data import describe
 from meishi.params import Params, load_params
 from meishi.report.figures import FIGURES
@@ -58,7 +59,9 @@ def write_card(out: Path, root: Path = Path()) -> None:
 
     Raises:
         ModelCardError: if a file it is made from is missing or not as expected.
+        InputError: if there can be no file of that name.
     """
+    check_writable(out)
     atomic_write_text(out, card(root))
 
 

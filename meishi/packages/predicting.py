@@ -7,6 +7,7 @@ model.
 
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -108,10 +109,13 @@ def read_picture(file: Path, feature: Feature, resize: bool) -> np.ndarray:
         InputError: if it cannot be read, has another size, or lacks the model's colour.
     """
     picture = images.decode(file)
-    with images.opened(file) as stored:
+    with images.own_pixel_limit(), images.opened(file) as stored:
         grey = stored.mode.split(";")[0] in _GREY_MODES
     if grey and not feature.is_grey:
-        raise InputError(f"{file}: a grey picture, but the input {feature.name} has colour")
+        raise InputError(
+            f"{file}: a grey picture, but the input {feature.name} has colour; save it as RGB if "
+            "that is what you mean"
+        )
     if resize and feature.fault(picture.shape[:2]):  # a flexible model takes many sizes
         height, width = feature.shape
         shape = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
@@ -139,5 +143,5 @@ def _arrays(file: Path) -> dict[str, np.ndarray]:
             raise InputError(f"{file}: expected an .npz, which is a zip archive, got another file")
         with np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{file}: cannot be read as .npz: {error}") from error

@@ -51,10 +51,12 @@ def pr_report(
 ) -> None:
     """Compare two revisions in Markdown, for a pull request."""
     from meishi.files.atomic import atomic_write_text
+    from meishi.files.writable import check_writable
     from meishi.params import load_params
     from meishi.report.markdown import pull_request_report
     from meishi.report.revisions import snapshot
 
+    check_writable(out)
     limits = load_params("gate").gate
     text = pull_request_report(limits, snapshot(head or None), snapshot(base), link or None)
     atomic_write_text(out, text)

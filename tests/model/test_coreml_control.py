@@ -165,6 +165,16 @@ def test_lists_grow_and_never_change_in_place():
     np.testing.assert_array_equal(LISTS["list_read"](Arguments(ls=filled, index=2)), [0, 0])
 
 
+def test_a_list_that_is_read_beyond_its_end_is_named(tmp_path):
+    def build(mb, x):
+        made = mb.make_list(init_length=1, dynamic_length=True, elem_shape=(2,))
+        filled = mb.list_write(ls=made, index=0, value=mb.gather(x=x, indices=0))
+        return mb.list_read(ls=filled, index=5, name="far")
+
+    with pytest.raises(InputError, match="operation list_read of far cannot be run"):
+        run(tmp_path, build, random(4, 2))
+
+
 @pytest.fixture(scope="module")
 def adder(tmp_path_factory):
     """A package that adds its input to a state and gives twice the state."""

@@ -142,6 +142,19 @@ def test_an_optional_input_without_a_default_is_zero(path):
     assert found.tolist() == [3, 3, 3]
 
 
+@pytest.mark.parametrize("layout", ["RGB", "G"])
+def test_an_optional_picture_that_is_left_out_is_black(path, layout):
+    channels = 3 if layout == "RGB" else 1
+    image = ct.ImageType(name="x", shape=(1, channels, 20, 24), color_layout=layout)
+    converted(path, lambda mb, x: mb.add(x=x, y=7.0), (1, channels, 20, 24), [image])
+    spec = ct.proto.Model_pb2.Model()
+    spec.ParseFromString(spec_path(path).read_bytes())
+    spec.description.input[0].type.isOptional = True
+    spec_path(path).write_bytes(spec.SerializeToString())
+    (found,) = Package.load(path).predict({}).values()
+    assert found.shape == (1, channels, 20, 24) and (found == 7).all()
+
+
 def test_a_classifier_names_the_best_class(path):
     inputs = [ct.TensorType(name="x", shape=(1, 3))]
     package = converted(
@@ -309,6 +322,24 @@ def test_an_unknown_precision_is_refused(saved):
 
 def command(*words):
     return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_a_folder_in_the_place_of_outputs_is_refused_before_any_prediction(saved, tmp_path):
+    found = command("predict", saved, tmp_path / "no-such.png", "--out", tmp_path)
+    assert isinstance(found.exception, InputError)
+    assert f"{tmp_path}: cannot be written (Is a directory)" in str(found.exception)
+
+
+def test_damage_inside_an_archive_is_told(saved, tmp_path):
+    given = tmp_path / "given.npz"
+    np.savez_compressed(given, x=PIXELS)
+    content = bytearray(given.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = bytes(40)
+    given.write_bytes(content)
+    found = command("predict", saved, given, "--out", tmp_path / "out.npz")
+    assert isinstance(found.exception, InputError)
+    assert "given.npz: cannot be read as .npz" in str(found.exception)
 
 
 def test_predict_writes_outputs_by_name(saved, tmp_path):

@@ -121,6 +121,19 @@ VALUES = {
 }
 
 
+def test_an_average_stretches_what_has_a_size_of_one():
+    """ "[B,C,1,1], [B,1,H,W], [B,C,H,W]" (NeuralNetwork.proto, AverageLayerParams)."""
+    small, flat = Y[..., :1, :1], Y[:, :1]
+    found = run_layer("average", X, small, flat)
+    np.testing.assert_allclose(found, (X + small + flat) / 3, atol=1e-6)
+
+
+def test_a_clip_whose_bounds_cross_ends_at_the_upper_one():
+    """ "min(max(input, minVal), maxVal)" (NeuralNetwork.proto, ClipLayerParams)."""
+    found = run_layer("clip", X, minVal=0.7, maxVal=-0.5)
+    assert (found == np.float32(-0.5)).all()
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_values(name):
     inputs, fields, definition = VALUES[name]

@@ -146,6 +146,18 @@ def test_a_branch_runs_one_of_two_networks(path, condition, expected):
     assert found["y"].tolist() == [expected]
 
 
+def test_a_value_that_only_the_other_branch_makes_is_named(path):
+    spec = empty_network({"x": (1,), "c": (1,)}, ["y"])
+    branch = add_layer(spec.neuralNetwork, "branch", ["c"], []).branch
+    add_layer(branch.ifBranch, "copy", ["x"], ["made"])
+    add_layer(branch.elseBranch, "copy", ["x"], ["other"])
+    add_layer(spec.neuralNetwork, "copy", ["made"], ["y"])
+    package = Package.load(saved(spec, path))
+    assert package.predict({"x": [2.0], "c": [1.0]})["y"].tolist() == [2]
+    with pytest.raises(InputError, match="copy_1, copy: reads made, which nothing has made: a"):
+        package.predict({"x": [2.0], "c": [0.0]})
+
+
 def loop(path, **fields):
     """Add 1 to y until `conditionVar` ends it, or the count of the loop."""
     spec = empty_network({"x": (1,)}, ["y"])

@@ -230,6 +230,14 @@ def test_scatters(tmp_path, mode):
     check(tmp_path, build, expected, data, rows, some)
 
 
+@pytest.mark.parametrize("axis", [-3, -2, -1, 0, 1, 2])
+def test_one_hot_along_any_axis(axis):
+    indices = np.int32([[2, 0, 1, 1]])
+    given = Arguments(indices=indices, one_hot_vector_size=np.int32(3), axis=np.int32(axis))
+    expected = np.moveaxis(np.eye(3)[indices], -1, axis)
+    np.testing.assert_array_equal(OPS["one_hot"](given), expected)
+
+
 def test_made_values(tmp_path):
     def build(mb, x):
         sizes = mb.shape(x=x)

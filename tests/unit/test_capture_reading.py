@@ -64,6 +64,16 @@ def test_a_kind_that_is_not_read_is_named(tmp_path, suffix):
         read(str(tmp_path / f"a{suffix}"))
 
 
+def test_a_picture_that_libheif_gives_up_is_named(tmp_path, monkeypatch):
+    def beyond_limits(_content, _name):
+        raise RuntimeError("Memory allocation error: Security limit exceeded")
+
+    monkeypatch.setattr("meishi.pictures.images.decode", beyond_limits)
+    (tmp_path / "a.heic").write_bytes(b"content")
+    with pytest.raises(ImageError, match=r"a\.heic: cannot be decoded in full: .*Security limit"):
+        read(str(tmp_path / "a.heic"))
+
+
 def test_what_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"gone\.jpg: cannot be read: No such file"):
         read(str(tmp_path / "gone.jpg"))

@@ -92,7 +92,8 @@ def _cast(o: Arguments):
 
 
 def _clip(o: Arguments):
-    return tf.clip_by_value(o.x, o.alpha, o.beta)
+    # Where alpha is above beta, beta holds: `tf.clip_by_value` takes them in the other order.
+    return tf.minimum(tf.maximum(o.x, o.alpha), o.beta)
 
 
 def _select(o: Arguments):

@@ -156,7 +156,8 @@ def _one_hot(o: Arguments):
     on, off = (np.int32(1) if o.on_value is None else o.on_value), o.off_value
     on = tf.convert_to_tensor(on)
     off = tf.cast(0 if off is None else off, on.dtype)
-    hot = tf.one_hot(o.indices, integer(o.one_hot_vector_size), axis=integer(o.axis, -1))
+    axis = integer(o.axis, -1) % (len(shape_of(o.indices)) + 1)
+    hot = tf.one_hot(o.indices, integer(o.one_hot_vector_size), axis=axis)
     return tf.where(hot > 0, on, off)
 
 

@@ -76,7 +76,7 @@ def _folded(kernel: Callable) -> LayerKernel:
 
 
 def _average(layer: Layer):
-    return tf.add_n([tf.convert_to_tensor(x) for x in layer.inputs]) / float(len(layer.inputs))
+    return reduce(tf.add, map(tf.convert_to_tensor, layer.inputs)) / float(len(layer.inputs))
 
 
 def _named(name: str) -> LayerKernel:
@@ -138,7 +138,7 @@ LAYERS: dict[str, LayerKernel] = {
     "average": _average,
     "bias": lambda layer: layer.x + _placed(layer.p.bias, layer.p.shape),
     "clampedReLU": _clamped_relu,
-    "clip": lambda layer: tf.clip_by_value(layer.x, layer.p.minVal, layer.p.maxVal),
+    "clip": lambda layer: tf.minimum(tf.maximum(layer.x, layer.p.minVal), layer.p.maxVal),
     "copy": lambda layer: tf.identity(layer.x),
     "equal": _folded(tf.equal),
     "gelu": _gelu,

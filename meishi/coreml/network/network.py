@@ -168,7 +168,7 @@ class NeuralNetwork:
         arrays, pictures = self.of_five_axes
         value = values.get(name)
         if value is None:
-            value = np.full(feature.shape, feature.default or 0.0)
+            value = feature.blank()
         if feature.kind == "image":
             x = feature.tensor(value)
             return x[None] if pictures else x

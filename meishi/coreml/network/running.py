@@ -39,7 +39,7 @@ def run(layers, known: dict, rounded: bool, observe: Observer | None = None) -> 
     for layer in layers:
         kind = layer.WhichOneof("layer")
         p = getattr(layer, kind)
-        inputs = [known[name] for name in layer.input]
+        inputs = [_made(name, known, f"layer {layer.name}, {kind}") for name in layer.input]
         if kind == "branch":
             _branch(p, inputs[0], known, rounded)
         elif kind == "loop":
@@ -88,7 +88,7 @@ def _loop(p, inputs: list, known: dict, rounded: bool) -> None:
     while True:
         if conditional:
             run(p.conditionNetwork.layers, known, rounded)
-            if not _holds(known[p.conditionVar]):
+            if not _holds(_made(p.conditionVar, known, "the condition of a loop")):
                 return
         if (limit or inputs or not conditional) and count >= limit:
             return
@@ -99,6 +99,16 @@ def _loop(p, inputs: list, known: dict, rounded: bool) -> None:
             continue
         except _Break:
             return
+
+
+def _made(name: str, known: dict, reader: str):
+    try:
+        return known[name]
+    except KeyError:
+        raise InputError(
+            f"{reader}: reads {name}, which nothing has made: a branch that was not taken would, "
+            "or a loop that did not run"
+        ) from None
 
 
 def _holds(value) -> bool:
