@@ -171,7 +171,7 @@ class OverprintParams:
 
 @dataclass(frozen=True)
 class SceneParams:
-    """Which training scenes are augmented: what an ablation leaves out.
+    """Which training scenes are augmented: what an ablation leaves out, of frames and crops.
 
     `sources` are names of fetch.sources, () for all; without `hard_negatives` scenes that hold
     things which look like cards are left out, with and without cards.
