@@ -33,19 +33,15 @@ def augment_scenes(
     jobs = ((number, record, content) for number, (record, content) in enumerate(reader))
     tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
     params = augmenter.params
+    mixer = Mixer(params, pool.build(reader, seed))
+    augment = partial(_augment, augmenter=augmenter, mixer=mixer, seed=seed)
     with workers.connect(None, params.workers) as run:
-        shared = pool.build(reader, seed, partial(run.map, name=_name_cut, code=CODE))
-        augment = partial(_augment, augmenter=augmenter, mixer=Mixer(params, shared), seed=seed)
         for made in run.map(augment, tasks, _name, CODE):
             yield from made
 
 
 def _name(jobs: list[Job]) -> str:
     return f"scenes {jobs[0][1].id} to {jobs[-1][1].id}"
-
-
-def _name_cut(cut: pool.Cut) -> str:
-    return f"a card of {cut[0].id}"
 
 
 def _augment(

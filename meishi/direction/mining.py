@@ -1,9 +1,9 @@
 """Hard negative mining: what detector and segmenter take for cards where there is none.
 
 Their own mistakes on the training scenes teach the classifier what to refuse (Sung and Poggio 1998,
-sec. 4.3, "bootstrap"; for networks Shrivastava et al. 2016). Every box above a low score counts,
-however its quad fits: capture's own thresholds may be chosen without retraining a network. Each
-worker imports this file, which imports no TensorFlow.
+sec. 4.3, "bootstrap"; for networks Shrivastava et al. 2016). The thresholds are not capture's, and
+laxer: choosing those must not retrain a network. Each worker imports this file, which imports no
+TensorFlow.
 """
 
 from functools import cache, partial

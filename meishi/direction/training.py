@@ -60,7 +60,7 @@ def _encode(card_quads: np.ndarray) -> tuple[np.ndarray]:
 def _begin(
     trainer: keras.Model, train: TrainDirectionParams, weights: Path, views: SampleSet
 ) -> None:
-    """Load published weights; the first blocks and all batch norms stay as they are."""
+    """Load published weights; the first blocks and all statistics stay as they are."""
     pp_lcnet.load(trainer, weights)
     picks = spread(len(views.jpegs), ABSORBED)
     pictures = [images.decode(views.jpegs[index], "view") for index in picks]

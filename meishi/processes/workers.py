@@ -9,7 +9,6 @@ import importlib.util
 import logging
 import os
 import pickle
-import platform
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -29,19 +28,11 @@ CONNECT_S = 10.0
 WORKERS_S = 30.0  # for a scheduler's first worker
 CLOSE_S = 30.0
 TASK_TIMEOUT_S = 1800.0
-# OpenBLAS has kernels for each kind of CPU, which add up in other orders: of 2,620 samples 8 come
-# out otherwise by those for AVX-512. The ones for AVX2 run on both kinds. Nothing that the workers
-# do is large enough to be slower for it.
-SAME_BYTES = dict.fromkeys(("x86_64", "amd64"), {"OPENBLAS_CORETYPE": "Haswell"})
 LEAN = {
     # Nobody looks at the profile that workers take of themselves a hundred times a second.
     "distributed.worker.profile.enabled": False,
     # Dask's own list has malloc give every picture's memory back at once: half the speed.
-    "distributed.nanny.pre-spawn-environ": {
-        "OMP_NUM_THREADS": 1,
-        "OPENBLAS_NUM_THREADS": 1,
-        **SAME_BYTES.get(platform.machine().lower(), {}),
-    },
+    "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
 }
 LOGGERS = ("distributed", "distributed.client")  # they tell of each worker that comes or goes
 AHEAD = 4  # tasks in flight for each thread of a worker: enough that none waits for the next

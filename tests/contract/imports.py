@@ -20,6 +20,7 @@ BY_VALUE = (
     "meishi/params.py",
     "meishi/recipe.py",
     "meishi/flat_params.py",
+    "meishi/train_params.py",
     "meishi/ranges.py",
     "meishi/rules.py",
     "meishi/variants.py",
