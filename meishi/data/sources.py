@@ -64,7 +64,8 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
             # First, and whatever the record says: it may have been another source's.
             attributes = {"source": "", **record.attributes} | {"source": source.name}
             yield replace(record, id=name, image=image, attributes=attributes), content
-    _seen(params, also := [])
+    also: list[str] = []
+    _seen(params, also)
     faults += [fault for fault in also if fault not in faults]
     if faults:
         raise SourceError(f"the data is refused, faults: {len(faults)}\n{summary(faults)}")
@@ -76,7 +77,8 @@ def seen_scenes(params: FetchParams) -> set[str]:
     Raises:
         SourceError: if a list is not as its manifest says, as `verified_scenes` would tell, too.
     """
-    found = _seen(params, faults := [])
+    faults: list[str] = []
+    found = _seen(params, faults)
     if faults:
         raise SourceError("\n".join(faults))
     return found
