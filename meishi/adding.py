@@ -91,7 +91,7 @@ def add_photos(
         "licence": licence,
         "sources": [{"name": storable(_own_name(path)), "licence": licence, "url": url}],
     }
-    write_source(into, _checked(path, kind, labels, into.name, tally, found), about)
+    write_source(into.resolve(), _checked(path, kind, labels, into.name, tally, found), about)
     tiles = contact_sheet.grid(found.thumbnails, COLUMNS)
     atomic_write_bytes(sheet, images.encode(tiles, ".jpg", 85))
     came = [f"downloaded: {path}, sha256 {file_sha256(path)}"] if url else []
@@ -160,6 +160,7 @@ def _next_steps(into: Path) -> list[str]:
         "  dvc repro",
         "  meishi model-card",
         "  python docs/results.py --write",
+        "  python docs/collections_figures.py --write",
         "  make push",
         f"  git add {changed} params.yaml dvc.lock metrics plots storage {DOCUMENTS}",
         f'  git commit -m "Add {into.name}"',

@@ -96,14 +96,16 @@ def render_source(
 
     Raises:
         InputError: if the engine is unknown, a wheel, a panorama or the weights are missing, the
-            numbers do not fit, `out` cannot be replaced, or the workers fail, see
-            `workers.connect`.
+            numbers do not fit, `out` cannot be replaced or ships weights that the new source would
+            lack, or the workers fail, see `workers.connect`.
     """
     if name not in ENGINES:
         raise InputError(f"render: no engine {name!r}; there are {', '.join(ENGINES)}")
     check_replaceable(out)
     if weights and name not in WEIGHTS:
         raise InputError(f"render: no weights belong to {name} scenes; leave out --weights")
+    if not weights:
+        _check_ships_none(out)
     engine = ENGINES[name]
     try:
         todo = render.plan(wanted.scenes, wanted.worlds, wanted.seed, wheels)
@@ -119,8 +121,16 @@ def render_source(
         "licence": LICENCE,
         "sources": [*render.origins(), *engine.origins],
     }
-    write_source(out, _scenes(folder, todo), about, shipped)
+    write_source(out.resolve(), _scenes(folder, todo), about, shipped)
     return wanted.scenes
+
+
+def _check_ships_none(out: Path) -> None:
+    if there := sorted(path.name for path in out.glob("weights/*")):
+        raise InputError(
+            f"render: {out} would be replaced, and it ships {', '.join(there)}; give --weights, so "
+            "that the new source has them too, or another --out"
+        )
 
 
 def _scenes(folder: Path, todo: list[render.World]) -> Iterator[tuple[Record, bytes]]:

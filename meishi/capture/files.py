@@ -19,7 +19,7 @@ from meishi.geometry.homography import rectify
 from meishi.pictures import images
 from meishi.pictures.overlay import capture_overlay
 
-HIDDEN = "."  # begins the names of what macOS keeps beside a file, and of half-written files
+HIDDEN = "."  # begins the names of what systems keep beside files, and of half-written files
 
 _NO_FILE = "neither a file nor a folder"
 
@@ -73,8 +73,9 @@ def _why_no_file(path: str) -> str | None:
 def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
     wanted = {*images.SUFFIXES, *images.UNREADABLE}
     files = [path for path in _walk(folder, faults) if path.suffix.lower() in wanted]
-    lost = (file for file in files if file.is_symlink() and not file.exists())
-    faults += [f"{file}: a link to {os.readlink(file)}, which is missing" for file in lost]
+    lost = [file for file in files if file.is_symlink() and not os.path.exists(file)]
+    faults += [f"{file}: a link to {os.readlink(file)}, which cannot be reached" for file in lost]
+    files = [file for file in files if file not in lost]
     outputs = out.resolve()
     if not folder.resolve().is_relative_to(outputs):
         files = [file for file in files if outputs not in file.resolve().parents]
@@ -84,7 +85,7 @@ def _search(folder: Path, out: Path, faults: list[str]) -> list[Path]:
         place for place in places if (place / LEDGER).is_file() or place.resolve() == outputs
     }
     own = {output for place in written for output in _open(place).files()}
-    faults += [f"{file}: {_NO_FILE}" for file in files if file.exists() and not file.is_file()]
+    faults += [f"{file}: {_NO_FILE}" for file in files if not file.is_file()]
     return sorted(file for file in files if file.is_file() and file.resolve() not in own)
 
 
@@ -101,6 +102,9 @@ def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
+        # Hidden ones hold thumbnails and what was deleted; of a folder and a link to it the first
+        # gives the paths.
+        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
         yield from (Path(place, name) for name in names if not name.startswith(HIDDEN))
 
 
@@ -143,6 +147,7 @@ def _capture_all(
     outputs, listing = _open(out), Listing(out)
     inputs = {identity(photo.given) for photo in photos}
     rows: list[dict] = []
+    done: list[str] = []
     touched: set[str] = set()
     try:
         for photo in tqdm(photos, unit="photo", desc="capture", disable=len(photos) < 2):
@@ -150,10 +155,11 @@ def _capture_all(
                 row, files, notes = capture_photo(capture, photo, out, inputs)
                 outputs.check(photo.given, files)
                 if not touched:  # even a run that is killed leaves no list that is false
-                    listing.strike_out(inputs)
+                    listing.strike_out(inputs, outputs.names(inputs))
                 touched.add(identity(photo.given))
                 outputs.write(photo.given, files)
                 rows.append(row)
+                done.append(photo.given)
                 faults += notes
             except InputError as error:
                 faults.append(str(error))
@@ -161,14 +167,14 @@ def _capture_all(
                 where = f"{error.filename}: {error.strerror}"
                 faults.append(f"{photo.given}: cannot be written: {where}")
     except BaseException:  # Ctrl-C, or a fault of ours: the crops of some photos are new by now
-        listing.break_off(rows, touched)
-        outputs.tidy(row["file"] for row in rows)
+        listing.break_off(rows, touched, outputs.names(touched))
+        outputs.tidy(done)
         raise
     if rows:
         listing.replace(rows)
-        outputs.tidy(row["file"] for row in rows)
+        outputs.tidy(done)
     else:
-        listing.break_off(rows, touched)
+        listing.break_off(rows, touched, outputs.names(touched))
     return rows
 
 

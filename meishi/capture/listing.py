@@ -10,6 +10,7 @@ from pathlib import Path
 
 from meishi.capture.naming import identity
 from meishi.files import atomic
+from meishi.files.locking import locked
 
 RESULT = "cards.json"
 
@@ -32,29 +33,40 @@ class Listing:
         self._earlier: list[dict] = list(rows)
         self.crops: dict[str, list[str]] = crops
 
-    def strike_out(self, photos: Collection[str]) -> None:
-        """Take photos off the list: their `naming.identity`. A list without them stays as it is."""
-        kept = self._without(photos)
+    def strike_out(self, photos: Collection[str], crops: Collection[str]) -> None:
+        """Take photos off the list; one without them stays as it is.
+
+        Args:
+            photos: their `naming.identity`.
+            crops: names of theirs, by which they are known if they were given from elsewhere.
+        """
+        kept = self._without(photos, crops)
         if len(kept) < len(self._earlier):
             self.replace(kept)
 
     def replace(self, rows: list[dict]) -> None:
         """Write a list in the place of the one that is there."""
         listing = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
-        atomic.atomic_write_text(self._file, listing)
+        with locked(self._file.parent):
+            atomic.atomic_write_text(self._file, listing)
 
-    def break_off(self, rows: list[dict], touched: Collection[str]) -> None:
+    def break_off(self, rows: list[dict], touched: Collection[str], crops: Collection[str]) -> None:
         """Write the list of a run that was interrupted.
 
         Args:
             rows: of the photos that it has done.
             touched: the `naming.identity` of those of which it may have written outputs.
+            crops: see `strike_out`.
         """
         if touched:
-            self.replace([*rows, *self._without(touched)])
+            self.replace([*rows, *self._without(touched, crops)])
 
-    def _without(self, photos: Collection[str]) -> list[dict]:
-        return [row for row in self._earlier if identity(str(row["file"])) not in photos]
+    def _without(self, photos: Collection[str], crops: Collection[str]) -> list[dict]:
+        return [
+            row
+            for row in self._earlier
+            if identity(str(row["file"])) not in photos and not {*_crops(row)} & {*crops}
+        ]
 
 
 def _crops(row: dict) -> list[str]:

@@ -48,8 +48,11 @@ def _as_a_disk_sees(name: str) -> str:
 
 
 def identity(file: str) -> str:
-    """Return the path that a photo has however it was given: absolute, without links."""
-    return printable(os.path.realpath(file))
+    """Return the path that a photo has however it was given: absolute, without links.
+
+    Bytes of a name that are no UTF-8 stay what they are, as lone surrogates (PEP 383).
+    """
+    return os.path.realpath(file)
 
 
 def printable(path: str) -> str:

@@ -10,12 +10,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from meishi.capture.naming import identity
 from meishi.errors import InputError
 from meishi.files import atomic
+from meishi.files.locking import locked
 
 LEDGER = ".meishi.json"
 _OUTPUT = re.compile(r"(.+)-(?:overlay\.jpg|[0-9]+\.png)", re.DOTALL)
@@ -55,6 +56,10 @@ class OutputFolder:
         """Return what the names of a photo's outputs begin with, by its `identity`."""
         found = ((photo, _OUTPUT.fullmatch(name)) for photo, name, _ in sorted(self._entries))
         return {photo: match[1] for photo, match in found if photo and match}
+
+    def names(self, photos: Collection[str]) -> set[str]:
+        """Return the names of the outputs of photos, given by their `identity`."""
+        return {name for photo, name, _ in self._entries if photo in photos}
 
     def check(self, photo: str, names: Iterable[str]) -> None:
         """Look whether files may be written.
@@ -113,13 +118,18 @@ class OutputFolder:
         self._save()
 
     def _save(self) -> None:
+        with locked(self.folder):
+            self._save_alone()
+
+    def _save_alone(self) -> None:
         # Another run may write to the same folder: what it has listed meanwhile stays.
         names = {name for _, name, _ in self._written}
         others = (_read(self.folder) or set()) - self._known
         self._entries |= {entry for entry in others if entry[1] not in names}
         self._known = set(self._entries)
         rows = sorted((_from(self.folder, photo), *rest) for photo, *rest in self._entries)
-        text = json.dumps({PHOTOS: FROM_HERE, OUTPUTS: rows}, indent=0, ensure_ascii=False)
+        # In ASCII: a path may hold bytes that are no UTF-8 (see `naming.identity`).
+        text = json.dumps({PHOTOS: FROM_HERE, OUTPUTS: rows}, indent=0)
         atomic.atomic_write_text(self.folder / LEDGER, text + "\n")
 
 

@@ -49,8 +49,6 @@ def read(file: str) -> Picture:
         if Path(file).suffix.lower() in images.UNREADABLE:
             raise images.ImageError(unreadable(file)) from error
         raise
-    except RuntimeError as error:  # of libheif, where a picture would take more than it allows
-        raise images.ImageError(f"{file}: cannot be decoded in full: {error}") from error
     return Picture(image, focal_tags.focal_length(content), tuple(_faults(content)))
 
 
@@ -79,7 +77,7 @@ def _faults(content: bytes) -> list[str]:
 
 def _pages(content: bytes) -> int:
     """Count the pages or animated frames; a phone's JPEG has but one, whatever it brings along."""
-    with images.own_pixel_limit(), images.opened(io.BytesIO(content)) as file:
+    with images.own_checks(), images.opened(io.BytesIO(content)) as file:
         frames = getattr(file, "n_frames", 1)
         if not isinstance(file, TiffImagePlugin.TiffImageFile):
             return 1 if file.format in ("JPEG", "MPO") else frames

@@ -115,6 +115,12 @@ def _embedded(texts: list[str]) -> dict[str, Path]:
     faults += [
         f"{path}: no such package" for _, _, path in pairs if path and not Path(path).is_dir()
     ]
+    models = [model for model, _, _ in pairs]
+    faults += [
+        f"--embedded {model}=...: given twice"
+        for model in sorted({*models})
+        if models.count(model) > 1
+    ]
     if faults:
         raise InputError(summary(faults))
     return {model: Path(path) for model, _, path in pairs}

@@ -138,6 +138,11 @@ def from_folder(package: Path, model: str, version: str, metrics: list[Path]) ->
     """
     if not layout.is_version(version):
         raise InputError(f"--version {version!r}: expected three numbers, as 1.4.0")
+    stems = [file.stem for file in metrics]
+    if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        raise InputError(
+            f"--metrics: several files are called {', '.join(twice)}; name one of each"
+        )
     try:
         contents = {file.stem: file.read_bytes() for file in metrics}
     except OSError as error:

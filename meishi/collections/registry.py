@@ -6,6 +6,7 @@ published is what the tag's `dvc.lock` and metrics speak of, whatever lies in th
 
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -84,7 +85,18 @@ def package_at(repo: Path, tag: Tag, package: str, folder: Path) -> Path:
         RegistryError: if DVC cannot give it.
     """
     target = folder / PurePosixPath(package).name
-    command = ["dvc", "get", str(repo), package, "--rev", tag.name, "--out", str(target)]
+    command = [
+        sys.executable,
+        "-m",
+        "dvc",
+        "get",
+        str(repo),
+        package,
+        "--rev",
+        tag.name,
+        "--out",
+        str(target),
+    ]
     _run(command, repo)
     return target
 

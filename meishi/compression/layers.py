@@ -55,7 +55,37 @@ class Int8Conv2D(keras.layers.Conv2D):
 
     def convolution_op(self, inputs, kernel):
         """Convolve with the rounded kernel."""
-        scale = tf.reduce_max(tf.abs(kernel), axis=(0, 1, 2), keepdims=True) / LEVELS
-        levels = tf.round(tf.math.divide_no_nan(kernel, scale))
-        rounded = kernel + tf.stop_gradient(levels * scale - kernel)
-        return super().convolution_op(inputs, rounded * self.unit)
+        return super().convolution_op(inputs, _on_grid(kernel, (0, 1, 2)) * self.unit)
+
+
+class Int8DepthwiseConv2D(keras.layers.DepthwiseConv2D):
+    """A depthwise convolution whose kernel lies on an int8 grid, a scale for each channel.
+
+    Weights: see `Int8Conv2D`.
+    """
+
+    def build(self, input_shape):
+        """Add the unit to the weights."""
+        super().build(input_shape)
+        self.unit = self.add_weight("unit", (), initializer="ones", trainable=False)
+
+    def call(self, inputs):
+        """Convolve with the rounded kernel; Keras' own layer has no place to put one in."""
+        found = keras.backend.depthwise_conv2d(
+            inputs,
+            _on_grid(self.depthwise_kernel, (0, 1, 3)) * self.unit,
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+        if self.use_bias:
+            found = keras.backend.bias_add(found, self.bias, data_format=self.data_format)
+        return self.activation(found)
+
+
+def _on_grid(kernel, axes: tuple[int, ...]):
+    """Round a kernel to an int8 grid, whose scales are its largest values along the axes."""
+    scale = tf.reduce_max(tf.abs(kernel), axis=axes, keepdims=True) / LEVELS
+    levels = tf.round(tf.math.divide_no_nan(kernel, scale))
+    return kernel + tf.stop_gradient(levels * scale - kernel)

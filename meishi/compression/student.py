@@ -2,16 +2,16 @@
 
 A kernel of many values gets a palette, if there is one, and every other kernel an int8 scale per
 channel, unless the settings say otherwise of its layer. Depthwise kernels are small and their
-channels differ much: they are put on the int8 grid at once and stay there; their biases learn.
+channels differ much: they always lie on the int8 grid.
 """
 
 import numpy as np
 
 from meishi.compression import grids, palettes
 from meishi.compression.folding import CONVOLUTIONS, copy_layer, fold_batch_norms
-from meishi.compression.layers import Int8Conv2D, PaletteConv2D
+from meishi.compression.layers import Int8Conv2D, Int8DepthwiseConv2D, PaletteConv2D
 from meishi.errors import InputError
-from meishi.keras import keras
+from meishi.keras import keras, tf
 from meishi.tunings import Tuning
 
 
@@ -23,20 +23,23 @@ def build_student(folded: keras.Model, tuning: Tuning) -> keras.Model:
         tuning: which kernels get a palette, and which layers learn.
 
     Raises:
-        InputError: if the settings name a layer that is no convolution with such a kernel.
-        ValueError: if a palette's channels do not divide those of a kernel.
+        InputError: if the settings name a layer that is no convolution with such a kernel, or
+            groups of channels that do not divide those of a kernel.
     """
     _check_names(folded, tuning)
 
     def rounding_layer(layer):
+        if _is_depthwise(layer):
+            return Int8DepthwiseConv2D(**layer.get_config())
         if not _has_kernel(layer):
             return copy_layer(layer, {})
         if not (bits := tuning.bits(layer.name, int(np.prod(layer.kernel.shape)))):
             return Int8Conv2D(**layer.get_config())
         groups, rest = divmod(layer.filters, tuning.group_channels or layer.filters)
         if rest:
-            raise ValueError(
-                f"{layer.name}: {layer.filters} channels, not in groups of {tuning.group_channels}"
+            raise InputError(
+                f"params.yaml [tune], model {tuning.model}: group_channels: expected a divisor of "
+                f"the {layer.filters} channels of {layer.name}, got {tuning.group_channels}"
             )
         return PaletteConv2D(layer.get_config(), entries=2**bits, groups=groups)
 
@@ -58,6 +61,10 @@ def finish(folded: keras.Model, student: keras.Model) -> keras.Model:
     return result
 
 
+def _kernel(layer) -> tf.Variable:
+    return layer.depthwise_kernel if _is_depthwise(layer) else layer.kernel
+
+
 def _is_depthwise(layer) -> bool:
     return isinstance(layer, keras.layers.DepthwiseConv2D)
 
@@ -76,11 +83,8 @@ def _check_names(folded: keras.Model, tuning: Tuning) -> None:
 
 
 def _start(layer, kernel: np.ndarray, bias: np.ndarray) -> None:
-    if _is_depthwise(layer):
-        layer.set_weights([grids.int8_grid(kernel, 2), bias])
-        return
     unit = np.float32(kernel.std()) or np.float32(1)
-    layer.kernel.assign(kernel / unit)
+    _kernel(layer).assign(kernel / unit)
     layer.bias.assign(bias)
     layer.unit.assign(unit)
     if isinstance(layer, PaletteConv2D):
@@ -91,11 +95,9 @@ def _start(layer, kernel: np.ndarray, bias: np.ndarray) -> None:
 
 
 def _rounded(layer) -> np.ndarray:
-    if _is_depthwise(layer):
-        return grids.int8_grid(layer.depthwise_kernel.numpy(), 2)
-    kernel, unit = layer.kernel.numpy(), layer.unit.numpy()
-    if isinstance(layer, Int8Conv2D):
-        return grids.int8_grid(kernel * unit, 3)
+    kernel, unit = _kernel(layer).numpy(), layer.unit.numpy()
+    if isinstance(layer, Int8Conv2D | Int8DepthwiseConv2D):
+        return grids.int8_grid(kernel * unit, 2 if _is_depthwise(layer) else 3)
     rows = _grouped(kernel, layer.groups_of_channels)
     sorted_palettes = np.sort(layer.palette.numpy(), axis=-1)
     near = [palettes.nearest(*pair) for pair in zip(rows, sorted_palettes, strict=True)]

@@ -6,7 +6,8 @@ operation by operation instead.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -87,6 +88,28 @@ def traced(walks: list[Walk], tensors: Mapping[str, tf.Tensor]) -> Walk:
         return _graph_of(walks[-1], tensors)
     except NeedsValues:
         return walks[-1]
+
+
+class Graphs:
+    """The graphs of a model, one for each shape of its inputs: those that were asked for last.
+
+    Each holds the model's weights once more.
+    """
+
+    KEPT = 4
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._kept: OrderedDict[Hashable, Walk] = OrderedDict()
+
+    def of(self, key: Hashable, make: Callable[[], Walk]) -> Walk:
+        """Return what runs inputs of these shapes; made if it is not there."""
+        if key not in self._kept:
+            while len(self._kept) >= self.KEPT:
+                self._kept.popitem(last=False)
+            self._kept[key] = make()
+        self._kept.move_to_end(key)
+        return self._kept[key]
 
 
 def _graph_of(walk: Walk, tensors: Mapping[str, tf.Tensor]) -> Walk:

@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from meishi.coreml import checks, execution, walking
+from meishi.coreml import checks, execution, loading, walking
 from meishi.coreml.features import Feature
-from meishi.coreml.toolkit import load_program, only_errors
 from meishi.errors import InputError
 from meishi.keras import tf
 
@@ -37,7 +36,7 @@ class Program:
     mil: Any  # coremltools' function
     labels: dict[str, list]  # a classifier's outputs: the label and the probabilities
     precision: str
-    _graphs: dict = field(default_factory=dict, repr=False)
+    _graphs: execution.Graphs = field(default_factory=execution.Graphs, repr=False)
 
     @classmethod
     def from_spec(
@@ -47,11 +46,7 @@ class Program:
         name = checks.function_name(spec, function, where)
         checks.check_operations(spec, where, name)
         checks.check_weights(spec, weights, where)
-        try:
-            with only_errors():
-                program = load_program(spec, spec.specificationVersion, str(weights))
-        except Exception as error:  # coremltools raises whatever a damaged program leads it to
-            raise InputError(f"{where}: the program cannot be read: {error!r}") from error
+        program = loading.load(spec, weights, where, name)
         if name not in program.functions:
             raise InputError(f"{where}: the program holds no function; convert again")
         checks.check_names(spec, where, name)
@@ -111,20 +106,21 @@ class Program:
 
     def _graph(self, tensors: dict[str, tf.Tensor]) -> Callable:
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())
-        if key not in self._graphs:
-            self._graphs[key] = execution.traced(self._walks(), tensors)
-        return self._graphs[key]
+        return self._graphs.of(key, lambda: execution.traced(self._walks(), tensors))
 
     def _walks(self) -> list[execution.Walk]:
         """List the ways to walk the program, that of the smallest graph first."""
         rounded = self.precision == "fp16"
-        manners = [walking.Manner(rounded, unrolled) for unrolled in (False, True)]
+        mixed = walking.declares_half(self.mil)
+        manners = [walking.Manner(rounded, unrolled, mixed) for unrolled in (False, True)]
         has_loop = any(part.op_type == "while_loop" for part in self.mil.operations)
         return [partial(self._walk, manner) for manner in manners[0 if has_loop else 1 :]]
 
     def _walk(self, manner: walking.Manner, inputs: Mapping[str, tf.Tensor]) -> dict:
         known = dict(inputs)
         outputs = walking.walk(self.mil, known, manner)
+        if tf.inside_function():
+            manner.constants.clear()  # a graph holds what it needs
         named = {v.name: x for v, x in zip(self.mil.outputs, outputs, strict=True)}
         return named | {name: known[name] for name in self.states}
 

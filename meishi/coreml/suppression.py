@@ -23,6 +23,8 @@ class Suppression:
     iou: tuple[str, float]  # optional input name, default
     score: tuple[str, float]
     per_label: bool
+    least: int = 0  # rows: fewer are filled up with zeros
+    most: int | None = None
 
     @classmethod
     def from_spec(cls, spec) -> "Suppression":
@@ -37,6 +39,7 @@ class Suppression:
             iou=(nms_spec.iouThresholdInputFeatureName, nms_spec.iouThreshold),
             score=(nms_spec.confidenceThresholdInputFeatureName, nms_spec.confidenceThreshold),
             per_label=nms_spec.pickTop.perClass,
+            **_bounds(spec.description.output),
         )
 
     def run(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -66,13 +69,20 @@ class Suppression:
         ]
         rows = np.concatenate([*kept, np.empty(0, np.int64)]).astype(np.int64)
         rows = rows[np.lexsort((rows, -scores[rows]))]
-        return {self.confidence[1]: confidence[rows], self.coordinates[1]: coordinates[rows]}
+        found = {self.confidence[1]: confidence, self.coordinates[1]: coordinates}
+        return {name: self._sized(array[rows]) for name, array in found.items()}
+
+    def _sized(self, array: np.ndarray) -> np.ndarray:
+        absent = max(0, self.least - len(array[: self.most]))
+        return np.pad(array[: self.most], ((0, absent), (0, 0)))
 
     @staticmethod
     def _rows(values: Mapping[str, np.ndarray], name: str) -> np.ndarray:
         if name not in values:
             raise InputError(f"suppression takes {name!r}, which nothing before it makes")
         array = np.asarray(values[name])
+        if array.ndim > 2 and set(array.shape[:-2]) == {1}:
+            array = array.reshape(array.shape[-2:])
         if array.ndim != 2 or not array.shape[1]:
             raise InputError(f"{name}: expected a row for each box, got {array.shape}")
         return array
@@ -88,3 +98,18 @@ class Suppression:
     def _kept(rows, coordinates, scores, iou_threshold: float) -> np.ndarray:
         boxes_xyxy = xyxy_from_cxcywh(coordinates[rows])
         return rows[nms(boxes_xyxy, scores[rows], iou_threshold, max_boxes=len(rows))]
+
+
+def _bounds(outputs) -> dict[str, int | None]:
+    """Read how many rows the outputs may have: as many as their first axes allow."""
+    least, most = 0, None
+    for output in outputs:
+        array = output.type.multiArrayType
+        if ranges := array.shapeRange.sizeRanges:
+            low, high = ranges[0].lowerBound, ranges[0].upperBound
+        else:
+            low = high = array.shape[0] if len(array.shape) == 2 else 0
+        least = max(least, low)
+        if high > 0:
+            most = high if most is None else min(most, high)
+    return {"least": least, "most": most}

@@ -1,6 +1,6 @@
 """Walking the operations of a MIL function, its conditions, loops, lists and states too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -39,10 +39,32 @@ class Manner:
         rounded: whether floats of every result are rounded to float16.
         unrolled: whether loops are unrolled in a graph, so that what they make of constants is
             known in it; else a loop is one of the graph's own wherever that can be.
+        mixed: whether the program says what is float16: nothing else is rounded then.
+        constants: expanded ones, by the identity of their variable: each is expanded once.
     """
 
     rounded: bool
     unrolled: bool
+    mixed: bool = False
+    constants: dict[int, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def rounds(self, operation) -> bool:
+        """Tell whether the results of an operation are rounded."""
+        return self.rounded and (not self.mixed or any(map(is_half, operation.outputs)))
+
+
+def is_half(variable) -> bool:
+    """Tell whether a program declares a variable as float16."""
+    return variable.is_tensor_or_scalar_of("fp16")
+
+
+def declares_half(block) -> bool:
+    """Tell whether any operation of a block, or of one in it, makes float16."""
+    return any(
+        part.op_type not in CONSTANTS
+        and (any(map(is_half, part.outputs)) or any(map(declares_half, part.blocks)))
+        for part in block.operations
+    )
 
 
 def walk(block, known: dict, manner: Manner) -> list:
@@ -60,9 +82,18 @@ def walk(block, known: dict, manner: Manner) -> list:
         if operation.op_type in CONSTANTS:
             continue  # read where it is used
         results = _results(operation, known, manner)
+        if _unread(operation, block):
+            continue  # the loader names what it makes, and may name it as another value
         for variable, value in zip(operation.outputs, results, strict=True):
             known[variable.name] = value
-    return [_value(variable, known) for variable in block.outputs]
+    return [_value(variable, known, manner) for variable in block.outputs]
+
+
+def _unread(operation, block) -> bool:
+    if operation.op_type != "coreml_update_state":
+        return False
+    (made,) = operation.outputs
+    return not made.child_ops and all(made is not part for part in block.outputs)
 
 
 def _results(operation, known: dict, manner: Manner):
@@ -70,7 +101,7 @@ def _results(operation, known: dict, manner: Manner):
     if kind == "read_state":
         return (known[operation.inputs["input"].name],)
     arguments = {
-        name: _value(part, known)
+        name: _value(part, known, manner)
         for name, part in operation.inputs.items()
         if name not in _SKIPPED.get(kind, ())
     }
@@ -89,7 +120,7 @@ def _results(operation, known: dict, manner: Manner):
     kernel = partial(OPS[kind], Arguments(**arguments))
     if turned is not None:
         kernel = partial(_on_channels_last, OPS[kind], turned)
-    result = execution.apply(kernel, list(arguments.values()), manner.rounded, name)
+    result = execution.apply(kernel, list(arguments.values()), manner.rounds(operation), name)
     return result if isinstance(result, tuple | list) else (result,)
 
 
@@ -149,11 +180,17 @@ def _block(block, values, known: dict, manner: Manner) -> list:
     return walk(block, known, manner)
 
 
-def _value(part, known: dict):
+def _value(part, known: dict, manner: Manner):
     if isinstance(part, list | tuple):
-        return [_value(item, known) for item in part]
+        return [_value(item, known, manner) for item in part]
     if part is None or part.name in known:
         return None if part is None else known[part.name]
+    if id(part) not in manner.constants:
+        manner.constants[id(part)] = _constant(part)
+    return manner.constants[id(part)]
+
+
+def _constant(part):
     constant = expanded(part)
     if not isinstance(constant, np.ndarray | np.generic):
         return constant

@@ -17,7 +17,9 @@ def check_writable(target: Path) -> None:
         if target.is_dir():
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         target.parent.mkdir(parents=True, exist_ok=True)
-        probe = target.with_name(f".meishi-{os.getpid()}.partial")
+        # As long as the name of the file that `atomic` writes first.
+        longest = len(os.fsencode(f".{target.stem}.partial{target.suffix}"))
+        probe = target.with_name(f".meishi-{os.getpid()}.partial".ljust(longest, "x"))
         probe.touch()
         probe.unlink()
     except OSError as error:

@@ -109,7 +109,7 @@ def read_picture(file: Path, feature: Feature, resize: bool) -> np.ndarray:
         InputError: if it cannot be read, has another size, or lacks the model's colour.
     """
     picture = images.decode(file)
-    with images.own_pixel_limit(), images.opened(file) as stored:
+    with images.own_checks(), images.opened(file) as stored:
         grey = stored.mode.split(";")[0] in _GREY_MODES
     if grey and not feature.is_grey:
         raise InputError(

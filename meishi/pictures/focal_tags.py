@@ -31,7 +31,7 @@ def focal_length(content: bytes) -> float | None:
         Relative to the longer side of the photo; None where EXIF does not tell it.
     """
     try:
-        with images.own_pixel_limit(), images.opened(io.BytesIO(content)) as picture:
+        with images.own_checks(), images.opened(io.BytesIO(content)) as picture:
             exif = picture.getexif()
             tags, size_px = exif.get_ifd(ExifTags.IFD.Exif), picture.size
     except images.DAMAGE:

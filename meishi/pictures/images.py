@@ -7,6 +7,7 @@ refused, never half; damage inside of a JPEG that its decoder bridges is not tol
 
 import io
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pi_heif
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms
 
 from meishi.errors import InputError
 
@@ -33,8 +34,21 @@ MIN_SIDE_PX = 16
 MAX_PIXELS = 200_000_000
 
 _ENCODERS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".png": "PNG"}
-# What Pillow's decoders raise on damaged input.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError)
+# What Pillow's decoders raise on damaged input, and libheif where a picture would take too much.
+DAMAGE = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError),
+    RuntimeError,
+)
+# EXIF's orientation, and what turns the stored picture upright; 1 stands for upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class ImageError(InputError):
@@ -58,7 +72,7 @@ def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
     """
     name = name or (str(source) if isinstance(source, Path) else "image")
     stream = _open(source, name)
-    with stream, own_pixel_limit():
+    with stream, own_checks():
         try:
             picture = opened(stream)
         except DAMAGE as error:
@@ -67,7 +81,7 @@ def decode(source: bytes | Path, name: str | None = None) -> np.ndarray:
         try:
             picture.load()
             profile = picture.info.get("icc_profile")
-            return _to_rgb(ImageOps.exif_transpose(picture), profile)
+            return _to_rgb(_upright(picture), profile)
         except DAMAGE as error:
             raise ImageError(f"{name}: cannot be decoded in full: {error}") from error
 
@@ -83,10 +97,19 @@ def opened(source: BinaryIO | Path) -> Image.Image:
     return Image.open(source, formats=FORMATS)
 
 
+def orientation(picture: Image.Image) -> int:
+    """Read the EXIF orientation of an open picture, 1 to 8; 1, upright, where it tells none."""
+    try:
+        told = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except DAMAGE:
+        return 1  # EXIF that cannot be read tells nothing; the picture itself may be sound
+    return told if told in _TURNS else 1
+
+
 def is_plain(content: bytes) -> bool:
     """Tell whether a sound picture file is 8-bit RGB that any reader shows upright."""
-    with own_pixel_limit(), opened(io.BytesIO(content)) as picture:
-        upright = picture.getexif().get(ExifTags.Base.Orientation, 1) == 1
+    with own_checks(), opened(io.BytesIO(content)) as picture:
+        upright = orientation(picture) == 1
         return picture.mode == "RGB" and upright and picture.format not in ("HEIF", "AVIF")
 
 
@@ -138,16 +161,17 @@ def _open(source: bytes | Path, name: str) -> io.BytesIO:
 
 
 @contextmanager
-def own_pixel_limit() -> Iterator[None]:
-    """Lift Pillow's own limit on a picture's pixels.
+def own_checks() -> Iterator[None]:
+    """Leave it to us what is wrong with a picture: lift Pillow's limit, and drop its warnings.
 
     Its guard against bombs warns at 89 megapixels, which today's phones exceed; ours stands in
-    `_check_size`, before anything is decoded.
+    `_check_size`, before anything is decoded. What else it warns of is metadata that it passes by.
     """
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
 
@@ -161,6 +185,12 @@ def _check_size(size_px: tuple[int, int], name: str) -> None:
         raise ImageError(f"{name}: {width}x{height} px; more than {limit} megapixels")
 
 
+def _upright(picture: Image.Image) -> Image.Image:
+    # Pillow's `exif_transpose` fails where any tag of the turned picture cannot be written again.
+    turn = _TURNS.get(orientation(picture))
+    return picture if turn is None else picture.transpose(turn)
+
+
 def _to_rgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
     if picture.mode.startswith(("I", "F")):
         picture = _to_eight_bits(picture)
@@ -168,6 +198,8 @@ def _to_rgb(picture: Image.Image, profile: bytes | None) -> np.ndarray:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture).convert("RGB")
+    if picture.mode == "P":
+        picture = picture.convert("RGB")
     return np.array(_to_srgb(picture, profile).convert("RGB"))
 
 

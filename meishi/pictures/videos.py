@@ -4,6 +4,7 @@ A frame is RGB uint8 (height, width, 3), upright. Written videos are MPEG-4 Part
 .mp4, the one codec of .mp4 that each build of OpenCV's wheels encodes quickly; it is lossy.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ import numpy as np
 from meishi.errors import InputError
 from meishi.files import atomic
 from meishi.files.writable import check_writable
-from meishi.pictures import mp4_times
+from meishi.pictures import mp4_length
+from meishi.pictures.mp4_writer import Mp4Writer
 from meishi.processes.quiet import without_startup_notes
 
-SUFFIX, CODEC = ".mp4", "mp4v"
+SUFFIX = ".mp4"
 MIN_SIDE_PX = 16
 MAX_FPS = 1000.0
-TIMES_ROUNDING_S = 0.001  # frames within this of a steady rate have it: Matroska rounds to it
+TAIL_S = 0.5  # by which sound may run on, where the length of a file is that of both
 GAP = 1.6  # frame times between two frames from which on one is missing between them
 
 
@@ -63,7 +65,8 @@ class Video:
         if fps is not None and not 0 < fps <= MAX_FPS:
             raise InputError(f"--fps: expected above 0, {MAX_FPS:g} at most, got {fps:g}")
         with without_startup_notes():
-            self._capture = cv2.VideoCapture(str(path))
+            # Absolute: FFmpeg takes what stands before a colon for a protocol.
+            self._capture = cv2.VideoCapture(os.path.abspath(path))
         if not self._capture.isOpened():
             raise InputError(
                 f"{path}: not a video that OpenCV {cv2.__version__} can read, or cut off; "
@@ -71,10 +74,11 @@ class Video:
             )
         stated = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = float(fps or stated)
+        self._rate = stated if 0 < stated <= MAX_FPS else self.fps
         self._stamped = fps is None  # else the stamps are as wrong as the rate
         if not 0 < self.fps <= MAX_FPS:
             raise InputError(f"{path}: states {stated:g} frames a second; give the true --fps")
-        # Exact in .mp4 and .mov, an estimate in others; 0 where it is not known.
+        # Of .mp4 and .mov with those that are trimmed; of others an estimate, 0 where not known.
         self.stated_frames = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
 
     def close(self) -> None:
@@ -93,6 +97,7 @@ class Video:
             InputError: if there is no frame, or one differs in size or is too small.
         """
         number, failed, before, first, size = 0, 0, -1.0, 0.0, None
+        broken = False
         gaps: list[str] = []
         while True:
             decoded, picture = self._capture.read()
@@ -102,6 +107,7 @@ class Video:
                 if number + failed > self.stated_frames:
                     break
                 continue
+            broken = failed > 0
             stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             first = stamp if number == 0 else first
             # Containers without time stamps give the same one, or none, throughout.
@@ -118,12 +124,28 @@ class Video:
             number, before = number + 1, seconds
         if number == 0:
             raise InputError(f"{self.path}: no frame can be decoded")
-        if number < self.stated_frames or not self.stated_frames:
+        if broken or self._ends_early(number, before):
             faults += gaps
-        if number < self.stated_frames:
-            faults.append(
-                f"{self.path}: {number} of {self.stated_frames} stated frames could be decoded"
-            )
+            stated = max(self.stated_frames, number + broken)
+            faults.append(f"{self.path}: {number} of {stated} stated frames could be decoded")
+
+    def _ends_early(self, number: int, last_s: float) -> bool:
+        """Tell whether frames are missing at the end.
+
+        Args:
+            number: of frames that were decoded.
+            last_s: time of the last of them.
+        """
+        missing = self.stated_frames - number
+        if missing <= 0:
+            return False
+        shown_s = mp4_length.shown_s(self.path)
+        if shown_s is None:
+            with self.path.open("rb") as stream:
+                counted = stream.read(4) == b"RIFF"  # as .avi does
+            return counted or missing / self._rate > TAIL_S
+        last_s = last_s if self._stamped else (number - 1) / self._rate
+        return shown_s - last_s > GAP / self._rate
 
     def _check(self, image: np.ndarray, size: tuple[int, ...], number: int) -> None:
         height, width = image.shape[:2]
@@ -181,62 +203,13 @@ def written(target: Path, fps: float) -> Iterator[AddFrame]:
     """
     check_target(target)
     with atomic.replace_file(target) as partial:
-        writer = _Writer(target, partial, fps)
+        writer = Mp4Writer(target, partial, fps)
         try:
             yield writer.add
         finally:
             writer.release()
         writer.retime()
         writer.check()
-
-
-class _Writer:
-    def __init__(self, target: Path, partial: Path, fps: float):
-        self._target, self._partial, self._fps = target, partial, fps
-        self._stream: cv2.VideoWriter | None = None
-        self._times_s: list[float] = []
-
-    def add(self, image: np.ndarray, seconds: float | None = None) -> None:
-        even = np.pad(image, [(0, side % 2) for side in image.shape[:2]] + [(0, 0)], "edge")
-        if self._stream is None:
-            self._stream = self._open((even.shape[1], even.shape[0]))
-        self._stream.write(np.ascontiguousarray(even[..., ::-1]))
-        self._times_s.append(len(self._times_s) / self._fps if seconds is None else seconds)
-
-    def _open(self, size_px: tuple[int, int]) -> cv2.VideoWriter:
-        code = cv2.VideoWriter.fourcc(*CODEC)
-        stream = cv2.VideoWriter(str(self._partial), cv2.CAP_FFMPEG, code, self._fps, size_px)
-        if not stream.isOpened():
-            raise InputError(
-                f"{self._target}: OpenCV {cv2.__version__} cannot encode {CODEC} at "
-                f"{size_px[0]}x{size_px[1]} px; its FFmpeg backend is missing or built without "
-                "MPEG-4: install opencv-python-headless as requirements.txt pins it"
-            )
-        return stream
-
-    def release(self) -> None:
-        if self._stream is not None:
-            self._stream.release()
-
-    def retime(self) -> None:
-        regular_s = np.arange(len(self._times_s)) / self._fps
-        if np.abs(regular_s - self._times_s).max(initial=0) <= TIMES_ROUNDING_S:
-            return
-        if not mp4_times.set_times(self._partial, self._times_s, 1 / self._fps):
-            raise InputError(
-                f"{self._target}: the times of its frames cannot be written; is the disk full?"
-            )
-
-    def check(self) -> None:
-        # OpenCV's writer reports no error, not even a full disk: what it wrote is looked at.
-        reader = cv2.VideoCapture(str(self._partial))
-        count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
-        reader.release()
-        if count != len(self._times_s) or count == 0:
-            raise InputError(
-                f"{self._target}: {count} of {len(self._times_s)} frames arrived in the file; "
-                "is the disk full?"
-            )
 
 
 def _rgb(picture: np.ndarray) -> np.ndarray:

@@ -125,14 +125,14 @@ def _cost() -> Iterator[Figure]:
         ("SSD", "ssd", "latency", "this host"),
         ("U-Net", "unet", "latency", "this host"),
         ("direction", "direction", "latency", "this host"),
-        ("flat U-Net", "flat", "latency_photo", "the photo's host"),
+        ("flat U-Net", "flat", "latency_photo", "the host of speed_photo"),
     ):
         for runtime, key in (("`.pb` in TensorFlow", "frozen_pb"), ("LiteRT", "tflite")):
             name = f"{label}: {runtime}, one thread, median ms on {host}"
             yield Figure(name, file, f"{net}.{key}.one_thread.p50_ms", "{:.1f}", "")
     for label, file, part, host in (
         ("preview frame", "latency", "live", "this host"),
-        ("photo", "latency_photo", "capture", "the photo's host"),
+        ("photo", "latency_photo", "capture", "the host of speed_photo"),
     ):
         name = f"{label} with four cards, nets and quads: LiteRT, one thread, median ms on {host}"
         yield Figure(name, file, f"{part}.tflite.one_thread.p50_ms", "{:.0f}", "")

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,9 @@ def _at(curve: Sequence[tuple[int, float]], grid: np.ndarray) -> np.ndarray:
 
 def _difference(kind: str, base: Snapshot, head: Snapshot) -> str:
     """Let DVC compare params or metrics; lay out what differs as a table to unfold."""
-    command = ["dvc", kind, "diff", str(base.rev), *([head.rev] if head.rev else [])]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, encoding="utf-8")
+    dvc = [sys.executable, "-m", "dvc"]  # the one of this environment, active or not
+    command = [*dvc, kind, "diff", str(base.rev), *([head.rev] if head.rev else []), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
         raise InputError(f"{' '.join(command)}: {done.stderr.strip()}")
     lines = [

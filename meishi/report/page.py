@@ -49,7 +49,7 @@ def write_report(out: Path, base_rev: str | None = None) -> list[str]:
     head = Snapshot()
     base = snapshot(base_rev) if base_rev else None
     compared = compare(head, base)
-    with replace_folder(out) as folder, tempfile.TemporaryDirectory() as scratch:
+    with replace_folder(out.resolve()) as folder, tempfile.TemporaryDirectory() as scratch:
         drawn, missing = _charts([head] if base is None else [head, base])
         before = None
         if base is not None:

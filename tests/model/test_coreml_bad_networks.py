@@ -132,6 +132,7 @@ BOXES = np.float32([[1, 1, 2, 2], [1.1, 1, 2, 2], [9, 9, 2, 2]])  # the first tw
 
 def test_a_threshold_is_a_number_or_an_array_of_one(tmp_path):
     package = Package.load(saved(tmp_path, suppression()))
+    assert len(package.predict({"scores": SCORES[None], "boxes": BOXES})["kept"]) == 2
     for threshold, count in ((0.95, 3), (np.float32([0.5]), 2)):
         found = package.predict({"scores": SCORES, "boxes": BOXES, "iou": threshold})
         assert len(found["kept"]) == count
@@ -140,7 +141,7 @@ def test_a_threshold_is_a_number_or_an_array_of_one(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"scores": SCORES[None]}, r"scores: expected a row for each box, got \(1, 3, 1\)"),
+        ({"scores": np.stack([SCORES] * 2)}, r"expected a row for each box, got \(2, 3, 1\)"),
         ({"boxes": BOXES[:2]}, r"boxes: expected \(3, 4\) for scores of \(3, 1\), got \(2, 4\)"),
         ({"boxes": None}, r"suppression takes 'boxes', which nothing before it makes"),
         ({"iou": np.float32([0.1, 0.2])}, r"iou: expected one number, got float32 \(2,\)"),

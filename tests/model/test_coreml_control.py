@@ -1,5 +1,7 @@
 """Programs that branch, loop, keep lists and states, hold several functions, or sample pictures."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -215,6 +217,79 @@ def test_fp16_rounds_what_comes_as_float16(adder, x, state):
 
     assert total("fp16").tolist() == [0, 0, 0]
     np.testing.assert_allclose(total("fp32"), 2 * (x + state), atol=1e-6)
+
+
+def test_a_state_that_is_written_and_not_read_takes_no_other_values_place(tmp_path):
+    """The loader gives what a write makes a name of its own, which another value may have."""
+    mb, path = builder(), tmp_path / "net.mlpackage"
+    specs = [mb.TensorSpec((1,), mil_type("fp16")), mb.StateTensorSpec((1,), mil_type("fp16"))]
+
+    @mb.program(input_specs=specs, opset_version=ct.target.iOS18)
+    def program(x, acc):
+        named = [
+            mb.mul(x=x, y=np.float16(number + 2), name=f"coreml_update_state_{number}")
+            for number in range(4)
+        ]
+        mb.coreml_update_state(state=acc, value=mb.add(x=mb.read_state(input=acc), y=x))
+        return tuple(mb.add(x=value, y=np.float16(1)) for value in named)
+
+    with only_errors():
+        target = {"minimum_deployment_target": ct.target.iOS18, "convert_to": "mlprogram"}
+        model = ct.convert(program, skip_model_load=True, **target)
+    save_package(model, path)
+    package, states = Package.load(path), {}
+    for count in (1, 2):
+        found = package.predict({"x": np.full(1, 3.0)}, states)
+        assert [found[name][0] for name in package.outputs] == [7, 10, 13, 16]
+        assert states["acc"] == 3 * count
+
+
+def test_fp16_rounds_what_a_mixed_program_declares_as_float16(tmp_path):
+    """A norm that squares stays in float32, where its square fits."""
+    mb, path = builder(), tmp_path / "net.mlpackage"
+
+    @mb.program(input_specs=[mb.TensorSpec((2,), mil_type("fp16"))], opset_version=ct.target.iOS16)
+    def program(x):
+        exact = mb.cast(x=x, dtype="fp32")
+        norm = mb.sqrt(x=mb.mul(x=exact, y=exact))
+        return mb.mul(x=mb.cast(x=norm, dtype="fp16"), y=np.float16(1.0005), name="y")
+
+    with only_errors():
+        model = ct.convert(
+            program,
+            convert_to="mlprogram",
+            minimum_deployment_target=ct.target.iOS16,
+            compute_precision=ct.precision.FLOAT32,
+            pass_pipeline=ct.PassPipeline.EMPTY,
+            skip_model_load=True,
+        )
+    save_package(model, path)
+    found = Package.load(path, "fp16").predict({"x": np.float32([300, 3])})["y"]
+    np.testing.assert_array_equal(found, np.float16([300, 3]) * np.float16(1.0005))
+
+
+def test_a_slice_is_updated_at_a_place_that_a_run_tells(tmp_path):
+    """A decoder writes each token's keys at the position that it is given."""
+
+    def build(mb, x, at):
+        begin = mb.concat(values=[[0], at, [1]], axis=0)
+        end = mb.concat(values=[[2], mb.add(x=at, y=2), [0]], axis=0)
+        mask = {"begin_mask": [True, False, False], "end_mask": [False, False, True]}
+        return mb.slice_update(
+            x=x, update=np.ones((2, 2, 2), np.float32), begin=begin, end=end, **mask
+        )
+
+    x, path = random(2, 5, 3), tmp_path / "net.mlpackage"
+    package = Package.load(save(path, build, [x, np.int32([0])], ios=18))
+    for place in (0, 3, -3):
+        expected = x.copy()
+        expected[:, place % 5 : place % 5 + 2, 1:] = 1
+        values = dict(zip(package.inputs, (x, np.int32([place])), strict=True))
+        (found,) = package.predict(values).values()
+        np.testing.assert_array_equal(found, expected)
+    (model,) = package.stages
+    (graph,) = model._graphs._kept.values()
+    assert not isinstance(graph, partial)  # one graph for all of them
 
 
 def test_one_of_several_functions_runs(tmp_path):

@@ -112,6 +112,46 @@ def test_shapes_within_a_range_and_no_others(path):
         package.predict({"x": random(1, 7)})
 
 
+def test_an_axis_that_two_inputs_share_may_be_flexible(path):
+    """Each comes as an axis of its own, and the definition of `einsum` wants both alike."""
+    from coremltools.converters.mil.mil import get_new_symbol
+
+    mb, batch, sizes = builder(), get_new_symbol(), ct.RangeDim(1, 4, default=2)
+    shapes = {"x": (3, 1, 5), "y": (5, 1, 2)}
+    specs = [mb.TensorSpec((batch, *shape), mil_type("fp32")) for shape in shapes.values()]
+
+    @mb.program(input_specs=specs, opset_version=ct.target.iOS16)
+    def program(x, y):
+        return mb.einsum(values=(x, y), equation="nchw,nwhu->nchu", name="z")
+
+    inputs = [
+        ct.TensorType(name=name, shape=(sizes, *shape), dtype=np.float32)
+        for name, shape in shapes.items()
+    ]
+    with only_errors():
+        options = {"convert_to": "mlprogram", "minimum_deployment_target": ct.target.iOS16}
+        model = ct.convert(program, inputs=inputs, skip_model_load=True, **options)
+    save_package(model, path)
+    package = Package.load(path)
+    for count in (1, 2, 3):
+        given = {name: random(count, *shape) for name, shape in shapes.items()}
+        expected = np.einsum("nchw,nwhu->nchu", *given.values())
+        np.testing.assert_allclose(package.predict(given)["z"], expected, atol=1e-5)
+
+
+def test_many_shapes_do_not_fill_the_memory(path):
+    from coremltools.converters.mil.mil import get_new_symbol
+
+    shape = ct.Shape((1, ct.RangeDim(1, 20)))
+    inputs = [ct.TensorType(name="x", shape=shape, dtype=np.float32)]
+    package = converted(path, lambda mb, x: mb.mul(x=x, y=2.0), (1, get_new_symbol()), inputs)
+    for size in (*range(1, 9), 3, 8):
+        (found,) = package.predict({"x": random(1, size)}).values()
+        np.testing.assert_allclose(found, 2 * random(1, size))
+    (model,) = package.stages
+    assert len(model._graphs._kept) == model._graphs.KEPT
+
+
 def test_enumerated_shapes(path):
     from coremltools.converters.mil.mil import get_new_symbol
 

@@ -89,6 +89,15 @@ def test_networks_of_five_axes(path, given):
         Package.load(path).predict({"x": random(5)})
 
 
+def test_five_axes_that_nothing_describes_stay(path):
+    """So does a device: "MultiArray of shape (1, 1, 1, 604, 428)" (coremltools issue 301)."""
+    spec = empty_network({"x": (4,)}, ["y"], exact=False)
+    add_layer(spec.neuralNetwork, "activation", ["x"], ["y"], linear={"alpha": 2.0})
+    x = random(4)
+    found = Package.load(saved(spec, path)).predict({"x": x})["y"]
+    np.testing.assert_array_equal(found, 2 * x.reshape(1, 1, 4, 1, 1))
+
+
 def picture_network(layout="RGB", exact=False):
     spec = empty_network({"image": (1,)}, ["y"], exact=exact)
     image = spec.description.input[0].type.imageType
@@ -103,7 +112,7 @@ def test_a_picture_is_scaled_and_shifted_by_colour(path, layout):
     spec = picture_network(layout)
     scaler = spec.neuralNetwork.preprocessing.add(featureName="image").scaler
     scaler.channelScale, scaler.redBias, scaler.greenBias, scaler.blueBias = 0.5, 1.0, 2.0, 3.0
-    found = Package.load(saved(spec, path)).predict({"image": PIXELS})["y"]
+    found = Package.load(saved(spec, path)).predict({"image": PIXELS})["y"][0, 0]
     expected = (PIXELS * 0.5 + [1, 2, 3]).transpose(2, 0, 1)
     np.testing.assert_allclose(found, expected if layout == "RGB" else expected[::-1])
 
@@ -112,7 +121,7 @@ def test_a_mean_picture_is_subtracted(path):
     spec = picture_network()
     mean = random(3, 24, 20)
     spec.neuralNetwork.preprocessing.add().meanImage.meanImage.extend(mean.ravel().tolist())
-    found = Package.load(saved(spec, path)).predict({"image": PIXELS})["y"]
+    found = Package.load(saved(spec, path)).predict({"image": PIXELS})["y"][0, 0]
     np.testing.assert_allclose(found, PIXELS.transpose(2, 0, 1) - mean, atol=1e-4)
 
 
@@ -240,6 +249,28 @@ def test_a_pipeline_of_a_network_and_a_suppression(path):
     scores = np.float32([[0.8], [0.9], [0.7]])
     found = Package.load(saved(detector(), path)).predict({"b": boxes, "s": scores})
     np.testing.assert_array_equal(found["coordinates"], boxes[[1, 2]])
+
+
+@pytest.mark.parametrize("described", ["fixed", "at least", "at most"])
+def test_a_suppression_gives_as_many_rows_as_are_described(path, described):
+    spec = detector()
+    for name, columns in (("coordinates", 4), ("confidence", 1)):
+        array = spec.pipeline.models[1].description.output.add(name=name).type.multiArrayType
+        array.dataType = ct.proto.FeatureTypes_pb2.ArrayFeatureType.FLOAT32
+        if described == "fixed":
+            array.shape.extend([5, columns])
+            continue
+        rows = array.shapeRange.sizeRanges.add()
+        low, high = {"at least": (3, -1), "at most": (0, 1)}[described]
+        rows.lowerBound, rows.upperBound = low, high
+        array.shapeRange.sizeRanges.add(lowerBound=columns, upperBound=columns)
+    boxes = np.float32([[5, 5, 4, 4], [5.2, 5, 4, 4], [20, 20, 4, 4]])
+    scores = np.float32([[0.8], [0.9], [0.7]])
+    found = Package.load(saved(spec, path)).predict({"b": boxes, "s": scores})
+    rows = {"fixed": [0.9, 0.7, 0, 0, 0], "at least": [0.9, 0.7, 0], "at most": [0.9]}[described]
+    np.testing.assert_allclose(found["confidence"][:, 0], rows)
+    assert found["coordinates"].shape == (len(rows), 4)
+    np.testing.assert_array_equal(found["coordinates"][:1], boxes[1:2])
 
 
 def faulty(kind):

@@ -306,7 +306,9 @@ def test_raw_files_are_named(photo, out, suffix):
 def test_a_link_that_leads_nowhere_is_named(photo, out):
     (photo.parent / "gone.jpg").symlink_to("nowhere.jpg")
     photos, faults = find_photos([str(photo.parent)], out)
-    assert len(photos) == 1 and "gone.jpg: a link to nowhere.jpg, which is missing" in faults[0]
+    assert (
+        len(photos) == 1 and "gone.jpg: a link to nowhere.jpg, which cannot be reached" in faults[0]
+    )
 
 
 def test_a_photo_given_twice_is_done_once(photo, out):

@@ -65,11 +65,11 @@ def test_a_kind_that_is_not_read_is_named(tmp_path, suffix):
 
 
 def test_a_picture_that_libheif_gives_up_is_named(tmp_path, monkeypatch):
-    def beyond_limits(_content, _name):
+    def beyond_limits(_picture):
         raise RuntimeError("Memory allocation error: Security limit exceeded")
 
-    monkeypatch.setattr("meishi.pictures.images.decode", beyond_limits)
-    (tmp_path / "a.heic").write_bytes(b"content")
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", beyond_limits)
+    (tmp_path / "a.heic").write_bytes(heif.TURNED)
     with pytest.raises(ImageError, match=r"a\.heic: cannot be decoded in full: .*Security limit"):
         read(str(tmp_path / "a.heic"))
 

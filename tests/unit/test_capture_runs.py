@@ -1,12 +1,16 @@
 """Several runs of `meishi capture` into one folder, and what a folder's search takes for photos."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from meishi.capture.files import find_photos
+from meishi.capture.listing import Listing
+from meishi.capture.naming import identity
 from meishi.capture.outputs import LEDGER, OutputFolder
 
 
@@ -132,4 +136,61 @@ def test_a_broken_link_is_named(tmp_path):
     link.symlink_to("gone.jpg")
     photos, faults = find_photos([str(tmp_path)], tmp_path / "out")
     assert [Path(photo.given).name for photo in photos] == ["x.png"]
-    assert faults == [f"{link}: a link to gone.jpg, which is missing"]
+    assert faults == [f"{link}: a link to gone.jpg, which cannot be reached"]
+
+
+def test_photos_whose_names_differ_in_bytes_that_are_no_utf8_are_two(tmp_path):
+    out = tmp_path / "out"
+    first, second = (draw(tmp_path / os.fsdecode(name)) for name in (b"\x88.png", b"\x93.png"))
+    write(out, first, "x")
+    write(out, second, "x~2")
+    assert stems(out, second) == ["x~2"] and stems(out, first) == ["x"]
+    OutputFolder(out, []).tidy([str(first)])
+    assert sorted(path.name for path in out.glob("x*")) == ["x~2-1.png", "x~2-overlay.jpg"]
+
+
+def test_hidden_folders_hold_thumbnails_and_what_was_deleted(tmp_path):
+    for name in ("a.png", ".Trash-1000/files/b.png", "in/.thumbnails/c.png", "in/d.png"):
+        draw(tmp_path / "card" / name)
+    assert stems(tmp_path / "out", tmp_path / "card") == ["a", "d"]
+    assert stems(tmp_path / "out", tmp_path / "card" / ".Trash-1000") == ["b"]
+
+
+def test_a_link_to_itself_is_a_fault_and_the_rest_is_found(tmp_path):
+    draw(tmp_path / "card" / "a.png")
+    (tmp_path / "card" / "loop.png").symlink_to("loop.png")
+    photos, faults = find_photos([str(tmp_path / "card")], tmp_path / "out")
+    assert [photo.stem for photo in photos] == ["a"]
+    assert faults == [f"{tmp_path}/card/loop.png: a link to loop.png, which cannot be reached"]
+
+
+def test_of_a_folder_and_a_link_to_it_the_first_gives_the_paths(tmp_path):
+    draw(tmp_path / "card" / "m" / "a.png")
+    (tmp_path / "card" / "b").symlink_to("m")
+    (tmp_path / "card" / "z").symlink_to("m")
+    [photo], _ = find_photos([str(tmp_path / "card")], tmp_path / "out")
+    assert photo.given == str(tmp_path / "card" / "b" / "a.png")
+
+
+def test_runs_at_one_time_lose_nothing_of_each_other(tmp_path):
+    out = tmp_path / "out"
+    photos = [draw(tmp_path / f"{number}.png") for number in range(40)]
+
+    def one(photo):
+        OutputFolder(out, []).write(str(photo), {f"{photo.stem}-1.png": b""})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(one, photos))
+    assert sorted(OutputFolder(out, []).stems().values()) == sorted(p.stem for p in photos)
+
+
+def test_a_list_is_known_by_its_crops_wherever_it_was_written(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    photo = draw(tmp_path / "a" / "p.png")
+    write(out, photo, "p")
+    rows = [{"file": "p.png", "cards": [{"crop": "p-1.png"}]}, {"file": "q.png", "cards": []}]
+    Listing(out).replace(rows)
+    monkeypatch.chdir(tmp_path)
+    known = {identity("a/p.png")}
+    Listing(out).strike_out(known, OutputFolder(out, []).names(known))
+    assert json.loads((out / "cards.json").read_text()) == rows[1:]

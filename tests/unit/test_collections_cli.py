@@ -321,3 +321,15 @@ def test_a_tag_is_published_as_it_was(desk):
         InputError, match=r"v2\.0\.0: no such tag; `git fetch --tags`.* `gto register"
     ):
         publishing.from_tag(repo, unknown, wanted, desk / "scratch")
+
+
+def test_what_is_given_twice_is_named(desk):
+    (desk / "other").mkdir()
+    shutil.copy(desk / "evaluate.json", desk / "other")
+    run("init --at public --keys keys")
+    words = f"publish app/CardDetector.mlpackage --model {DETECTOR} --version 1.0.0 {AT}"
+    done = run(words, "--metrics evaluate.json --metrics other/evaluate.json", fails=True)
+    assert "several files are called evaluate; name one of each" in done
+    embedded = f"--embedded {DETECTOR}=app/CardDetector.mlpackage"
+    done = run("client http://x --root keys/root.json --state s", embedded, embedded, fails=True)
+    assert f"--embedded {DETECTOR}=...: given twice" in done

@@ -161,6 +161,33 @@ def test_an_exif_rotation_is_undone(orientation):
     assert images.is_plain(content) == (orientation == 1)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("broken", [b"Exif\0\0no TIFF", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01"])
+def test_exif_that_cannot_be_read_tells_nothing(kind, broken):
+    picture = Image.fromarray(PICTURE)
+    lossless = {"lossless": True} if kind == "WEBP" else {"quality": 100}
+    plain = saved(picture, kind, **lossless)
+    content = saved(picture, kind, exif=broken, **lossless)
+    assert (images.decode(content) == images.decode(plain)).all()
+    assert images.is_plain(content)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_is_upright_whatever_its_other_tags_hold(kind):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    tags = bytearray(exif.tobytes())
+    # A second tag, of a kind that EXIF does not have: the number of tags, then the tag itself.
+    start = tags.index(b"MM\0*") + 8
+    tags[start + 1] = 2
+    tags[start + 14 : start + 14] = struct.pack(">HHII", 0x8769, 77, 1, 0xFFFFFFF0)
+    picture = Image.fromarray(PICTURE)
+    lossless = {"lossless": True} if kind == "WEBP" else {"quality": 100}
+    turned = images.decode(saved(picture, kind, exif=bytes(tags), **lossless))
+    plain = images.decode(saved(picture, kind, **lossless))
+    assert (turned == np.rot90(plain, -1)).all()
+
+
 def test_twelve_by_nine_thousand_pixels_are_read():
     assert images.decode(black_png(12000, 9000)).shape == (9000, 12000, 3)
 
@@ -244,6 +271,15 @@ def test_colours_of_another_profile_are_converted(display_p3):
     for kind in ("PNG", "JPEG"):
         content = saved(Image.fromarray(ORANGE), kind, icc_profile=display_p3)
         assert np.abs(np.median(images.decode(content), (0, 1)) - (235, 60, 20)).max() <= 4
+
+
+def test_of_a_palette_too(display_p3):
+    content = saved(Image.fromarray(ORANGE).convert("P"), "PNG", icc_profile=display_p3)
+    stored = Image.open(io.BytesIO(content))
+    assert stored.mode == "P"
+    expected = images.decode(saved(stored.convert("RGB"), "PNG", icc_profile=display_p3))
+    assert np.array_equal(images.decode(content), expected)
+    assert np.abs(expected[0, 0].astype(int) - ORANGE[0, 0]).max() > 8
 
 
 def test_under_transparency_too(display_p3):

@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 import zipfile
 
@@ -165,3 +166,27 @@ def test_archives_inside_an_export_are_named(tmp_path):
     message = refusal(folder, "coco", ["card"])
     assert "annotations/in.zip: no archive in an export is read; unpack it" in message
     assert "no shape has the label" not in message
+
+
+def test_a_label_file_that_cannot_be_reached_is_told(tmp_path):
+    """As git-annex leaves it: its picture would be taken for one without cards."""
+    (tmp_path / "a.png").write_bytes(picture())
+    (tmp_path / "a.json").symlink_to("../objects/5f3a")
+    with pytest.raises(OpenError, match=r"a\.json: a link to \.\./objects/5f3a, which cannot be"):
+        with open_source(tmp_path):
+            pass
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
+    (tmp_path / "theirs").mkdir()
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("theirs"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(OpenError, match=r"theirs: cannot be read: Permission denied"):
+        with open_source(tmp_path):
+            pass

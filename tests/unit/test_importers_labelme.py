@@ -159,6 +159,15 @@ def test_a_damaged_picture_is_refused(tmp_path):
     assert "a.jpg: cannot be decoded in full" in message
 
 
+def test_a_picture_that_is_damaged_inside_is_refused(tmp_path):
+    whole = picture()
+    half = len(whole) // 2
+    message = refusal(
+        export(tmp_path, files={"a.jpg": whole[:half] + whole[half + 400 :]}), "labelme"
+    )
+    assert "a.jpg: damaged inside; get the picture anew (" in message
+
+
 def test_another_version_of_a_labelled_picture_is_no_scene_without_cards(tmp_path):
     files = {"a.png": picture(seed=1, suffix="PNG")}
     assert [len(r.cards) for r in scenes(export(tmp_path, files=files), "labelme")] == [1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from meishi.data.importers.cvat import OF_VIDEO
+from meishi.data.importers.importing import import_scenes
 from meishi.data.importers.labelled import Tally
 from tests.exports import EDGES_PX, QUAD_PX, SHARES, card_px, picture, refusal, scenes, write
 from tests.unit import test_importers_coco as coco
@@ -37,6 +38,18 @@ def test_frames_of_cvats_tracks_in_coco_count_where_somebody_set_them(tmp_path):
     assert tally.left_out["frames with shapes that CVAT interpolated, left out"] == 1
     assert len({card.design for record in found for card in record.cards}) == 1
     assert len({record.backgrounds for record in found}) == 1
+
+
+def test_clips_that_coco_calls_alike_are_those_of_their_source(tmp_path):
+    export = two_photos(tmp_path, {"track_id": 0}, {"track_id": 0})
+    desk, cafe = (
+        [r for r, _ in import_scenes(export, "coco", (), name, [], Tally())]
+        for name in ("desk", "cafe")
+    )
+    assert {r.backgrounds for r in desk}.isdisjoint(r.backgrounds for r in cafe)
+    assert {c.design for r in desk for c in r.cards}.isdisjoint(
+        c.design for r in cafe for c in r.cards
+    )
 
 
 def test_a_keyframe_of_no_track_says_nothing(tmp_path):

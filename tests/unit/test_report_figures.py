@@ -127,3 +127,7 @@ def test_history_lists_the_commits_that_changed_a_file(repo):
     repository.commit(repo)
     assert len(history(path, 10)) == 2
     assert len(history(path, 1)) == 1
+    (repo / ".git" / "config").open("a").write(
+        "[log]\n\tshowSignature = true\n[gpg]\n\tprogram = false\n"
+    )
+    assert len(history(path, 10)) == 2

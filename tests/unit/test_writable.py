@@ -1,7 +1,7 @@
 import pytest
 
 from meishi.errors import InputError
-from meishi.files.writable import check_replaceable
+from meishi.files.writable import check_replaceable, check_writable
 
 
 @pytest.mark.parametrize("place", [".", "..", "/", "inner/.."])
@@ -21,3 +21,10 @@ def test_a_folder_below_a_file_is_refused(tmp_path):
 def test_other_folders_may_be_new_or_not(workspace, place):
     (workspace / "old").mkdir()
     check_replaceable(workspace / place)
+
+
+def test_a_name_that_leaves_no_room_for_the_half_written_file_is_refused(tmp_path):
+    check_writable(tmp_path / ("x" * 240 + ".json"))
+    with pytest.raises(InputError, match="cannot be written"):
+        check_writable(tmp_path / ("x" * 244 + ".json"))
+    assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ import numpy as np
 from meishi.coreml.kernels.arguments import (
     Arguments,
     Kernel,
+    NeedsValues,
     concrete,
     held,
     integer,
@@ -34,8 +35,11 @@ def _slices(o: Arguments) -> tuple[list, list, list, dict[str, int]]:
         if masks[2][axis]:  # one element; the kernel wants its stride positive
             begin[axis], stride[axis] = (0 if masks[0][axis] else begin[axis]), 1
     names = ("begin_mask", "end_mask", "shrink_axis_mask")
-    bits = [sum(1 << i for i, bit in enumerate(mask) if bit) for mask in masks]
-    return begin, end, stride, dict(zip(names, bits, strict=True))
+    return begin, end, stride, dict(zip(names, map(_bits, masks), strict=True))
+
+
+def _bits(mask: list[int]) -> int:
+    return sum(1 << i for i, bit in enumerate(mask) if bit)
 
 
 def _completed(values, rank: int, absent: int) -> list[int]:
@@ -50,14 +54,36 @@ def _slice_by_index(o: Arguments):
 
 
 def _slice_update(o: Arguments):
-    """Replace what `slice_by_index` would return."""
-    begin, end, stride, masks = _slices(o)
+    """Replace what `slice_by_index` would return; the bounds may be values of a run."""
     sizes = shape_of(o.x)
+    try:
+        begin, end, stride, masks = _slices(o)
+    except NeedsValues:
+        return _updated_at_run(o, sizes)
     places = tf.reshape(tf.range(int(np.prod(sizes))), sizes)
     where = tf.reshape(tf.strided_slice(places, begin, end, stride, **masks), [-1, 1])
     x, update = same_type(o.x, o.update)
     flat = tf.tensor_scatter_nd_update(tf.reshape(x, [-1]), where, tf.reshape(update, [-1]))
     return tf.reshape(flat, sizes)
+
+
+def _updated_at_run(o: Arguments, sizes: tuple[int, ...]):
+    rank = len(sizes)
+    names = ("begin_mask", "end_mask", "squeeze_mask")
+    begin, end, *squeezed = (_completed(getattr(o, name), rank, 0) for name in names)
+    if any(squeezed[0]) or {*shape_of(o.begin), *shape_of(o.end)} != {rank}:
+        raise NeedsValues
+    x, update = same_type(o.x, o.update)
+    updated = tf.raw_ops.TensorStridedSliceUpdate(
+        input=x,
+        begin=tf.cast(o.begin, tf.int32),
+        end=tf.cast(o.end, tf.int32),
+        strides=_completed(o.stride, rank, 1),
+        value=update,
+        begin_mask=_bits(begin),
+        end_mask=_bits(end),
+    )
+    return tf.ensure_shape(updated, sizes)
 
 
 def _slice_by_size(o: Arguments):

@@ -49,7 +49,7 @@ class NeuralNetwork:
     features: dict[str, Feature]  # inputs
     outputs: dict[str, Feature]
     precision: str
-    _graphs: dict = field(default_factory=dict, repr=False)
+    _graphs: execution.Graphs = field(default_factory=execution.Graphs, repr=False)
 
     @classmethod
     def from_spec(cls, spec, where: str, precision: str = "fp32") -> "NeuralNetwork":
@@ -111,9 +111,8 @@ class NeuralNetwork:
             raise InputError(f"missing inputs {sorted(missing)}")
         tensors = {name: tf.constant(self._input(name, values)) for name in self.features}
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())
-        if key not in self._graphs:
-            self._graphs[key] = execution.traced([self._walk], tensors)
-        return dict(self._named(self._graphs[key](tensors)))
+        graph = self._graphs.of(key, lambda: execution.traced([self._walk], tensors))
+        return dict(self._named(graph(tensors)))
 
     def shapes(self, observe: running.Observer) -> None:
         """Walk the network on zeros of the default shapes, calling `observe` for each layer."""
@@ -232,8 +231,10 @@ def _five_axes(feature: Feature, value) -> np.ndarray:
 
 
 def _declared_axes(feature: Feature, value: np.ndarray) -> np.ndarray:
-    """Bring five axes back to those of the description."""
-    if feature.shape and np.prod(feature.shape) == value.size:
+    """Bring five axes back to those of the description; without one they stay, as on a device."""
+    if not feature.shape:
+        return value
+    if np.prod(feature.shape) == value.size:
         return value.reshape(feature.shape)
     body = value.shape[2:3] if value.shape[3:] == (1, 1) else value.shape[2:]
     return value.reshape(*(() if value.shape[:2] == (1, 1) else value.shape[:2]), *body)

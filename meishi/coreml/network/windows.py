@@ -32,6 +32,7 @@ def _convolution(layer: Layer):
         "bias": weights(p.bias, (p.outputChannels,)) if p.hasBias else None,
     }
     if p.isDeconvolution:
+        options["dilations"] = [1, 1]  # the layer's are ignored, as its definition says
         shape = (p.kernelChannels, p.outputChannels // groups, *kernel)
         options["weight"] = weights(p.weights, shape, axis=1)
         if p.outputShape:

@@ -118,6 +118,7 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
                 or_else=second,
                 group=clip,
                 background=clip,
+                local=True,
                 unsure=_interpolated(shapes[key], rows[key]),
             )
             if writer == "Label Studio":

@@ -35,7 +35,7 @@ from meishi.data.importers.rooting import Roots
 from meishi.data.records import Card, Record
 from meishi.data.shards import sha256
 from meishi.geometry import quads
-from meishi.pictures import images
+from meishi.pictures import images, jpeg_damage
 
 Scene = tuple[Record, bytes]
 ID_DIGITS = 12
@@ -211,10 +211,8 @@ def _scenes(
         elif np.array_equal(seen[digest][1].quads, scene.quads):
             tally.left_out["copies of a picture with the same labels, left out"] += 1
         else:
-            other = seen[digest][0]
-            faults.append(
-                f"{photo.where}: {file} is the same picture as {other}, labelled otherwise"
-            )
+            same = f"{file} is the same picture as {seen[digest][0]}"
+            faults.append(f"{photo.where}: {same}, labelled otherwise")
 
 
 def _quads_px(scene: Record) -> list[np.ndarray]:
@@ -225,6 +223,9 @@ def _scene(
     file: str, photo: LabelledPhoto, content: bytes, name: str, faults: list[str]
 ) -> Record | None:
     height, width = images.decode(content, f"{photo.where}: {file}").shape[:2]
+    if told := jpeg_damage.damage(content):
+        faults.append(f"{photo.where}: {file}: damaged inside; get the picture anew ({told})")
+        return None
     before = len(faults)
     found = outlines(photo, photo.shapes, orientation(content), (width, height), faults)
     if len(faults) > before:
@@ -234,7 +235,10 @@ def _scene(
     scene_id = f"{slug(stem)}-{digest[:ID_DIGITS]}"
     version = VERSION.match(stem)
     own = f"{name}-{version['photo'] if version else scene_id}"
-    shared = photo.group or own
+    owner = f"{name}-" if photo.local else ""
+    shared, background = (
+        owner + given if given else own for given in (photo.group, photo.background)
+    )
     cards = tuple(
         Card(quads.to_relative(quad_px, (width, height)), storable(shape.design or shared))
         for shape, quad_px in found
@@ -247,7 +251,7 @@ def _scene(
         width=width,
         height=height,
         cards=cards,
-        backgrounds=(storable(photo.background or own),),
+        backgrounds=(storable(background),),
         attributes={"cards": len(cards), "photo": storable(file)},
     )
     wrong = records.faults(record)

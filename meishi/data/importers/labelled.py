@@ -78,6 +78,7 @@ class LabelledPhoto:
         content: the picture itself, when the label file carries it and no file is found.
         group: what the photo shares with others (a clip, a document): one design for all of it.
         background: likewise, for the surface.
+        local: these two names mean something within the source alone.
         unsure: labels of shapes that nobody set in it, whether they are among `shapes` or not.
         versions: its objects once more, as others labelled them; they must agree on the cards.
     """
@@ -94,6 +95,7 @@ class LabelledPhoto:
     content: bytes | None = None
     group: str | None = None
     background: str | None = None
+    local: bool = False
     unsure: frozenset[str] = frozenset()
     versions: tuple[tuple[Shape, ...], ...] = ()
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from meishi.data.importers.folders import files_in, is_listed
 from meishi.data.importers.zip_names import names_by_encoding
 from meishi.errors import InputError, summary
 from meishi.pictures.images import SUFFIXES
@@ -129,32 +130,10 @@ def _around(path: Path) -> Source:
 
 
 def _folder(folder: Path, chosen: str | None) -> Source:
-    names = []
-    seen = {os.path.realpath(folder)}
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        shown = sorted(name for name in folders if _listed(name))
-        folders[:] = [name for name in shown if _entered(os.path.join(parent, name), seen)]
-        names += [(Path(parent) / file).relative_to(folder).as_posix() for file in files]
-    found = tuple(sorted(name for name in names if _listed(name) and (folder / name).is_file()))
-    return Source(folder, found, lambda name: (folder / name).read_bytes(), chosen)
-
-
-def _entered(folder: str, seen: set[str]) -> bool:
-    """Tell whether to list a folder: a link only if it leads to what is not listed otherwise.
-
-    Args:
-        folder: its path.
-        seen: where the source lies, and where the links lead that were followed; receives this one.
-    """
-    if not os.path.islink(folder):
-        return True
-    real = os.path.realpath(folder)
-    around = any(one == real or one.startswith(f"{real}{os.sep}") for one in seen)
-    inside = any(real.startswith(f"{one}{os.sep}") for one in seen)
-    if around or inside:  # listed already, or without end
-        return False
-    seen.add(real)
-    return True
+    names, faults = files_in(folder)
+    if faults:
+        raise OpenError(summary(faults))
+    return Source(folder, names, lambda name: (folder / name).read_bytes(), chosen)
 
 
 @contextmanager
@@ -197,7 +176,7 @@ def _members(
 def _named_source(
     path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]
 ) -> Source:
-    names = tuple(sorted(filter(_listed, members)))
+    names = tuple(sorted(filter(is_listed, members)))
     return Source(path, names, lambda name: archive.read(members[name]))
 
 
@@ -218,7 +197,7 @@ def _tar(path: Path) -> Iterator[Source]:
                         fault = "is in the archive twice"
                     if fault:
                         faults.append(f"{path}: member {member.name!r} {fault}")
-                    elif member.isfile() and _listed(name) and not faults:
+                    elif member.isfile() and is_listed(name) and not faults:
                         files[name] = Path(folder) / f"{len(files)}"
                         stream = archive.extractfile(member)
                         files[name].write_bytes(stream.read() if stream else b"")
@@ -242,8 +221,3 @@ def _member_fault(name: str, size: int) -> str | None:
     if size > MAX_MEMBER_BYTES:
         return f"holds {size} bytes; {MAX_MEMBER_BYTES} at most are read"
     return None
-
-
-def _listed(name: str) -> bool:
-    parts = name.split("/")
-    return "__MACOSX" not in parts and not any(part.startswith(".") for part in parts)

@@ -8,7 +8,6 @@ others, and where no size is stated, the photo is refused by name.
 import io
 
 import numpy as np
-from PIL import ExifTags
 
 from meishi.errors import InputError
 from meishi.geometry import quads
@@ -23,9 +22,8 @@ class OrientationError(InputError):
 
 def orientation(content: bytes) -> int:
     """Read the EXIF orientation of a sound picture file, 1 to 8; 1 when it states none."""
-    with images.own_pixel_limit(), images.opened(io.BytesIO(content)) as picture:
-        value = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    return value if value in range(1, 9) else 1
+    with images.own_checks(), images.opened(io.BytesIO(content)) as picture:
+        return images.orientation(picture)
 
 
 def refuse_other_size(
