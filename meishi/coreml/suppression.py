@@ -30,6 +30,7 @@ class Suppression:
     def from_spec(cls, spec) -> "Suppression":
         """Read the model's description."""
         nms_spec = spec.nonMaximumSuppression
+        least, most = _bounds(spec.description.output)
         return cls(
             confidence=(nms_spec.confidenceInputFeatureName, nms_spec.confidenceOutputFeatureName),
             coordinates=(
@@ -39,7 +40,8 @@ class Suppression:
             iou=(nms_spec.iouThresholdInputFeatureName, nms_spec.iouThreshold),
             score=(nms_spec.confidenceThresholdInputFeatureName, nms_spec.confidenceThreshold),
             per_label=nms_spec.pickTop.perClass,
-            **_bounds(spec.description.output),
+            least=least,
+            most=most,
         )
 
     def run(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -100,7 +102,7 @@ class Suppression:
         return rows[nms(boxes_xyxy, scores[rows], iou_threshold, max_boxes=len(rows))]
 
 
-def _bounds(outputs) -> dict[str, int | None]:
+def _bounds(outputs) -> tuple[int, int | None]:
     """Read how many rows the outputs may have: as many as their first axes allow."""
     least, most = 0, None
     for output in outputs:
@@ -112,4 +114,4 @@ def _bounds(outputs) -> dict[str, int | None]:
         least = max(least, low)
         if high > 0:
             most = high if most is None else min(most, high)
-    return {"least": least, "most": most}
+    return least, most
