@@ -118,19 +118,16 @@ class OutputFolder:
         self._save()
 
     def _save(self) -> None:
-        with locked(self.folder):
-            self._save_alone()
-
-    def _save_alone(self) -> None:
         # Another run may write to the same folder: what it has listed meanwhile stays.
         names = {name for _, name, _ in self._written}
-        others = (_read(self.folder) or set()) - self._known
-        self._entries |= {entry for entry in others if entry[1] not in names}
-        self._known = set(self._entries)
-        rows = sorted((_from(self.folder, photo), *rest) for photo, *rest in self._entries)
-        # In ASCII: a path may hold bytes that are no UTF-8 (see `naming.identity`).
-        text = json.dumps({PHOTOS: FROM_HERE, OUTPUTS: rows}, indent=0)
-        atomic.atomic_write_text(self.folder / LEDGER, text + "\n")
+        with locked(self.folder):
+            others = (_read(self.folder) or set()) - self._known
+            self._entries |= {entry for entry in others if entry[1] not in names}
+            self._known = set(self._entries)
+            rows = sorted((_from(self.folder, photo), *rest) for photo, *rest in self._entries)
+            # In ASCII: a path may hold bytes that are no UTF-8 (see `naming.identity`).
+            text = json.dumps({PHOTOS: FROM_HERE, OUTPUTS: rows}, indent=0)
+            atomic.atomic_write_text(self.folder / LEDGER, text + "\n")
 
 
 def _read(folder: Path) -> set[Entry] | None:

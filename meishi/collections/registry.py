@@ -85,19 +85,8 @@ def package_at(repo: Path, tag: Tag, package: str, folder: Path) -> Path:
         RegistryError: if DVC cannot give it.
     """
     target = folder / PurePosixPath(package).name
-    command = [
-        sys.executable,
-        "-m",
-        "dvc",
-        "get",
-        str(repo),
-        package,
-        "--rev",
-        tag.name,
-        "--out",
-        str(target),
-    ]
-    _run(command, repo)
+    dvc = [sys.executable, "-m", "dvc"]  # the one of this environment, active or not
+    _run([*dvc, "get", str(repo), package, "--rev", tag.name, "--out", str(target)], repo)
     return target
 
 

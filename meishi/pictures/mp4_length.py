@@ -7,6 +7,7 @@ leave the frames where they are.
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 Box = tuple[bytes, bytes]  # kind, content
 MAX_MOVIE_BYTES = 100_000_000  # of the box that describes the frames; those of hours have a few
@@ -20,30 +21,34 @@ def shown_s(file: Path) -> float | None:
         where it is not told, as in fragmented ones.
     """
     try:
-        movie = _movie(file)
-        return None if movie is None else _shown_s(movie)
+        with file.open("rb") as stream:
+            if (found := find_movie(stream)) is None:
+                return None
+            place, size = found
+            stream.seek(place + 8)
+            return _shown_s(stream.read(size - 8))
     except (OSError, struct.error, ZeroDivisionError):
         return None
 
 
-def _movie(file: Path) -> bytes | None:
-    """Read the box that describes the tracks; None if there is none, as in other kinds of files."""
-    with file.open("rb") as stream:
-        end = stream.seek(0, 2)
-        place = 0
-        while place + 8 <= end:
-            stream.seek(place)
-            size, kind = struct.unpack(">I4s", stream.read(8))
-            begun = 8
-            if size == 1:  # of more than 4 GB
-                (size,) = struct.unpack(">Q", stream.read(8))
-                begun = 16
-            size = size or end - place
-            if kind == b"moov" and size <= MAX_MOVIE_BYTES:
-                return stream.read(size - begun)
-            if size < begun:
-                return None
-            place += size
+def find_movie(stream: BinaryIO) -> tuple[int, int] | None:
+    """Find the box that describes the tracks: its place and size in bytes, its head of 8 included.
+
+    Returns:
+        None if there is none that can be read, as in other kinds of files.
+    """
+    end = stream.seek(0, 2)
+    place = 0
+    while place + 8 <= end:
+        stream.seek(place)
+        size, kind = struct.unpack(">I4s", stream.read(8))
+        if kind == b"moov" and 8 <= size <= min(MAX_MOVIE_BYTES, end - place):
+            return place, size
+        if size == 1:  # of more than 4 GB
+            (size,) = struct.unpack(">Q", stream.read(8))
+        if size < 8:  # 0: it goes to the end
+            return None
+        place += size
     return None
 
 

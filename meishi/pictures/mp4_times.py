@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from meishi.pictures.mp4_length import find_movie
+
 PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")  # of the table, outermost first
 UNIT_AT, DURATION_AT = 20, 24  # in `mvhd` and `mdhd`: ticks a second, and how many
 TRACK_AT, EDIT_AT = 28, 16  # of the duration in `tkhd` and `elst`
@@ -43,20 +45,13 @@ def set_times(file: Path, seconds: Sequence[float], last_s: float) -> bool:
 
 
 def _movie(stream: BinaryIO) -> tuple[int, bytearray] | None:
-    """Find the last box, which describes the movie: its place and content."""
-    end = stream.seek(0, 2)
-    place = 0
-    while place + 16 <= end:
-        stream.seek(place)
-        size, kind, large = struct.unpack(">I4sQ", stream.read(16))
-        size = large if size == 1 else size  # of more than 4 GB
-        if kind == PARENTS[0] and place + size == end:
-            stream.seek(place)
-            return place, bytearray(stream.read(size))
-        if size < 8:
-            return None
-        place += size
-    return None
+    """Read the box that describes the movie, which is the last: its place and content."""
+    found = find_movie(stream)
+    if found is None or sum(found) != stream.seek(0, 2):
+        return None
+    place, size = found
+    stream.seek(place)
+    return place, bytearray(stream.read(size))
 
 
 def _retime(movie: bytearray, times_s: list[float]) -> bool:
