@@ -64,11 +64,12 @@ class SourceParams:
 
 @dataclass(frozen=True)
 class FetchParams:
-    """The sources to merge, and the weights that training begins with."""
+    """The sources to merge, photos without a card, and the weights that training begins with."""
 
     sources: tuple[SourceParams, ...]
     weights: str
     direction_weights: str
+    without_cards: tuple[SourceParams, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Measure the exported models on the test split: quality, by what scenes show too, pictures.
 
+And on photos without a card that the classifier was not trained on, where there are any.
+
 Steps follow, as nodes of their own in dvc.yaml: `evaluate.py speed`, `evaluate.py speed_photo`,
 `evaluate.py ship`.
 
-Reads   build/prepared/test, build/raw, models/tflite
-Params  evaluate.overlays, capture, direction.sources
+Reads   build/prepared/test, build/raw, build/without_cards, models/tflite
+Params  seed, evaluate.overlays, capture, direction.sources, direction.held_out
 Writes  metrics/evaluate.json, metrics/slices.json, plots/precision_recall.csv,
         plots/capture_iou.csv, plots/corner_error.csv, plots/slices.csv, plots/overlays
 Takes   about twelve minutes on 2 cores of 2.0 GHz
@@ -16,10 +18,12 @@ from typing import Any
 from meishi import paths, reporting
 from meishi.data.own_quads import own_quads_of
 from meishi.data.shards import ShardReader
+from meishi.data.without_cards import WITHOUT_CARDS, divide
 from meishi.errors import clean_exit
 from meishi.files.atomic import replace_folder
 from meishi.litert.running import load_capture
 from meishi.measuring.outcome import THREADS, measure, write_overlays
+from meishi.measuring.without_cards import false_cards
 from meishi.params import load_params
 from meishi.steps.running import run_step_or
 
@@ -28,16 +32,23 @@ STEPS = ("speed", "speed_photo", "ship")
 
 def main() -> None:
     """Run the stage."""
-    params = load_params("evaluate.overlays", "capture", "direction.sources")
+    params = load_params(
+        "seed", "evaluate.overlays", "capture", "direction.sources", "direction.held_out"
+    )
     reader = ShardReader(paths.TEST)
     own_quads = own_quads_of(paths.RAW, params.direction.sources)
-    outcome = measure(load_capture(paths.MODELS, THREADS), reader, own_quads)
+    capture = load_capture(paths.MODELS, THREADS)
+    outcome = measure(capture, reader, own_quads)
     with replace_folder(paths.OVERLAYS) as folder:
         write_overlays(outcome, reader, folder, params.evaluate.overlays)
     reporting.write_csv(paths.PLOTS / "precision_recall.csv", outcome.precision_recall())
     for name, rows in zip(("capture_iou", "corner_error"), outcome.histograms(), strict=True):
         reporting.write_csv(paths.PLOTS / f"{name}.csv", rows)
     figures = outcome.metrics(params.capture) | {"captured_boxes": outcome.captured_boxes()}
+    photos = ShardReader(WITHOUT_CARDS)
+    _, held_out = divide(photos.records, params.direction.held_out, params.seed)
+    if held_out:
+        figures["without_cards"] = false_cards(capture, photos, held_out)
     reporting.write_metrics(paths.METRICS / "evaluate.json", figures)
     slices = outcome.slices()
     reporting.write_metrics(paths.METRICS / "slices.json", slices)

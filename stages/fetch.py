@@ -1,7 +1,7 @@
 """Collect labelled scenes from every configured source, and verify them.
 
 Reads   data                Params  fetch
-Writes  build/raw, build/direction_weights.npz, build/seen.txt
+Writes  build/raw, build/without_cards, build/direction_weights.npz, build/seen.txt
 Takes   seconds; refuses the data as a whole, listing every fault, if anything is wrong with it
 """
 
@@ -12,6 +12,7 @@ from meishi import paths
 from meishi.data import records, sources
 from meishi.data.shards import write_shards
 from meishi.data.splits import SEEN
+from meishi.data.without_cards import WITHOUT_CARDS
 from meishi.errors import clean_exit
 from meishi.files.atomic import atomic_write_bytes, atomic_write_text, replace_folder
 from meishi.params import load_params
@@ -21,14 +22,17 @@ from meishi.steps.running import run_step_or
 def main() -> None:
     """Run the stage."""
     params = load_params("fetch")
-    with replace_folder(paths.RAW) as folder:
+    with replace_folder(paths.RAW) as folder, replace_folder(WITHOUT_CARDS) as beside:
         scenes = sources.verified_scenes(params.fetch)
         written = write_shards(folder, scenes, to_line=records.to_source_line)
+        photos = write_shards(beside, sources.without_cards(params.fetch))
         seen = sources.seen_scenes(params.fetch)
         (folder / paths.WEIGHTS.name).write_bytes(Path(params.fetch.weights).read_bytes())
     atomic_write_text(SEEN, "".join(f"{line}\n" for line in sorted(seen)))
     atomic_write_bytes(paths.DIRECTION_WEIGHTS, Path(params.fetch.direction_weights).read_bytes())
-    print(f"fetch: {len(written)} scenes, {sum(len(r.cards) for r in written)} cards, all sound")
+    cards = sum(len(record.cards) for record in written)
+    beside_them = f", and {len(photos)} photos without a card" if photos else ""
+    print(f"fetch: {len(written)} scenes, {cards} cards{beside_them}, all sound")
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from meishi.capture import looking
 from meishi.capture.card import CapturedCard
 from meishi.capture.fitting import fit_in_image
 from meishi.capture.flattening import FlatSegmenter
-from meishi.capture.judging import judge
+from meishi.capture.judging import judge, without_others
 from meishi.capture.ranking import distinct, joint_score, may_follow
-from meishi.geometry import crops, cutting, directions
+from meishi.geometry import crops, cutting, directions, quads
 from meishi.geometry.fitting import proportions, refinement
 from meishi.params import CaptureParams
 from meishi.ssd.postprocess import select
@@ -29,6 +29,8 @@ Network = Callable[[np.ndarray], dict[str, np.ndarray]]
 # Of a live frame: the confidence that suits a score without second looks, and the NMS that leaves
 # one box a card, for only as many boxes are segmented as there may be cards (docs/experiments.md).
 LIVE_CONFIDENCE, LIVE_IOU = 0.2, 0.45
+# Of a quad's area: cards side by side, and quads a little too large, share less.
+LEAST_COVERED = 0.005
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,8 @@ class CardCapture:
             [card.confidence for card in sure],
             [card.edge_strength for card in sure],
         )
-        cards = [sure[index] for index in kept[: self.params.max_cards]]
+        cards = self._on_their_own(image, [sure[index] for index in kept])
+        cards = cards[: self.params.max_cards]
         for number, card in enumerate(cards):
             cards[number] = self.correct(image, card, [*cards[:number], *cards[number + 1 :]])
         return cards
@@ -189,6 +192,26 @@ class CardCapture:
         if found.confidence < self.params.direction_threshold:
             return card
         return card.begun_at(card.quad_px, found.start)
+
+    def _on_their_own(self, image: np.ndarray, cards: list[CapturedCard]) -> list[CapturedCard]:
+        """Refuse what the classifier takes for a card by the print of a surer one that it overlaps.
+
+        Args:
+            image: (H, W, 3) RGB uint8.
+            cards: distinct, the most confident first.
+        """
+        left: list[CapturedCard] = []
+        for card in cards:
+            least = LEAST_COVERED * quads.area(card.quad_px)
+            others = [other.quad_px for other in left]
+            others = [other for other in others if quads.intersection(other, card.quad_px) > least]
+            if self.classifier and others:
+                alone = without_others(image, card.quad_px, others)
+                found = judge(self.classifier, alone, card.quad_px, self.view_px)
+                if not self._is_sure(replace(card, likeness=found.card)):
+                    continue
+            left.append(card)
+        return left
 
     def correct(
         self, image: np.ndarray, card: CapturedCard, others: Sequence[CapturedCard]

@@ -51,7 +51,8 @@ def main() -> None:
         InputError: if a source is not there, the overrides are none, or a stage fails.
     """
     wanted = read_overrides(OVERRIDES)
-    sources = load_params("fetch").fetch.sources
+    fetch = load_params("fetch").fetch
+    sources = [*fetch.sources, *fetch.without_cards]
     with tempfile.TemporaryDirectory(prefix="meishi-smoke-") as scratch:
         copy = Path(scratch) / "meishi"
         copy_repository(copy)

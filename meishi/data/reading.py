@@ -9,6 +9,7 @@ that params.yaml names are used. What is no card comes from any source, see `min
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -28,6 +29,7 @@ from meishi.params import DirectionParams
 from meishi.pictures import images
 from meishi.recipe import LightParams
 
+PICTURE_SIDES, OPACITIES = (0.25, 0.75), (0.5, 1.0)  # shares of a view's side, and of its print
 GRIDS = ((1, 2), (2, 1), (2, 2), (2, 4), (4, 2), (4, 4))  # rows, columns of a view in pieces
 Job = tuple[int, Record, bytes, list[np.ndarray], list[np.ndarray]]
 
@@ -83,6 +85,19 @@ def scenes_of(
     return replace(scenes, records=shown)
 
 
+def photos_of(
+    reader: ShardReader, chosen: Sequence[Record], others: Mapping[str, np.ndarray]
+) -> Scenes:
+    """Take photos without a card for what was mined in them.
+
+    Args:
+        reader: of the photos.
+        chosen: those of a side.
+        others: see `Scenes`.
+    """
+    return Scenes(reader, [record for record in chosen if record.id in others], (), others)
+
+
 def require_cards(scenes: Scenes, side: Path) -> None:
     """Refuse a training side that does not say of any card how it reads; InputError.
 
@@ -99,24 +114,31 @@ def require_cards(scenes: Scenes, side: Path) -> None:
 
 
 def make_views(
-    scenes: Scenes, params: DirectionParams, light: LightParams, seed: int, processes: int
+    parts: Sequence[Scenes],
+    params: DirectionParams,
+    light: LightParams,
+    seed: int,
+    processes: int,
+    pictures: Sequence[bytes] = (),
 ) -> SampleSet:
     """Make `views_per_card` augmented views of each quad, in worker processes.
 
     Args:
-        scenes: with cards and others.
+        parts: with cards and others, in order.
         params: size, number and geometry of the views.
         light: recipe of light, colour and sensor.
         seed: of every draw; the result does not depend on the number of processes.
         processes: how many workers.
+        pictures: files of photos without a card; `pictured` of the cards' views have one in print,
+            or a classifier that has seen photos as what is none would refuse cards with one.
 
     Returns:
         A set; the quad of each view is the view itself, beginning at the card's own top left, and
         a view that shows no card has none.
     """
-    jobs = ((number, *scene) for number, scene in enumerate(scenes))
-    make = partial(_make, params=params, light=light, seed=seed)
-    return make_samples(make, jobs, len(scenes.records), processes)
+    jobs = ((number, *scene) for number, scene in enumerate(chain.from_iterable(parts)))
+    make = partial(_make, params=params, light=light, seed=seed, pictures=list(pictures))
+    return make_samples(make, jobs, sum(len(part.records) for part in parts), processes)
 
 
 def _quad_from(start: int) -> np.ndarray:
@@ -137,7 +159,9 @@ def plain_views(scenes: Scenes, params: DirectionParams) -> Iterator[tuple[np.nd
             yield directions.view(image, quad_px, params.view_px), directions.NO_CARD
 
 
-def _make(jobs: list[Job], params: DirectionParams, light: LightParams, seed: int) -> Made:
+def _make(
+    jobs: list[Job], params: DirectionParams, light: LightParams, seed: int, pictures: list[bytes]
+) -> Made:
     cv2.setNumThreads(1)
     recipe = photometric(light)
     made = []
@@ -147,18 +171,27 @@ def _make(jobs: list[Job], params: DirectionParams, light: LightParams, seed: in
         shown += [(quad_px, False) for quad_px in others_px]
         made.append(
             [
-                _view(image, quad, params, recipe, np.random.default_rng([seed, number, index, i]))
+                _view(image, quad, params, recipe, pictures, rng)
                 for index, quad in enumerate(shown)
                 for i in range(params.views_per_card)
+                for rng in [np.random.default_rng([seed, number, index, i])]
             ]
         )
     return made
 
 
 def _view(
-    image: np.ndarray, quad: tuple[np.ndarray, bool], params: DirectionParams, recipe, rng
+    image: np.ndarray,
+    quad: tuple[np.ndarray, bool],
+    params: DirectionParams,
+    recipe,
+    pictures: list[bytes],
+    rng: np.random.Generator,
 ) -> tuple[bytes, np.ndarray]:
-    """Show a quad a little off its corners, from any of them, in another light, some in pieces."""
+    """Show a quad a little off its corners, from any of them, in another light, some in pieces.
+
+    Some cards get a photo in print.
+    """
     quad_px, is_card = quad
     side_px = np.sqrt(abs(quads.area(quad_px)))
     loose_px = quad_px + rng.normal(0, params.corner_sigma * side_px, quad_px.shape)
@@ -166,9 +199,41 @@ def _view(
     shown = directions.view(image, np.roll(loose_px, -first, axis=0), params.view_px)
     if rng.random() < params.shuffled:
         shown = shuffle(shown, rng)
+    if is_card and pictures and rng.random() < params.pictured:
+        photo = images.decode(pictures[rng.integers(len(pictures))], "a photo without a card")
+        upright = np.ascontiguousarray(np.rot90(shown, -first))  # as the card reads, so its print
+        shown = np.ascontiguousarray(np.rot90(printed(upright, photo, rng), first))
     content = images.encode(develop(recipe, shown, rng), ".jpg", params.jpeg_quality)
     start = -first % directions.STARTS if is_card else directions.NO_CARD
     return content, _quad_from(start)
+
+
+def printed(view: np.ndarray, photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Print a part of a photo onto a view, somewhere, a little faint at times.
+
+    Args:
+        view: (S, S, 3) RGB uint8.
+        photo: (H, W, 3) RGB uint8.
+        rng: of every draw.
+
+    Returns:
+        (S, S, 3) RGB uint8; `PICTURE_SIDES` bounds the sides of the print.
+    """
+    side_px = len(view)
+    width_px, height_px = (rng.uniform(*PICTURE_SIDES, 2) * side_px).astype(int)
+    left, top = (int(rng.integers(side_px - size_px + 1)) for size_px in (width_px, height_px))
+    # As large a part of the photo as has the print's proportions.
+    scale = min(photo.shape[1] / width_px, photo.shape[0] / height_px) * rng.uniform(0.5, 1)
+    cut_px = (max(int(width_px * scale), 1), max(int(height_px * scale), 1))
+    limits_px = (photo.shape[1] - cut_px[0], photo.shape[0] - cut_px[1])
+    x, y = (int(rng.integers(limit_px + 1)) for limit_px in limits_px)
+    part = photo[y : y + cut_px[1], x : x + cut_px[0]]
+    part = cv2.resize(part, (width_px, height_px), interpolation=cv2.INTER_AREA)
+    found = view.copy()
+    place = found[top : top + height_px, left : left + width_px]
+    opacity = rng.uniform(*OPACITIES)
+    place[:] = cv2.addWeighted(part, opacity, place, 1 - opacity, 0)
+    return found
 
 
 def shuffle(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:

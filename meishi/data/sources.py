@@ -6,7 +6,7 @@ background names are taken to mean the same in every source, so that a split nev
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -50,9 +50,45 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
     weights = (params.weights, params.direction_weights)
     told = (fault for name in weights for fault in _weight_faults(params, name))
     faults = [*source_faults(params.sources), *dict.fromkeys(told)]
+    yield from _scenes(params.sources, faults)
+    also: list[str] = []
+    _seen(params, also)
+    for _ in _without_cards(params, also):  # told with the rest; they are few
+        pass
+    faults += [fault for fault in also if fault not in faults]
+    if faults:
+        raise SourceError(f"the data is refused, faults: {len(faults)}\n{summary(faults)}")
+
+
+def without_cards(params: FetchParams) -> Iterator[Scene]:
+    """Yield every photo of `fetch.without_cards`, checked and named like `verified_scenes`.
+
+    Raises:
+        SourceError: at the end, if there was any fault, as `verified_scenes` would tell, too.
+    """
+    faults: list[str] = []
+    yield from _without_cards(params, faults)
+    if faults:
+        raise SourceError("\n".join(faults))
+
+
+def _without_cards(params: FetchParams, faults: list[str]) -> Iterator[Scene]:
+    if not params.without_cards:
+        return
+    faults += source_faults([*params.sources, *params.without_cards])
+    for record, content in _scenes(params.without_cards, faults):
+        if record.cards:
+            faults.append(
+                f"params.yaml [fetch.without_cards]: {record.id}: expected a photo without a card, "
+                f"got {len(record.cards)} labelled; name its source in fetch.sources"
+            )
+        yield record, content
+
+
+def _scenes(sources: Sequence[SourceParams], faults: list[str]) -> Iterator[Scene]:
     taken: dict[str, str] = {}
-    for source in params.sources:
-        prefix = f"{source.name}-" if len(params.sources) > 1 else ""
+    for source in sources:
+        prefix = f"{source.name}-" if len(sources) > 1 else ""
         for record, content in _read(source, faults):
             name = f"{prefix}{record.id}"
             if name in taken:
@@ -64,11 +100,6 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
             # First, and whatever the record says: it may have been another source's.
             attributes = {"source": "", **record.attributes} | {"source": source.name}
             yield replace(record, id=name, image=image, attributes=attributes), content
-    also: list[str] = []
-    _seen(params, also)
-    faults += [fault for fault in also if fault not in faults]
-    if faults:
-        raise SourceError(f"the data is refused, faults: {len(faults)}\n{summary(faults)}")
 
 
 def seen_scenes(params: FetchParams) -> set[str]:

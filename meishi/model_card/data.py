@@ -14,12 +14,21 @@ RENDERED = ("meishi-composited", "meishi-traced", "meishi-extended")
 MADE_UP = """\
 show no real person's card: names, addresses and numbers are made up, portraits are
 paintings in the public domain or drawn."""
+# Of the sources of fetch.without_cards, which no figure of scenes is of.
+BESIDE = """
+Those of {names} are photos, of anything but cards, with people in some: the classifier alone has
+learnt from them what to refuse."""
 OF_RENDERED = {
     "measured_on": "**rendered\nscenes, not on photos**",
     "photos": """\
 no figure on this card is of one. [docs/experiments.md](docs/experiments.md) has the few
   that were measured on a small set which is not in the repository.""",
     "privacy": f"The scenes {MADE_UP}",
+}
+# The same where photos of fetch.without_cards are measured, too.
+AND_BESIDE = {
+    "measured_on": "**rendered\nscenes, not on photos**, but for photos without a card",
+    "photos": f"but for those without a card, {OF_RENDERED['photos']}",
 }
 WITH_PHOTOS = {
     "measured_on": "scenes\nof the sources below, **photos among them**",
@@ -38,10 +47,10 @@ class Described:
     origins: list[tuple[str, ...]] = field(default_factory=list)
     photos: list[str] = field(default_factory=list)
 
-    def words(self) -> dict[str, str]:
-        """Choose what is said of the scenes as a whole."""
+    def words(self, beside: bool) -> dict[str, str]:
+        """Choose what is said of the scenes as a whole, and whether of photos beside them."""
         if not self.photos:
-            return OF_RENDERED
+            return OF_RENDERED | (AND_BESIDE if beside else {})
         return {**WITH_PHOTOS, "privacy": WITH_PHOTOS["privacy"] % ", ".join(self.photos)}
 
 

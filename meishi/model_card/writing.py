@@ -20,7 +20,7 @@ from meishi import paths
 from meishi.errors import InputError, summary
 from meishi.files.atomic import atomic_write_text
 from meishi.files.writable import check_writable
-from meishi.model_card.data import describe
+from meishi.model_card.data import BESIDE, describe
 from meishi.params import Params, load_params
 from meishi.report.figures import FIGURES
 from meishi.report.targets import SLICE_CARDS
@@ -36,6 +36,9 @@ LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
     "captured_boxes.ap75": ("the same of captured cards: AP75", "{:.3f}"),
     "capture.recall50": ("capture: cards found", "{:.1%}"),
     "capture.false_cards_per_image": ("capture: false cards a scene", "{:.3f}"),
+    "without_cards.photos": ("photos without a card, none of them trained on", "{:,}"),
+    "without_cards.with_false_card": ("... that got one", "{:.1%}"),
+    "without_cards.false_cards_per_photo": ("... cards a photo", "{:.3f}"),
     "CardDetectorRaw.bytes": ("SSD: Core ML package without NMS, bytes", "{:,}"),
     "ssd.pb_bytes": ("SSD: frozen `.pb`, bytes", "{:,}"),
     "ssd.tflite_bytes": ("SSD: LiteRT, bytes", "{:,}"),
@@ -154,10 +157,14 @@ def _setting(value: float | tuple[float, ...]) -> str:
 def _data(root: Path, params: Params) -> dict[str, str]:
     faults: list[str] = []
     found = describe(root, params.fetch.sources, faults)
+    beside = describe(root, params.fetch.without_cards, faults)
     if faults:
         raise ModelCardError(summary(faults))
-    tables = {"sources": _table(found.rows), "origins": _table(dict.fromkeys(found.origins))}
-    return tables | found.words()
+    origins = dict.fromkeys([*found.origins, *beside.origins])
+    tables = {"sources": _table([*found.rows, *beside.rows]), "origins": _table(origins)}
+    names = ", ".join(source.name for source in params.fetch.without_cards)
+    tables["beside"] = BESIDE.format(names=names) if names else ""
+    return tables | found.words(bool(names))
 
 
 def _measured(figures: Mapping[str, Any]) -> dict[str, str]:

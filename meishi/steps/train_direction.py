@@ -1,14 +1,14 @@
 """Train the classifier of cards and their direction: `stages/train_unet.py train_direction`.
 
 Reads   models/ssd, models/unet, build/raw, build/prepared/train, build/prepared/val,
-        build/direction_weights.npz
+        build/without_cards, build/direction_weights.npz
 Params  seed, direction, train_direction, augment.crop_light, augment.workers
 Writes  models/direction, metrics/train_direction.json, plots/train_direction.csv
 Takes   about 8 minutes on 2 cores
 """
 
 from meishi import paths, reporting
-from meishi.data import reading, shards
+from meishi.data import reading, shards, without_cards
 from meishi.direction import mining
 from meishi.direction.model import build_classifier
 from meishi.direction.training import train_classifier
@@ -29,6 +29,8 @@ def run() -> None:
     # Before minutes of mining, which finds no cards.
     named = reading.scenes_of(paths.RAW, paths.TRAIN, direction.sources, {})
     reading.require_cards(named, paths.TRAIN)
+    photos = shards.ShardReader(without_cards.WITHOUT_CARDS)
+    sides = without_cards.divide(photos.records, direction.held_out, params.seed)
     with litert_export.exported(paths.SSD, paths.UNET) as networks:
         scenes, held_out = (
             reading.scenes_of(
@@ -39,7 +41,16 @@ def run() -> None:
             )
             for side in (paths.TRAIN, paths.VAL)
         )
-    views = reading.make_views(scenes, direction, recipe.crop_light, params.seed, recipe.workers)
+        mined = mining.mine(networks, photos, recipe.workers)
+    scenes_beside, held_out_beside = (reading.photos_of(photos, side, mined) for side in sides)
+    views = reading.make_views(
+        (scenes, scenes_beside),
+        direction,
+        recipe.crop_light,
+        params.seed,
+        recipe.workers,
+        [content for _, content in photos.scenes(sides[0])],
+    )
     seed_everything(params.seed)
     shape = (direction, shards.file_sha256(paths.DIRECTION_WEIGHTS, "fetch"))
     plan = loop.make_plan(views, train, params.seed, paths.CHECKPOINTS / "direction", *shape)
@@ -48,6 +59,8 @@ def run() -> None:
         return
     classifier = build_classifier(trainer)
     metrics = validate_classifier(classifier, reading.plain_views(held_out, direction))
+    beside = validate_classifier(classifier, reading.plain_views(held_out_beside, direction))
+    metrics |= {f"{name}_in_photos": value for name, value in beside.items()}
     save_network(trainer, direction, paths.DIRECTION)
     reporting.write_csv(paths.PLOTS / "train_direction.csv", history)
     reporting.write_metrics(paths.METRICS / "train_direction.json", metrics)

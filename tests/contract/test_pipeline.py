@@ -149,9 +149,8 @@ def test_a_variant_reads_its_own_entry_and_network_only(name):
 
 
 def test_fetch_depends_on_each_configured_source():
-    sources = {
-        source.path for source in load_params("fetch", path=ROOT / "params.yaml").fetch.sources
-    }
+    fetch = load_params("fetch", path=ROOT / "params.yaml").fetch
+    sources = {source.path for source in (*fetch.sources, *fetch.without_cards)}
     watched = {Path(dep) for dep in STAGES["fetch"].deps}
     assert all({Path(source), *Path(source).parents} & watched for source in sources)
 

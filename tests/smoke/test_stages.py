@@ -31,6 +31,7 @@ COMMANDS = read_documents(ROOT / "dvc.yaml")
 SMALL = {
     "fetch": {
         "sources": [{"name": "tiny", "path": "data"}],
+        "without_cards": [],
         "weights": "data/weights/efficientnet_lite0.npz",
         "direction_weights": "data/weights/efficientnet_lite0.npz",
     },
@@ -129,7 +130,7 @@ def test_bad_data_ends_fetch_with_its_faults_and_leaves_the_output(data, workspa
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in (workspace / "build" / "raw").iterdir()) == before
     left = sorted(path.name for path in (workspace / "build").iterdir())
-    assert left == ["direction_weights.npz", "raw", "seen.txt"]
+    assert left == ["direction_weights.npz", "raw", "seen.txt", "without_cards"]
 
 
 @pytest.mark.parametrize("name", ["fetch", "preprocess"])

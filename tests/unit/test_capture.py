@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from meishi.capture.card import CapturedCard
 from meishi.capture.flow import CardCapture
+from meishi.capture.judging import without_others
 from meishi.geometry import boxes, crops, quads
 from meishi.params import CaptureParams
 
@@ -280,6 +282,68 @@ def test_what_the_others_refuse_is_not_judged():
     taken, views = reading()
     strict = replace(taken, params=replace(PARAMS, confidence_threshold=0.99))
     assert strict(photo(FIVE[0])) == [] and views == []
+
+
+UPPER, LOWER = (60, 60, 260, 180), (100, 164, 300, 284)  # LOWER shares its first 16 rows with UPPER
+
+
+def printed(monkeypatch, *dark):
+    """Capture UPPER, surer, and LOWER, of a picture with `dark` print, by which cards are told."""
+    monkeypatch.setattr(
+        CardCapture,
+        "fit",
+        lambda self, image, box_xyxy, score: CapturedCard(
+            float(score), 1.0, card_quad_px(*np.round(box_xyxy * np.tile(SIZE_PX, 2))), box_xyxy
+        ),
+    )
+    asked = []
+
+    def classify(view):
+        asked.append(view)
+        is_card = (view < 100).any()
+        return {"start": np.append(np.full(4, is_card / 4), 1 - is_card)}
+
+    picture = photo(UPPER, LOWER)
+    for left, top, right, bottom in dark:
+        picture[top:bottom, left:right] = 0
+    taken = replace(capture([(0.9, UPPER), (0.8, LOWER)]), classifier=classify, view_px=64)
+    return [card.score for card in taken(picture)], asked
+
+
+def test_print_of_a_surer_card_speaks_for_no_other(monkeypatch):
+    between = (120, 166, 240, 178)
+    assert printed(monkeypatch, between)[0] == [0.9]
+
+
+def test_a_card_with_print_of_its_own_stays_beneath_a_surer_one(monkeypatch):
+    found, asked = printed(monkeypatch, (120, 100, 240, 120), (120, 220, 240, 240))
+    assert found == [0.9, 0.8]
+    assert len(asked) == 3 * 4  # each as it is, and the one below without the other
+
+
+def test_cards_that_nothing_lies_over_are_judged_once(monkeypatch):
+    monkeypatch.setattr("meishi.capture.flow.LEAST_COVERED", 0.2)  # a seventh is shared
+    found, asked = printed(monkeypatch, (120, 166, 240, 178))
+    assert found == [0.9, 0.8] and len(asked) == 2 * 4
+
+
+def test_what_others_cover_is_painted_as_the_rest_of_the_card():
+    picture = photo(UPPER, LOWER)
+    picture[60:180, 60:260] = (200, 0, 0)
+    before = picture.copy()
+    painted = without_others(picture, card_quad_px(*LOWER), [card_quad_px(*UPPER)])
+    assert (painted[166:282, 102:298] == 220).all()  # a pixel's width of the outlines aside
+    assert (painted[:163] == before[:163]).all() and (
+        painted[166:180, :98] == before[166:180, :98]
+    ).all()
+    np.testing.assert_array_equal(picture, before)
+
+
+@pytest.mark.parametrize("hidden", [UPPER, (-400, -400, 40, 40), (-90, 100, 30, 200)])
+def test_painting_reaches_neither_beyond_the_photo_nor_what_is_covered_whole(hidden):
+    picture = photo(UPPER)
+    around = card_quad_px(-10_000, -10_000, 10_000, 10_000)
+    np.testing.assert_array_equal(without_others(picture, card_quad_px(*hidden), [around]), picture)
 
 
 def sided(right):

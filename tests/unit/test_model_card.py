@@ -25,7 +25,8 @@ def place(tmp_path):
     for name in ("params.yaml", "pyproject.toml", "data.dvc"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
-    for source in load_params("fetch").fetch.sources:
+    fetch = load_params("fetch").fetch
+    for source in (*fetch.sources, *fetch.without_cards):
         tiny_data.write_data(tmp_path / source.path)
     return tmp_path
 
@@ -227,9 +228,18 @@ def described(place, name):
 
 def test_of_rendered_scenes_alone_it_says_that_no_figure_is_of_photos(place):
     words = described(place, RENDERED[1])
+    assert "on **rendered scenes, not on photos**, but for photos without a card;" in words
+    assert "Photos: but for those without a card, no figure on this card is of one." in words
+    assert "The scenes show no real person's card" in words
+
+
+def test_without_photos_beside_the_scenes_it_says_nothing_of_them(place):
+    file = place / "params.yaml"
+    file.write_text(re.sub(r"without_cards:.*\n    - .*", "without_cards: []", file.read_text()))
+    words = described(place, RENDERED[1])
     assert "measured by the pipeline on **rendered scenes, not on photos**;" in words
     assert "Photos: no figure on this card is of one." in words
-    assert "The scenes show no real person's card" in words
+    assert "learnt from them what to refuse" not in words
 
 
 def test_of_photos_that_were_added_it_claims_neither(place):

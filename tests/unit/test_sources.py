@@ -239,3 +239,39 @@ def test_ids_that_meet_through_their_prefixes_are_refused(workspace):
     params = FetchParams(sources, *["one/weights/efficientnet_lite0.npz"] * 2)
     with pytest.raises(SourceError, match="a-b-c is also the id"):
         list(verified_scenes(params))
+
+
+def photos(folder: str, cards: int = 0, **changes) -> tuple[SourceParams, ...]:
+    """Write a source of one scene, and name it `elsewhere`."""
+    record, content = tiny_data.draw_scene(0, cards, 0)
+    tiny_data.write_data(Path(folder), iter([(record, content)]))
+    return (SourceParams(**{"name": "elsewhere", "path": folder} | changes),)
+
+
+def test_photos_without_cards_are_read_beside_the_scenes(data):
+    params = replace(PARAMS, without_cards=photos("beside"))
+    assert len(list(verified_scenes(params))) == len(list(tiny_data.scenes()))
+    ((found, content),) = sources.without_cards(params)
+    assert (found.cards, found.attributes["source"]) == ((), "elsewhere") and content
+    assert list(sources.without_cards(PARAMS)) == []
+
+
+def test_a_photo_with_a_card_is_refused_among_those_without(data):
+    params = replace(PARAMS, without_cards=photos("beside", cards=2))
+    assert "s00000: expected a photo without a card, got 2 labelled" in refusal(params)
+    with pytest.raises(SourceError, match=r"\[fetch\.without_cards\]"):
+        list(sources.without_cards(params))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "tiny"}, "called 'tiny'"),
+        ({"path": "nowhere"}, "'elsewhere'"),
+        ({"format": "x"}, "'x'"),
+    ],
+)
+def test_faults_of_photos_without_cards_are_told_with_those_of_the_scenes(data, changes, message):
+    edit_manifest(lambda manifest: manifest["shards"][0].update(sha256="0" * 64))
+    told = refusal(replace(PARAMS, without_cards=photos("beside", **changes)))
+    assert message in told and "sha256" in told
