@@ -72,7 +72,7 @@ def main() -> None:
         begin = time.monotonic()
         _run(copy, "dvc", "repro", "-q")
         again = time.monotonic() - begin
-    print(f"smoke: every stage ran on {count} scenes, {took:.0f} s; nothing to do: {again:.1f} s")
+    print(f"smoke: every stage ran, {count} pictures, {took:.0f} s; nothing to do: {again:.1f} s")
 
 
 def read_overrides(file: Path) -> Smoke:

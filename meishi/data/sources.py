@@ -1,7 +1,7 @@
 """Data sources: folders of labelled scenes and other tools' exports, verified before any use.
 
 Nothing is skipped: every fault is collected, and the data is refused as a whole. Design and
-background names are taken to mean the same in every source, so that a split never separates them.
+background names are taken to mean the same in every source of scenes: no split separates them.
 """
 
 import zipfile
@@ -79,8 +79,9 @@ def _without_cards(params: FetchParams, faults: list[str]) -> Iterator[Scene]:
     for record, content in _scenes(params.without_cards, faults):
         if record.cards:
             faults.append(
-                f"params.yaml [fetch.without_cards]: {record.id}: expected a photo without a card, "
-                f"got {len(record.cards)} labelled; name its source in fetch.sources"
+                f"params.yaml [fetch.without_cards]: source {record.attributes['source']!r}: "
+                f"{record.id}: expected a photo without a card, got {len(record.cards)} labelled; "
+                "name its source in fetch.sources"
             )
         yield record, content
 
@@ -162,7 +163,7 @@ def _read(source: SourceParams, faults: list[str]) -> Iterator[Scene]:
 def _manifest(source: SourceParams, faults: list[str]) -> Manifest | None:
     found: list[str] = []  # told with the source: the path may be misspelt
     manifest = read_manifest(Path(source.path), found)
-    faults += [f"params.yaml [fetch.sources]: source {source.name!r}: {fault}" for fault in found]
+    faults += [f"params.yaml [fetch]: source {source.name!r}: {fault}" for fault in found]
     return manifest
 
 

@@ -1,8 +1,9 @@
 """What the model card says of the data: a row a source, and words that hold for what they show."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from meishi.data.manifest import Manifest, read_manifest
 from meishi.params import SourceParams
@@ -16,8 +17,8 @@ show no real person's card: names, addresses and numbers are made up, portraits 
 paintings in the public domain or drawn."""
 # Of the sources of fetch.without_cards, which no figure of scenes is of.
 BESIDE = """
-Those of {names} are photos, of anything but cards, with people in some: the classifier alone has
-learnt from them what to refuse."""
+Those of {names} are photos of anything but cards, and may show people: the classifier alone has
+learnt from them what to refuse; {held_out:g} % are held out, at most."""
 OF_RENDERED = {
     "measured_on": "**rendered\nscenes, not on photos**",
     "photos": """\
@@ -52,6 +53,17 @@ class Described:
         if not self.photos:
             return OF_RENDERED | (AND_BESIDE if beside else {})
         return {**WITH_PHOTOS, "privacy": WITH_PHOTOS["privacy"] % ", ".join(self.photos)}
+
+
+def photos_failed(figures: Mapping[str, Any]) -> str:
+    """Say how many photos without a card get one; nothing where none was measured."""
+    if not figures:
+        return ""
+    share, photos = figures["with_false_card"], figures["photos"]
+    return (
+        f"- Of {photos} photos without a card, none trained on, {share:.1%} get one; of others, of "
+        "signs,\n  screens and machines, more ([docs/targets.md](docs/targets.md)).\n"
+    )
 
 
 def describe(root: Path, sources: Sequence[SourceParams], faults: list[str]) -> Described:

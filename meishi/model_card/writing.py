@@ -20,7 +20,7 @@ from meishi import paths
 from meishi.errors import InputError, summary
 from meishi.files.atomic import atomic_write_text
 from meishi.files.writable import check_writable
-from meishi.model_card.data import BESIDE, describe
+from meishi.model_card.data import BESIDE, describe, photos_failed
 from meishi.params import Params, load_params
 from meishi.report.figures import FIGURES
 from meishi.report.targets import SLICE_CARDS
@@ -36,7 +36,7 @@ LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
     "captured_boxes.ap75": ("the same of captured cards: AP75", "{:.3f}"),
     "capture.recall50": ("capture: cards found", "{:.1%}"),
     "capture.false_cards_per_image": ("capture: false cards a scene", "{:.3f}"),
-    "without_cards.photos": ("photos without a card, none of them trained on", "{:,}"),
+    "without_cards.photos": ("photos without a card, held out from training", "{:,}"),
     "without_cards.with_false_card": ("... that got one", "{:.1%}"),
     "without_cards.false_cards_per_photo": ("... cards a photo", "{:.3f}"),
     "CardDetectorRaw.bytes": ("SSD: Core ML package without NMS, bytes", "{:,}"),
@@ -98,7 +98,7 @@ def card(root: Path) -> str:
     words = {
         **_about(root),
         **_settings(params),
-        **_data(root, params),
+        **_data(root, params, "without_cards" in figures["evaluate"]),
         **_measured(figures),
         "host": _host(figures["latency"]),
         "host_photo": _host(figures["latency_photo"]),
@@ -154,7 +154,7 @@ def _setting(value: float | tuple[float, ...]) -> str:
     return ", ".join(f"{part:g}" for part in (value if isinstance(value, tuple) else (value,)))
 
 
-def _data(root: Path, params: Params) -> dict[str, str]:
+def _data(root: Path, params: Params, measured_beside: bool) -> dict[str, str]:
     faults: list[str] = []
     found = describe(root, params.fetch.sources, faults)
     beside = describe(root, params.fetch.without_cards, faults)
@@ -163,8 +163,9 @@ def _data(root: Path, params: Params) -> dict[str, str]:
     origins = dict.fromkeys([*found.origins, *beside.origins])
     tables = {"sources": _table([*found.rows, *beside.rows]), "origins": _table(origins)}
     names = ", ".join(source.name for source in params.fetch.without_cards)
-    tables["beside"] = BESIDE.format(names=names) if names else ""
-    return tables | found.words(bool(names))
+    held_out = 100 * params.direction.held_out
+    tables["beside"] = BESIDE.format(names=names, held_out=held_out) if names else ""
+    return tables | found.words(measured_beside)
 
 
 def _measured(figures: Mapping[str, Any]) -> dict[str, str]:
@@ -178,6 +179,7 @@ def _measured(figures: Mapping[str, Any]) -> dict[str, str]:
             "test_cards": f"{cards:,}",
             "min_cards": str(SLICE_CARDS),
             "false_empty": f"{capture['empty_with_false_card']:.1%}",
+            "photos_failed": photos_failed(figures["evaluate"].get("without_cards", {})),
             "missed": f"{1 - capture['recall50']:.1%}",
             "iou_p05": f"{capture['iou_p05']:.3f}",
             "quality": _table(_labelled(figures["evaluate"])),

@@ -236,10 +236,19 @@ def test_of_rendered_scenes_alone_it_says_that_no_figure_is_of_photos(place):
 def test_without_photos_beside_the_scenes_it_says_nothing_of_them(place):
     file = place / "params.yaml"
     file.write_text(re.sub(r"without_cards:.*\n    - .*", "without_cards: []", file.read_text()))
+    change(place, "evaluate", ("without_cards",), None)
     words = described(place, RENDERED[1])
     assert "measured by the pipeline on **rendered scenes, not on photos**;" in words
     assert "Photos: no figure on this card is of one." in words
-    assert "learnt from them what to refuse" not in words
+    assert "learnt from them what to refuse" not in words and "none trained on" not in words
+
+
+def test_of_photos_beside_the_scenes_it_says_how_many_failed_and_are_held_out(place):
+    change(place, "evaluate", ("without_cards", "with_false_card"), 0.125)
+    words = " ".join(card(place).split())
+    assert "photos without a card, none trained on, 12.5% get one;" in words
+    held_out = load_params("direction").direction.held_out
+    assert f"what to refuse; {100 * held_out:g} % are held out, at most." in words
 
 
 def test_of_photos_that_were_added_it_claims_neither(place):

@@ -69,7 +69,7 @@ def test_no_source_is_refused(data):
 
 def test_a_missing_folder_is_named(data):
     nowhere = (*PARAMS.sources, SourceParams("far", "far"))
-    named = "params.yaml [fetch.sources]: source 'far': far/manifest.json: No such file"
+    named = "params.yaml [fetch]: source 'far': far/manifest.json: No such file"
     assert named in refusal(replace(PARAMS, sources=nowhere))
     with pytest.raises(SourceError, match=re.escape(named)):
         sources.seen_scenes(replace(PARAMS, sources=nowhere))
@@ -258,7 +258,7 @@ def test_photos_without_cards_are_read_beside_the_scenes(data):
 
 def test_a_photo_with_a_card_is_refused_among_those_without(data):
     params = replace(PARAMS, without_cards=photos("beside", cards=2))
-    assert "s00000: expected a photo without a card, got 2 labelled" in refusal(params)
+    assert "'elsewhere': s00000: expected a photo without a card, got 2 labelled" in refusal(params)
     with pytest.raises(SourceError, match=r"\[fetch\.without_cards\]"):
         list(sources.without_cards(params))
 
