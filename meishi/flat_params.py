@@ -26,7 +26,6 @@ class DirectionParams:
     corner_sigma: Share
     shuffled: Share
     jpeg_quality: Quality
-    held_out: NotAll = 0.0
     pictured: Share = 0.0
 
 

@@ -24,6 +24,7 @@ from meishi.ranges import (
     LeavesRest,
     Natural,
     NonNegative,
+    NotAll,
     Positive,
     PositiveShare,
     ProperShare,
@@ -74,11 +75,12 @@ class FetchParams:
 
 @dataclass(frozen=True)
 class PreprocessParams:
-    """Size of a prepared scene, shares of the scenes held out."""
+    """Size of a prepared scene, shares of the scenes and of the photos that are held out."""
 
     max_side_px: Count
     val_fraction: ProperShare
     test_fraction: Annotated[ProperShare, LeavesRest("val_fraction")]
+    photos_held_out: NotAll = 0.0
 
 
 @dataclass(frozen=True)

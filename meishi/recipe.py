@@ -188,6 +188,7 @@ class AugmentParams:
     scenes: SceneParams
     draw: Natural
     frames_per_scene: Count
+    frames_per_photo: Natural
     crops_per_card: Count
     crops_per_empty_scene: Natural
     lookalikes_per_scene: Natural

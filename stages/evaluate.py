@@ -5,8 +5,8 @@ And on photos without a card that the classifier was not trained on, where there
 Steps follow, as nodes of their own in dvc.yaml: `evaluate.py speed`, `evaluate.py speed_photo`,
 `evaluate.py ship`.
 
-Reads   build/prepared/test, build/raw, build/without_cards, models/tflite
-Params  seed, evaluate.overlays, capture, direction.sources, direction.held_out
+Reads   build/prepared/test, build/raw, build/photos/held_out, models/tflite
+Params  evaluate.overlays, capture, direction.sources
 Writes  metrics/evaluate.json, metrics/slices.json, plots/precision_recall.csv,
         plots/capture_iou.csv, plots/corner_error.csv, plots/slices.csv, plots/overlays
 Takes   about twelve minutes on 2 cores of 2.0 GHz
@@ -18,7 +18,7 @@ from typing import Any
 from meishi import paths, reporting
 from meishi.data.own_quads import own_quads_of
 from meishi.data.shards import ShardReader
-from meishi.data.without_cards import WITHOUT_CARDS, divide
+from meishi.data.without_cards import HELD_OUT_PHOTOS
 from meishi.errors import clean_exit
 from meishi.files.atomic import replace_folder
 from meishi.litert.running import load_capture
@@ -32,9 +32,7 @@ STEPS = ("speed", "speed_photo", "ship")
 
 def main() -> None:
     """Run the stage."""
-    params = load_params(
-        "seed", "evaluate.overlays", "capture", "direction.sources", "direction.held_out"
-    )
+    params = load_params("evaluate.overlays", "capture", "direction.sources")
     reader = ShardReader(paths.TEST)
     own_quads = own_quads_of(paths.RAW, params.direction.sources)
     capture = load_capture(paths.MODELS, THREADS)
@@ -45,10 +43,8 @@ def main() -> None:
     for name, rows in zip(("capture_iou", "corner_error"), outcome.histograms(), strict=True):
         reporting.write_csv(paths.PLOTS / f"{name}.csv", rows)
     figures = outcome.metrics(params.capture) | {"captured_boxes": outcome.captured_boxes()}
-    photos = ShardReader(WITHOUT_CARDS)
-    _, held_out = divide(photos.records, params.direction.held_out, params.seed)
-    if held_out:
-        figures["without_cards"] = false_cards(capture, photos, held_out)
+    if found := false_cards(capture, ShardReader(HELD_OUT_PHOTOS)):
+        figures["without_cards"] = found
     reporting.write_metrics(paths.METRICS / "evaluate.json", figures)
     slices = outcome.slices()
     reporting.write_metrics(paths.METRICS / "slices.json", slices)

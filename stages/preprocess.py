@@ -1,7 +1,8 @@
 """Bring scenes into one form and divide them into train, validation and test.
 
-Reads   build/raw, build/seen.txt       Params  seed, preprocess
-Writes  build/prepared/train, build/prepared/val, build/prepared/test
+Reads   build/raw, build/seen.txt, build/without_cards     Params  seed, preprocess
+Writes  build/prepared/train, build/prepared/val, build/prepared/test, build/photos/train,
+        build/photos/held_out
 Takes   seconds; quads canonical and relative, no card design and no background on two sides
 """
 
@@ -13,6 +14,7 @@ from meishi.data import records
 from meishi.data.prepare import prepare
 from meishi.data.shards import ShardReader, write_index, write_shards
 from meishi.data.splits import read_seen, split
+from meishi.data.without_cards import HELD_OUT_PHOTOS, TRAIN_PHOTOS, WITHOUT_CARDS, divide
 from meishi.errors import clean_exit
 from meishi.files.atomic import replace_folder
 from meishi.params import load_params
@@ -22,14 +24,17 @@ from meishi.steps.running import run_step_or
 def main() -> None:
     """Run the stage."""
     params = load_params("seed", "preprocess")
-    raw = ShardReader(paths.RAW, records.parse_source)
-    fractions = (params.preprocess.val_fraction, params.preprocess.test_fraction)
-    sides = split(raw.records, *fractions, params.seed, read_seen())
+    recipe, seen = params.preprocess, read_seen()
+    raw, photos = ShardReader(paths.RAW, records.parse_source), ShardReader(WITHOUT_CARDS)
+    sides = split(raw.records, recipe.val_fraction, recipe.test_fraction, params.seed, seen)
+    beside = divide(photos.records, recipe.photos_held_out, params.seed, seen)
+    wanted = [(paths.PREPARED / name, raw, chosen) for name, chosen in sides.items()]
+    wanted += zip((TRAIN_PHOTOS, HELD_OUT_PHOTOS), (photos, photos), beside, strict=True)
     with ExitStack() as folders:
-        for name, chosen in sides.items():
-            folder = folders.enter_context(replace_folder(paths.PREPARED / name))
-            scenes = (prepare(*scene, params.preprocess) for scene in raw.scenes(chosen))
-            write_index(folder, name, write_shards(folder, scenes))
+        for place, reader, chosen in wanted:
+            folder = folders.enter_context(replace_folder(place))
+            scenes = (prepare(*scene, recipe) for scene in reader.scenes(chosen))
+            write_index(folder, place.name, write_shards(folder, scenes))
     print("preprocess:", ", ".join(f"{name} {len(chosen)}" for name, chosen in sides.items()))
 
 

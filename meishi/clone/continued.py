@@ -1,7 +1,7 @@
 """`meishi continue`: what was trained becomes what the next training begins with.
 
-The scenes that it was trained on go along: none of them may become a test scene later on, when
-other scenes come in and the split is drawn anew.
+The scenes and photos that it was trained on go along: none of them may be measured on later, when
+others come in and the split is drawn anew.
 """
 
 import tempfile
@@ -11,6 +11,7 @@ from meishi import paths
 from meishi.data import records
 from meishi.data.manifest import WeightsEntry, read_manifest, read_seen, replace_weights
 from meishi.data.shards import ShardReader
+from meishi.data.without_cards import TRAIN_PHOTOS, WITHOUT_CARDS
 from meishi.errors import InputError
 from meishi.keras import keras
 from meishi.ssd.model import load_detector
@@ -63,7 +64,11 @@ def _segmenter(folder: Path, bottom_channels: int | None) -> keras.Model:
 
 
 def _trained_on() -> set[str]:
-    """List the training scenes of this clone: sha256 of their image files, as fetched."""
-    trained = {record.id for record in ShardReader(paths.TRAIN).records}
-    fetched = ShardReader(paths.RAW, records.parse_source).records
-    return {record.sha256 for record in fetched if record.id in trained}
+    """List the training scenes of this clone, and photos: sha256 of image files, as fetched."""
+    scenes = paths.TRAIN, ShardReader(paths.RAW, records.parse_source)
+    photos = TRAIN_PHOTOS, ShardReader(WITHOUT_CARDS)
+    seen: set[str] = set()
+    for side, fetched in (scenes, photos):
+        trained = {record.id for record in ShardReader(side).records}
+        seen |= {record.sha256 for record in fetched.records if record.id in trained}
+    return seen

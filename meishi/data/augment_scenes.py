@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 import cv2
 import numpy as np
@@ -20,21 +20,32 @@ SCENES_PER_TASK = 16  # a second of work: handing it out costs little beside it
 CODE = ("meishi.data", "meishi.geometry", "meishi.pictures")  # what decides a sample
 
 Job = tuple[int, Record, bytes]  # a scene with its number
+Made = tuple[list[tuple[bytes, list]], list[tuple[bytes, list]]]  # frames, crops
 
 
 def augment_scenes(
-    reader: ShardReader, augmenter: Augmenter, seed: int
-) -> Iterator[tuple[list[tuple[bytes, list]], list[tuple[bytes, list]]]]:
-    """Augment scenes in worker processes, in the order of the reader.
+    reader: ShardReader, photos: ShardReader, augmenter: Augmenter, seed: int
+) -> Iterator[Made]:
+    """Augment scenes in worker processes, in the order of the reader, and photos after them.
+
+    Args:
+        reader: of the training scenes.
+        photos: without a card, for frames alone: of their own, and as what cards of scenes lie on
+            and have in print. None of them is in a crop, where the segmenter would learn that what
+            a camera has seen is no card; see docs/experiments.md.
+        augmenter: the recipe.
+        seed: of every draw.
 
     Yields:
-        Per scene: its frames and its crops, each as (JPEG file, quads).
+        Per scene or photo: its frames and its crops, each as (JPEG file, quads).
     """
-    jobs = ((number, record, content) for number, (record, content) in enumerate(reader))
-    tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
     params = augmenter.params
-    mixer = Mixer(params, pool.build(reader, seed))
-    augment = partial(_augment, augmenter=augmenter, mixer=mixer, seed=seed)
+    shared = pool.build(reader, seed)
+    mixers = Mixer(params, shared.with_photos(photos)), Mixer(params, shared)
+    numbered = enumerate(chain(reader, photos))
+    jobs = ((number, record, content) for number, (record, content) in numbered)
+    tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
+    augment = partial(_augment, augmenter=augmenter, mixers=mixers, seed=seed, scenes=len(reader))
     with workers.connect(None, params.workers) as run:
         for made in run.map(augment, tasks, _name, CODE):
             yield from made
@@ -45,25 +56,38 @@ def _name(jobs: list[Job]) -> str:
 
 
 def _augment(
-    jobs: list[Job], augmenter: Augmenter, mixer: Mixer, seed: int
-) -> list[tuple[list, list]]:
+    jobs: list[Job], augmenter: Augmenter, mixers: tuple[Mixer, Mixer], seed: int, scenes: int
+) -> list[Made]:
     cv2.setNumThreads(1)
     params, made = augmenter.params, []
+    of_frames, of_crops = mixers
     for number, record, content in jobs:
         scene = (images.decode(content, record.id), record, [seed + params.draw, number])
-        samples = (scene_frames(augmenter, mixer, *scene), scene_crops(augmenter, mixer, *scene))
-        frames, crops = ([_pack(sample, params) for sample in kind] for kind in samples)
-        made.append((frames, crops))
+        if number < scenes:
+            frames = scene_frames(augmenter, of_frames, *scene, params.frames_per_scene)
+            crops = scene_crops(augmenter, of_crops, *scene)
+        else:
+            frames = scene_frames(augmenter, of_frames, *scene, params.frames_per_photo)
+            crops = []
+        packed, packed_crops = (
+            [_pack(sample, params) for sample in kind] for kind in (frames, crops)
+        )
+        made.append((packed, packed_crops))
     return made
 
 
 def scene_frames(
-    augmenter: Augmenter, mixer: Mixer, image: np.ndarray, record: Record, seed: list[int]
+    augmenter: Augmenter,
+    mixer: Mixer,
+    image: np.ndarray,
+    record: Record,
+    seed: list[int],
+    count: int,
 ) -> list[Sample]:
     """Make the frames of one scene."""
     return [
         augmenter.frame(*mixer.frame(image, record, [*seed, 3, i]), [*seed, 0, i])
-        for i in range(augmenter.params.frames_per_scene)
+        for i in range(count)
     ]
 
 

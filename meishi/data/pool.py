@@ -5,7 +5,7 @@ Built once, from the training scenes alone, and given to every worker: at most M
 Which ones, depends on the seed alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,11 @@ class Pool:
 
     donors: tuple[Donor, ...] = ()
     backgrounds: tuple[Background, ...] = ()
+
+    def with_photos(self, photos: ShardReader) -> "Pool":
+        """Return the pool with photos without a card among the backgrounds."""
+        beside = tuple(Background(content, record.id) for record, content in photos)
+        return replace(self, backgrounds=self.backgrounds + beside)
 
 
 def is_held(record: Record, if_unknown: bool) -> bool:

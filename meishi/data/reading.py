@@ -85,17 +85,14 @@ def scenes_of(
     return replace(scenes, records=shown)
 
 
-def photos_of(
-    reader: ShardReader, chosen: Sequence[Record], others: Mapping[str, np.ndarray]
-) -> Scenes:
+def photos_of(reader: ShardReader, others: Mapping[str, np.ndarray]) -> Scenes:
     """Take photos without a card for what was mined in them.
 
     Args:
-        reader: of the photos.
-        chosen: those of a side.
+        reader: of a side's photos.
         others: see `Scenes`.
     """
-    return Scenes(reader, [record for record in chosen if record.id in others], (), others)
+    return Scenes(reader, [record for record in reader.records if record.id in others], (), others)
 
 
 def require_cards(scenes: Scenes, side: Path) -> None:

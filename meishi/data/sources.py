@@ -50,7 +50,7 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
     weights = (params.weights, params.direction_weights)
     told = (fault for name in weights for fault in _weight_faults(params, name))
     faults = [*source_faults(params.sources), *dict.fromkeys(told)]
-    yield from _scenes(params.sources, faults)
+    yield from _scenes(params.sources, faults, prefixed=len(params.sources) > 1)
     also: list[str] = []
     _seen(params, also)
     for _ in _without_cards(params, also):  # told with the rest; they are few
@@ -61,7 +61,7 @@ def verified_scenes(params: FetchParams) -> Iterator[Scene]:
 
 
 def without_cards(params: FetchParams) -> Iterator[Scene]:
-    """Yield every photo of `fetch.without_cards`, checked and named like `verified_scenes`.
+    """Yield every photo of `fetch.without_cards`, checked; ids begin with the source's name.
 
     Raises:
         SourceError: at the end, if there was any fault, as `verified_scenes` would tell, too.
@@ -76,7 +76,7 @@ def _without_cards(params: FetchParams, faults: list[str]) -> Iterator[Scene]:
     if not params.without_cards:
         return
     faults += source_faults([*params.sources, *params.without_cards])
-    for record, content in _scenes(params.without_cards, faults):
+    for record, content in _scenes(params.without_cards, faults, prefixed=True):
         if record.cards:
             faults.append(
                 f"params.yaml [fetch.without_cards]: source {record.attributes['source']!r}: "
@@ -86,10 +86,10 @@ def _without_cards(params: FetchParams, faults: list[str]) -> Iterator[Scene]:
         yield record, content
 
 
-def _scenes(sources: Sequence[SourceParams], faults: list[str]) -> Iterator[Scene]:
+def _scenes(given: Sequence[SourceParams], faults: list[str], prefixed: bool) -> Iterator[Scene]:
     taken: dict[str, str] = {}
-    for source in sources:
-        prefix = f"{source.name}-" if len(sources) > 1 else ""
+    for source in given:
+        prefix = f"{source.name}-" if prefixed else ""
         for record, content in _read(source, faults):
             name = f"{prefix}{record.id}"
             if name in taken:

@@ -1,11 +1,12 @@
 """Hard negative mining: what detector and segmenter take for cards where there is none.
 
-Their own mistakes on the training scenes teach the classifier what to refuse (Sung and Poggio 1998,
-sec. 4.3, "bootstrap"; for networks Shrivastava et al. 2016). The thresholds are not capture's, and
-laxer: choosing those must not retrain a network. Each worker imports this file, which imports no
-TensorFlow.
+Their own mistakes on what they are trained on teach the classifier what to refuse (Sung and Poggio
+1998, sec. 4.3, "bootstrap"; for networks Shrivastava et al. 2016). The thresholds are not those of
+capture, and laxer: choosing those must not retrain a network. Each worker imports this file, which
+imports no TensorFlow.
 """
 
+from dataclasses import replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -33,20 +34,26 @@ LAX = CaptureParams(
     max_side_ratio=10.0,
     direction_threshold=1.0,
 )
+# A detector that has learnt from photos without a card is seldom surer in one, seen or not.
+PHOTOS_SCORE = 0.05
 NO_CARD_IOU = 0.3  # a quad that overlaps each card less shows none; of a piece of one nobody says
 SCENES_PER_TASK = 16
 CODE = ("meishi.capture", "meishi.geometry", "meishi.pictures", "meishi.ssd")
 
 
 def mine(
-    networks: tuple[Path, float], reader: ShardReader, processes: int
+    networks: tuple[Path, float],
+    reader: ShardReader,
+    processes: int,
+    least_score: float = LAX.score_threshold,
 ) -> dict[str, np.ndarray]:
     """Find what is taken for a card and is none, in worker processes.
 
     Args:
         networks: see `litert.export.exported`.
-        reader: prepared scenes.
+        reader: prepared scenes or photos.
         processes: how many workers; the result does not depend on it.
+        least_score: of a box that is looked into.
 
     Returns:
         By scene, quads (N, 4, 2) float64, canonical and relative; scenes without any are left out.
@@ -55,7 +62,8 @@ def mine(
     tasks = iter(lambda: list(islice(scenes, SCENES_PER_TASK)), [])
     found: dict[str, np.ndarray] = {}
     with workers.start(processes) as run:  # on this machine, where the networks lie
-        parts = run.map(partial(_mine, networks=networks), tasks, _name, CODE)
+        look = partial(_mine, networks=networks, least_score=least_score)
+        parts = run.map(look, tasks, _name, CODE)
         mined = (one for part in parts for one in part)
         for name, others in tqdm(mined, total=len(reader), unit="scene", desc="mine"):
             if len(others):
@@ -68,18 +76,19 @@ def _name(scenes: list[tuple[Record, bytes]]) -> str:
 
 
 def _mine(
-    scenes: list[tuple[Record, bytes]], networks: tuple[Path, float]
+    scenes: list[tuple[Record, bytes]], networks: tuple[Path, float], least_score: float
 ) -> list[tuple[str, np.ndarray]]:
     cv2.setNumThreads(1)
-    capture = _capture(*networks)
+    capture = _capture(*networks, least_score)
     return [(record.id, _others(capture, record, content)) for record, content in scenes]
 
 
 @cache
-def _capture(folder: Path, margin: float) -> CardCapture:
+def _capture(folder: Path, margin: float, least_score: float) -> CardCapture:
     detector, segmenter = (LiteRtModel(folder / name) for name in (DETECTOR, SEGMENTER))
     sides = detector.input_px, segmenter.input_px
-    return CardCapture(detector, segmenter, *sides, margin, LAX, thorough=False)
+    params = replace(LAX, score_threshold=least_score)
+    return CardCapture(detector, segmenter, *sides, margin, params, thorough=False)
 
 
 def _others(capture: CardCapture, record: Record, content: bytes) -> np.ndarray:

@@ -1,25 +1,19 @@
 """What capture takes for a card in photos without one, which nobody has trained on."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from tqdm import tqdm
 
 from meishi.capture.flow import CardCapture
-from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.pictures import images
 
 
-def false_cards(
-    capture: CardCapture, reader: ShardReader, chosen: Sequence[Record]
-) -> dict[str, float]:
+def false_cards(capture: CardCapture, reader: ShardReader) -> dict[str, float]:
     """Count photos without a card that get one.
 
     Args:
         capture: the exported models.
-        reader: of the photos.
-        chosen: those that are held out.
+        reader: of the photos that are held out.
 
     Returns:
         photos: how many there are.
@@ -30,7 +24,7 @@ def false_cards(
     counts = [
         len(capture(images.decode(content, record.id)))
         for record, content in tqdm(
-            reader.scenes(chosen), total=len(chosen), unit="photo", desc="photos without cards"
+            reader, total=len(reader), unit="photo", desc="photos without cards"
         )
     ]
     if not counts:

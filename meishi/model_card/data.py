@@ -17,8 +17,8 @@ show no real person's card: names, addresses and numbers are made up, portraits 
 paintings in the public domain or drawn."""
 # Of the sources of fetch.without_cards, which no figure of scenes is of.
 BESIDE = """
-Those of {names} are photos of anything but cards, and may show people: the classifier alone has
-learnt from them what to refuse; {held_out:g} % are held out, at most."""
+Those of {names} are photos of anything but cards, and may show people: detector and classifier
+have learnt from them what to refuse; {held_out:g} % are held out, at most."""
 OF_RENDERED = {
     "measured_on": "**rendered\nscenes, not on photos**",
     "photos": """\

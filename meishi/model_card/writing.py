@@ -163,7 +163,7 @@ def _data(root: Path, params: Params, measured_beside: bool) -> dict[str, str]:
     origins = dict.fromkeys([*found.origins, *beside.origins])
     tables = {"sources": _table([*found.rows, *beside.rows]), "origins": _table(origins)}
     names = ", ".join(source.name for source in params.fetch.without_cards)
-    held_out = 100 * params.direction.held_out
+    held_out = 100 * params.preprocess.photos_held_out
     tables["beside"] = BESIDE.format(names=names, held_out=held_out) if names else ""
     return tables | found.words(measured_beside)
 

@@ -244,6 +244,7 @@ def _local(processes: int) -> Iterator["Client"]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    import dask
     import distributed  # noqa: F401  (importing it sets the levels)
 
     loggers = [logging.getLogger(name) for name in LOGGERS]
@@ -251,7 +252,9 @@ def _quiet() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        # What a function carries goes along with each task: some 20 MB take milliseconds.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "100 MB"}):
+            yield
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)

@@ -1,11 +1,13 @@
 """Train the classifier of cards and their direction: `stages/train_unet.py train_direction`.
 
 Reads   models/ssd, models/unet, build/raw, build/prepared/train, build/prepared/val,
-        build/without_cards, build/direction_weights.npz
+        build/photos, build/direction_weights.npz
 Params  seed, direction, train_direction, augment.crop_light, augment.workers
 Writes  models/direction, metrics/train_direction.json, plots/train_direction.csv
-Takes   about 8 minutes on 2 cores
+Takes   8 to 20 minutes on 2 cores
 """
+
+from functools import partial
 
 from meishi import paths, reporting
 from meishi.data import reading, shards, without_cards
@@ -29,27 +31,27 @@ def run() -> None:
     # Before minutes of mining, which finds no cards.
     named = reading.scenes_of(paths.RAW, paths.TRAIN, direction.sources, {})
     reading.require_cards(named, paths.TRAIN)
-    photos = shards.ShardReader(without_cards.WITHOUT_CARDS)
-    sides = without_cards.divide(photos.records, direction.held_out, params.seed)
+    photos, kept = (
+        shards.ShardReader(side)
+        for side in (without_cards.TRAIN_PHOTOS, without_cards.HELD_OUT_PHOTOS)
+    )
     with litert_export.exported(paths.SSD, paths.UNET) as networks:
+        mine = partial(mining.mine, networks, processes=recipe.workers)
         scenes, held_out = (
-            reading.scenes_of(
-                paths.RAW,
-                side,
-                direction.sources,
-                mining.mine(networks, shards.ShardReader(side), recipe.workers),
-            )
+            reading.scenes_of(paths.RAW, side, direction.sources, mine(shards.ShardReader(side)))
             for side in (paths.TRAIN, paths.VAL)
         )
-        mined = mining.mine(networks, photos, recipe.workers)
-    scenes_beside, held_out_beside = (reading.photos_of(photos, side, mined) for side in sides)
+        scenes_beside, held_out_beside = (
+            reading.photos_of(side, mine(side, least_score=mining.PHOTOS_SCORE))
+            for side in (photos, kept)
+        )
     views = reading.make_views(
         (scenes, scenes_beside),
         direction,
         recipe.crop_light,
         params.seed,
         recipe.workers,
-        [content for _, content in photos.scenes(sides[0])],
+        [content for _, content in photos],
     )
     seed_everything(params.seed)
     shape = (direction, shards.file_sha256(paths.DIRECTION_WEIGHTS, "fetch"))

@@ -14,6 +14,7 @@ from meishi.data import records
 from meishi.data.manifest import MANIFEST_FILE, read_manifest, read_seen
 from meishi.data.shards import write_index, write_shards
 from meishi.data.sources import seen_scenes, verified_scenes
+from meishi.data.without_cards import TRAIN_PHOTOS, WITHOUT_CARDS
 from meishi.errors import InputError
 from meishi.files.atomic import atomic_write_bytes
 from meishi.files.saved import save_network
@@ -25,7 +26,7 @@ from meishi.training.starting import begin_with, blended
 from meishi.unet import model as unet_model
 from meishi.unet.narrowing import narrow_bottom
 from tests.small_models import SSD, TRAIN_UNET, UNET, backbone_arrays
-from tests.tiny_data import WEIGHTS, scenes, write_data
+from tests.tiny_data import WEIGHTS, draw_scene, scenes, write_data
 
 TRAIN = dataclasses.replace(TRAIN_UNET, pretrained=True, continued=True, frozen_blocks=2)
 
@@ -209,7 +210,7 @@ def test_a_weight_beyond_float16_is_refused(imagenet, tmp_path):
 
 @pytest.fixture
 def source(tmp_path, imagenet, monkeypatch):
-    """A source, networks, and what fetch and preprocess make of the source: six train scenes."""
+    """A source, networks, and what fetch and preprocess make of it: six train scenes, no photo."""
     monkeypatch.chdir(tmp_path)
     write_data(tmp_path / "data")
     drawn = list(scenes())
@@ -217,6 +218,9 @@ def source(tmp_path, imagenet, monkeypatch):
     write_shards(paths.RAW, drawn, to_line=records.to_source_line)
     paths.TRAIN.mkdir(parents=True)
     write_index(paths.TRAIN, "train", write_shards(paths.TRAIN, drawn[:6]))
+    for folder in (WITHOUT_CARDS, TRAIN_PHOTOS):
+        folder.mkdir(parents=True)
+        write_shards(folder, [])
     (tmp_path / "data" / WEIGHTS.file).write_bytes(imagenet.read_bytes())
     keras.utils.set_random_seed(4)
     save_network(ssd_model.build_trainer(SSD), SSD, tmp_path / "models" / "ssd")
@@ -293,6 +297,15 @@ def test_channels_that_give_nothing_are_the_ones_that_go():
     np.testing.assert_allclose(narrow(image), segmenter(image), atol=1e-5)
     one_less = narrow_bottom(segmenter, UNET, UNET.bottom_channels - 3)
     assert np.abs(one_less(image) - segmenter(image)).max() > 1e-3
+
+
+def test_photos_that_were_trained_on_are_seen_too(source, tmp_path):
+    photos = [draw_scene(number, 0, number) for number in (901, 902)]
+    fetched = write_shards(WITHOUT_CARDS, photos)
+    write_shards(TRAIN_PHOTOS, [(fetched[0], b"scaled")])
+    continue_from(source, tmp_path / "models")
+    seen = read_seen(source, read_manifest(source, []), [])
+    assert [record.sha256 in seen for record in fetched] == [True, False]
 
 
 def test_what_was_seen_before_stays_seen(source, tmp_path):

@@ -119,7 +119,9 @@ def test_views_depend_on_the_seed_and_not_on_the_workers(scenes, views):
 
 
 def test_photos_without_cards_add_views_of_none_after_those_of_the_scenes(folders, scenes, views):
-    photos = reading.photos_of(ShardReader(folders[1]), ShardReader(folders[1]).records[:4], OTHERS)
+    reader = ShardReader(folders[1])
+    reader.records = reader.records[:4]
+    photos = reading.photos_of(reader, OTHERS)
     assert [record.id for record in photos.records] == ["s00001", "s00003"]
     light = load_params("augment.crop_light").augment.crop_light
     both = reading.make_views([scenes, photos], SHAPE, light, 5, 1)

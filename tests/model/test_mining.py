@@ -50,9 +50,11 @@ def test_what_is_mined_does_not_depend_on_the_workers(folders, reader):
     with litert_export.exported(*folders) as networks:
         found = mining.mine(networks, reader, 1)
         again = mining.mine(networks, reader, 2)
+        none = mining.mine(networks, reader, 1, least_score=0.9)  # all scores are 1 / (1 + 1 / e)
     assert found and found.keys() == again.keys() <= {record.id for record in reader.records}
     for name, others in found.items():
         np.testing.assert_array_equal(others, again[name])
+    assert none == {}
     assert not networks[0].exists()
 
 

@@ -170,6 +170,4 @@ def test_a_killed_stage_leaves_the_old_output_and_no_process(data, workspace):
 def test_a_stage_without_its_input_says_what_is_missing(workspace):
     done = start(workspace, "preprocess")
     assert done.returncode == 1
-    assert (
-        "build/raw/records.jsonl: No such file or directory; `dvc repro preprocess`" in done.stderr
-    )
+    assert "build/seen.txt: No such file or directory; run the stage fetch" in done.stderr

@@ -247,7 +247,7 @@ def test_of_photos_beside_the_scenes_it_says_how_many_failed_and_are_held_out(pl
     change(place, "evaluate", ("without_cards", "with_false_card"), 0.125)
     words = " ".join(card(place).split())
     assert "photos without a card, none trained on, 12.5% get one;" in words
-    held_out = load_params("direction").direction.held_out
+    held_out = load_params("preprocess").preprocess.photos_held_out
     assert f"what to refuse; {100 * held_out:g} % are held out, at most." in words
 
 

@@ -253,12 +253,14 @@ def test_photos_without_cards_are_read_beside_the_scenes(data):
     assert len(list(verified_scenes(params))) == len(list(tiny_data.scenes()))
     ((found, content),) = sources.without_cards(params)
     assert (found.cards, found.attributes["source"]) == ((), "elsewhere") and content
+    assert found.id == "elsewhere-s00000"  # never that of a scene, which may have no prefix
     assert list(sources.without_cards(PARAMS)) == []
 
 
 def test_a_photo_with_a_card_is_refused_among_those_without(data):
     params = replace(PARAMS, without_cards=photos("beside", cards=2))
-    assert "'elsewhere': s00000: expected a photo without a card, got 2 labelled" in refusal(params)
+    told = refusal(params)
+    assert "'elsewhere': elsewhere-s00000: expected a photo without a card, got 2 labelled" in told
     with pytest.raises(SourceError, match=r"\[fetch\.without_cards\]"):
         list(sources.without_cards(params))
 
