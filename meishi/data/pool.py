@@ -2,7 +2,7 @@
 
 Built once, from the training scenes alone, and given to every worker: at most MAX_DONORS cards
 (JPEG files) and MAX_BACKGROUNDS scenes as they are on disk, 6.3 MB with the data as committed.
-Which ones, depends on the seed alone.
+Which ones, depends on the seed alone. Frames borrow from all photos without a card, too.
 """
 
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class Pool:
     backgrounds: tuple[Background, ...] = ()
 
     def with_photos(self, photos: ShardReader) -> "Pool":
-        """Return the pool with photos without a card among the backgrounds."""
+        """Return the pool with all of these photos without a card among the backgrounds."""
         beside = tuple(Background(content, record.id) for record, content in photos)
         return replace(self, backgrounds=self.backgrounds + beside)
 
