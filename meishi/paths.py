@@ -10,7 +10,8 @@ PARAMS = Path("params.yaml")
 
 BUILD = Path("build")
 RAW = BUILD / "raw"
-WEIGHTS = RAW / "weights.npz"
+SSD_WEIGHTS = BUILD / "ssd_weights.npz"
+UNET_WEIGHTS = BUILD / "unet_weights.npz"
 DIRECTION_WEIGHTS = BUILD / "direction_weights.npz"
 PREPARED = BUILD / "prepared"
 TRAIN = PREPARED / "train"

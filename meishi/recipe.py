@@ -117,9 +117,13 @@ class DropShadowParams:
 
 @dataclass(frozen=True)
 class PasteParams:
-    """How a card of another scene is laid onto this one; `probability` and `touch` are such."""
+    """How a card of another scene is laid onto this one; `probability` and `touch` are such.
+
+    `photo_probability` stands for the first where a photo without a card is what it is laid onto.
+    """
 
     probability: Share
+    photo_probability: Share
     touch: Share
     scale_low: PositiveShare
     scale_high: Annotated[PositiveShare, NotBelow("scale_low")]
@@ -186,7 +190,8 @@ class AugmentParams:
     """How many augmented samples, and the recipes."""
 
     scenes: SceneParams
-    draw: Natural
+    frames_draw: Natural
+    crops_draw: Natural
     frames_per_scene: Count
     frames_per_photo: Natural
     crops_per_card: Count

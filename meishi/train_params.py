@@ -35,13 +35,29 @@ class TrainParams:
 
 
 @dataclass(frozen=True)
-class ContinuedTrainParams(TrainParams):
-    """A training that can go on from what an earlier one made, as often as `runs`."""
+class RepeatedTrainParams(TrainParams):
+    """A training that is done as often as `runs` where it begins with weights, to take the mean."""
 
     pretrained: bool
+    runs: Count
+
+    @property
+    def missing(self) -> str:
+        """Name the param without which several runs have no common beginning; "" if they have."""
+        return "" if self.pretrained else "pretrained"
+
+
+@dataclass(frozen=True)
+class ContinuedTrainParams(RepeatedTrainParams):
+    """A training that can go on from what an earlier one made."""
+
     continued: bool
     trained_share: PositiveShare
-    runs: Count
+
+    @property
+    def missing(self) -> str:
+        """Name what is missing: ImageNet's weights alone are none of the whole network."""
+        return super().missing or ("" if self.continued else "continued")
 
 
 @dataclass(frozen=True)
@@ -73,9 +89,8 @@ class TrainFlatParams(TrainParams):
 
 
 @dataclass(frozen=True)
-class TrainDirectionParams(TrainParams):
-    """Training of the direction classifier: what it begins with, and its labels."""
+class TrainDirectionParams(RepeatedTrainParams):
+    """Training of the direction classifier: its blocks, and its labels."""
 
     frozen_blocks: FrozenDirectionBlocks
-    pretrained: bool
     label_smoothing: NotAll

@@ -1,7 +1,8 @@
 """Collect labelled scenes from every configured source, and verify them.
 
 Reads   data                Params  fetch
-Writes  build/raw, build/without_cards, build/direction_weights.npz, build/seen.txt
+Writes  build/raw, build/without_cards, build/seen.txt,
+        build/ssd_weights.npz, build/unet_weights.npz, build/direction_weights.npz
 Takes   seconds; refuses the data as a whole, listing every fault, if anything is wrong with it
 """
 
@@ -9,7 +10,7 @@ import sys
 from pathlib import Path
 
 from meishi import paths
-from meishi.data import records, sources
+from meishi.data import records, sources, weights
 from meishi.data.shards import write_shards
 from meishi.data.splits import SEEN
 from meishi.data.without_cards import WITHOUT_CARDS
@@ -27,9 +28,14 @@ def main() -> None:
         written = write_shards(folder, scenes, to_line=records.to_source_line)
         photos = write_shards(beside, sources.without_cards(params.fetch))
         seen = sources.seen_scenes(params.fetch)
-        (folder / paths.WEIGHTS.name).write_bytes(Path(params.fetch.weights).read_bytes())
+        parts = {
+            paths.SSD_WEIGHTS: weights.of_network(Path(params.fetch.weights), "ssd"),
+            paths.UNET_WEIGHTS: weights.of_network(Path(params.fetch.weights), "unet"),
+            paths.DIRECTION_WEIGHTS: Path(params.fetch.direction_weights).read_bytes(),
+        }
     atomic_write_text(SEEN, "".join(f"{line}\n" for line in sorted(seen)))
-    atomic_write_bytes(paths.DIRECTION_WEIGHTS, Path(params.fetch.direction_weights).read_bytes())
+    for file, content in parts.items():
+        atomic_write_bytes(file, content)
     cards = sum(len(record.cards) for record in written)
     beside_them = f", and {len(photos)} photos without a card" if photos else ""
     print(f"fetch: {len(written)} scenes, {cards} cards{beside_them}, all sound")

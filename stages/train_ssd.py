@@ -1,6 +1,7 @@
 """Train the card detector.
 
-Reads   build/augmented, build/prepared/val, build/raw      Params  seed, ssd, train_ssd
+Reads   build/augmented, build/prepared/val, build/ssd_weights.npz
+Params  seed, ssd, train_ssd
 Writes  models/ssd, metrics/train_ssd.json, plots/train_ssd.csv
 Takes   about 14 minutes on 2 cores
 """
@@ -28,9 +29,10 @@ def main() -> None:
     seed_everything(params.seed)
     frames = samples.read(paths.AUGMENTED, samples.FRAMES)
     folder = paths.CHECKPOINTS / "ssd"
-    shape = (params.ssd, shards.file_sha256(paths.WEIGHTS, "fetch"))
+    weights = paths.SSD_WEIGHTS
+    shape = (params.ssd, shards.file_sha256(weights, "fetch"))
     plan = loop.make_plan(frames, params.train_ssd, params.seed, folder, shape)
-    trainer, history = train_detector(frames, params.ssd, params.train_ssd, plan, paths.WEIGHTS)
+    trainer, history = train_detector(frames, params.ssd, params.train_ssd, plan, weights)
     if not distribution.is_chief():  # the others have trained along; one writes
         return
     detector = build_detector(params.ssd, trainer)

@@ -3,7 +3,8 @@
 Two steps are nodes of their own in dvc.yaml: `train_unet.py train_flat`, the segmenter of flat
 views, and `train_unet.py train_direction`, the reading direction.
 
-Reads   build/augmented, build/prepared/val, build/raw      Params  seed, unet, train_unet
+Reads   build/augmented, build/prepared/val, build/unet_weights.npz
+Params  seed, unet, train_unet
 Writes  models/unet, metrics/train_unet.json, plots/train_unet.csv
 Takes   about 18 minutes on 2 cores
 """
@@ -33,9 +34,10 @@ def main() -> None:
     seed_everything(params.seed)
     crops = samples.read(paths.AUGMENTED, samples.CROPS)
     folder = paths.CHECKPOINTS / "unet"
-    shape = (params.unet, shards.file_sha256(paths.WEIGHTS, "fetch"))
+    weights = paths.UNET_WEIGHTS
+    shape = (params.unet, shards.file_sha256(weights, "fetch"))
     plan = loop.make_plan(crops, params.train_unet, params.seed, folder, shape)
-    trainer, history = train_segmenter(crops, params.unet, params.train_unet, plan, paths.WEIGHTS)
+    trainer, history = train_segmenter(crops, params.unet, params.train_unet, plan, weights)
     if not distribution.is_chief():  # the others have trained along; one writes
         return
     segmenter = build_segmenter(trainer)

@@ -26,9 +26,9 @@ from meishi.params import CaptureParams
 from meishi.ssd.postprocess import select
 
 Network = Callable[[np.ndarray], dict[str, np.ndarray]]
-# Of a live frame: the confidence that suits a score without second looks, and the NMS that leaves
+# Of a live frame: the confidence that suits a score which nothing confirms, and the NMS that leaves
 # one box a card, for only as many boxes are segmented as there may be cards (docs/experiments.md).
-LIVE_CONFIDENCE, LIVE_IOU = 0.2, 0.45
+LIVE_CONFIDENCE, LIVE_IOU = 0.4, 0.45
 # Of a quad's area: cards side by side, and quads a little too large, share less.
 LEAST_COVERED = 0.005
 
@@ -74,7 +74,7 @@ class CardCapture:
         params = replace(
             self.params,
             candidates=self.params.max_cards,
-            confidence_threshold=min(LIVE_CONFIDENCE, self.params.confidence_threshold),
+            confidence_threshold=LIVE_CONFIDENCE,
             iou_threshold=min(LIVE_IOU, self.params.iou_threshold),
             looks=(),
         )

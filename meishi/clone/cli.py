@@ -1,7 +1,7 @@
 """`meishi doctor`, `registry`, `model-card`, `continue`: a clone's state, and what it ships."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -58,9 +58,13 @@ def continue_training(
         int | None,
         typer.Option(min=1, help="Cut the segmenter's bottom to so many; set unet to the same."),
     ] = None,
+    only: Annotated[
+        Literal["ssd", "unet"] | None,
+        typer.Option(help="The one of both that goes on; the other begins where it began."),
+    ] = None,
 ) -> None:
     """Let the next training begin with the networks of this one: they go into a data source."""
-    from meishi.clone.continued import continue_from
+    from meishi.clone.continued import NETWORKS, continue_from
 
-    file = continue_from(source, models, bottom_channels)
+    file = continue_from(source, models, bottom_channels, [only] if only else NETWORKS)
     print(f"{file}: written; next: fetch.weights: {file} in params.yaml, dvc add data")

@@ -5,6 +5,7 @@ others come in and the split is drawn anew.
 """
 
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from meishi import paths
@@ -19,11 +20,17 @@ from meishi.training.continuing import pack
 from meishi.unet.model import load_segmenter, load_settings
 from meishi.unet.narrowing import narrow_bottom
 
+NETWORKS = ("ssd", "unet")
 FILE = "weights/networks.npz"  # with a part of its sha256 behind the stem
 ADDED = "; and networks of this repository, trained further"
 
 
-def continue_from(source: Path, models: Path, bottom_channels: int | None = None) -> Path:
+def continue_from(
+    source: Path,
+    models: Path,
+    bottom_channels: int | None = None,
+    names: Collection[str] = NETWORKS,
+) -> Path:
     """Put trained networks beside the ImageNet weights of a data source.
 
     Args:
@@ -31,6 +38,7 @@ def continue_from(source: Path, models: Path, bottom_channels: int | None = None
         models: folder with `ssd` and `unet`, as training writes them.
         bottom_channels: of the segmenter that training is to go on with, fewer than it has; as
             many as it has if not given.
+        names: of NETWORKS, those that go on; the others begin where they began before.
 
     Returns:
         The file; `fetch.weights` must name it.
@@ -44,10 +52,11 @@ def continue_from(source: Path, models: Path, bottom_channels: int | None = None
     seen = read_seen(source, manifest, faults) | _trained_on() if manifest else set()
     if manifest is None or manifest.weights is None or faults:
         raise InputError("\n".join(faults) or f"{source}: its manifest names no weights")
-    networks = {
-        "ssd": load_detector(models / paths.SSD.name),
-        "unet": _segmenter(models / paths.UNET.name, bottom_channels),
+    load = {
+        "ssd": lambda: load_detector(models / paths.SSD.name),
+        "unet": lambda: _segmenter(models / paths.UNET.name, bottom_channels),
     }
+    networks = {name: load[name]() for name in names}
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "networks.npz"
         pack(networks, source / manifest.weights.file, packed)

@@ -1,6 +1,7 @@
 """Augmenting many scenes in worker processes; the result does not depend on their number."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 
@@ -40,13 +41,15 @@ def augment_scenes(
         Per scene or photo: its frames and its crops, each as (JPEG file, quads).
     """
     params = augmenter.params
-    shared = pool.build(reader, seed)
-    mixers = Mixer(params, shared.with_photos(photos)), Mixer(params, shared)
     numbered = enumerate(chain(reader, photos))
     jobs = ((number, record, content) for number, (record, content) in numbered)
     tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
-    augment = partial(_augment, augmenter=augmenter, mixers=mixers, seed=seed, scenes=len(reader))
     with workers.connect(None, params.workers) as run:
+        shared = pool.build(reader, seed, partial(run.map, name=_name_cut, code=CODE))
+        mixers = _mixers(params, shared, photos)
+        augment = partial(
+            _augment, augmenter=augmenter, mixers=mixers, seed=seed, scenes=len(reader)
+        )
         for made in run.map(augment, tasks, _name, CODE):
             yield from made
 
@@ -55,20 +58,39 @@ def _name(jobs: list[Job]) -> str:
     return f"scenes {jobs[0][1].id} to {jobs[-1][1].id}"
 
 
+def _name_cut(cut: pool.Cut) -> str:
+    return f"a card of {cut[0].id}"
+
+
+def _mixers(
+    params: AugmentParams, shared: pool.Pool, photos: ShardReader
+) -> tuple[Mixer, Mixer, Mixer]:
+    """Make what mixes frames of scenes, frames of photos, and crops."""
+    beside, paste = shared.with_photos(photos), params.paste
+    on_photos = replace(params, paste=replace(paste, probability=paste.photo_probability))
+    return Mixer(params, beside), Mixer(on_photos, beside), Mixer(params, shared)
+
+
 def _augment(
-    jobs: list[Job], augmenter: Augmenter, mixers: tuple[Mixer, Mixer], seed: int, scenes: int
+    jobs: list[Job],
+    augmenter: Augmenter,
+    mixers: tuple[Mixer, Mixer, Mixer],
+    seed: int,
+    scenes: int,
 ) -> list[Made]:
     cv2.setNumThreads(1)
     params, made = augmenter.params, []
-    of_frames, of_crops = mixers
+    of_scenes, of_photos, of_crops = mixers
     for number, record, content in jobs:
-        scene = (images.decode(content, record.id), record, [seed + params.draw, number])
-        if number < scenes:
-            frames = scene_frames(augmenter, of_frames, *scene, params.frames_per_scene)
-            crops = scene_crops(augmenter, of_crops, *scene)
-        else:
-            frames = scene_frames(augmenter, of_frames, *scene, params.frames_per_photo)
-            crops = []
+        image, is_photo = images.decode(content, record.id), number >= scenes
+        count = params.frames_per_photo if is_photo else params.frames_per_scene
+        frame_seed, crop_seed = (
+            [seed + params.frames_draw, number],
+            [seed + params.crops_draw, number],
+        )
+        of_frames = of_photos if is_photo else of_scenes
+        frames = scene_frames(augmenter, of_frames, image, record, frame_seed, count)
+        crops = [] if is_photo else scene_crops(augmenter, of_crops, image, record, crop_seed)
         packed, packed_crops = (
             [_pack(sample, params) for sample in kind] for kind in (frames, crops)
         )

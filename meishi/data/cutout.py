@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from meishi.geometry import crops, homography, quads
+from meishi.geometry.focal_lengths import likely_aspect
 from meishi.recipe import DropShadowParams
 
 INSET_PX = 1.5
@@ -55,10 +56,11 @@ def gain(from_light: float, to_light: float) -> float:
 
 
 def flat(image: np.ndarray, quad_px: np.ndarray, max_side_px: int) -> np.ndarray:
-    """Cut a card out, flat and at its true aspect, its longer side `max_side_px` at most."""
+    """Cut a card out, flat and at its likely aspect, its longer side `max_side_px` at most."""
     inner = inset(quad_px)
     longest = np.linalg.norm(quads.following(inner) - inner, axis=1).max()
-    return homography.rectify(image, inner, max(min(round(longest), max_side_px), 2))
+    ratio = likely_aspect(inner, (image.shape[1], image.shape[0]))
+    return homography.rectify(image, inner, max(min(round(longest), max_side_px), 2), ratio)
 
 
 def lay(

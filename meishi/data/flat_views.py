@@ -9,7 +9,7 @@ import numpy as np
 from meishi.data import wrong_quads
 from meishi.data.augment import develop, photometric
 from meishi.data.making import Made, make_samples
-from meishi.data.overprint import overprint
+from meishi.data.overprint import is_printable, overprint
 from meishi.data.records import Record
 from meishi.data.samples import SampleSet
 from meishi.data.shards import ShardReader
@@ -56,7 +56,7 @@ def _make(
         for card, view in product(range(len(record.quads)), range(params.views_per_card)):
             rng = np.random.default_rng([seed, number, card, view])
             quad, printed = record.quads[card], image
-            if rng.random() < params.overprinted:
+            if rng.random() < params.overprinted and is_printable(record, record.quads, card):
                 printed = overprint(image, quad, None, recipe.overprint, rng)
             shown, seen = _view(printed, quads.to_px(quad, record.size_px), side_px, params, rng)
             jpeg = images.encode(develop(light, shown, rng), ".jpg", params.jpeg_quality)

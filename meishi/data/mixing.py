@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from meishi.data import cutout, pool
-from meishi.data.overprint import overprint
+from meishi.data import pool
+from meishi.data.overprint import is_printable, overprint
 from meishi.data.paste import paste
 from meishi.data.pool import Pool
 from meishi.data.records import Record
@@ -72,14 +72,10 @@ class Mixer:
         share: float,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        if rng.random() >= share:
-            return image
-        # Print would also cover the fingers and the cards that lie on this one.
-        quad, others = card_quads[index], np.delete(card_quads, index, axis=0)
-        if pool.is_held(record, if_unknown=True) or not cutout.is_free(quad, others):
+        if rng.random() >= share or not is_printable(record, card_quads, index):
             return image
         picture = partial(self._picture, rng) if self.pool.backgrounds else None
-        return overprint(image, quad, picture, self.overprint_params, rng)
+        return overprint(image, card_quads[index], picture, self.overprint_params, rng)
 
     def _picture(self, rng: np.random.Generator) -> np.ndarray:
         chosen = self.pool.backgrounds[int(rng.integers(len(self.pool.backgrounds)))]

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 from meishi.data import cutout
+from meishi.data.pool import is_held
+from meishi.data.records import Record
 from meishi.geometry import quads
 from meishi.recipe import OverprintParams
 
@@ -23,6 +25,18 @@ SHADE_BLUR_PX = 30.0
 DIM = (0.3, 1.05)  # of colours in a scene's light
 
 Fill = np.ndarray  # (h, w, 3) float32 RGB
+
+
+def is_printable(record: Record, card_quads: np.ndarray, index: int) -> bool:
+    """Tell whether nothing lies on a card, fingers or another of (N, 4, 2): print would cover it.
+
+    Args:
+        record: the scene; one that does not say whether its cards are held may hold them.
+        card_quads: relative, those that the scene has now.
+        index: of the card.
+    """
+    quad, others = card_quads[index], np.delete(card_quads, index, axis=0)
+    return not is_held(record, if_unknown=True) and cutout.is_free(quad, others)
 
 
 def overprint(

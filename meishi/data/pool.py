@@ -5,6 +5,7 @@ Built once, from the training scenes alone, and given to every worker: at most M
 Which ones, depends on the seed alone. Frames borrow from all photos without a card, too.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +29,10 @@ class Donor:
     content: bytes
     scene: str
     light: float
+
+
+Cut = tuple[Record, bytes, int]  # a scene, its image file, and which of its cards
+MapCuts = Callable[[Callable[[Cut], Donor], Iterable[Cut]], Iterable[Donor]]
 
 
 @dataclass(frozen=True)
@@ -56,43 +61,57 @@ def is_held(record: Record, if_unknown: bool) -> bool:
     return bool(record.attributes.get("held", if_unknown))
 
 
-def build(reader: ShardReader, seed: int) -> Pool:
-    """Choose donors, one a scene, and backgrounds, from scenes of the training split."""
+def build(reader: ShardReader, seed: int, map_cuts: MapCuts = map) -> Pool:
+    """Choose donors, one a scene, and backgrounds, from scenes of the training split.
+
+    Args:
+        reader: of that split.
+        seed: of the choice.
+        map_cuts: calls `cut_donor` with each cut, here or in other processes, in their order.
+    """
     rng = np.random.default_rng([seed, MAX_DONORS])
     empty = [record for record in reader.records if not record.cards]
     full = [record for record in reader.records if record.cards and not is_held(record, False)]
-    backgrounds = reader.scenes(_some(rng, empty, MAX_BACKGROUNDS))
+    backgrounds = _in_order(reader, _drawn(rng, empty)[:MAX_BACKGROUNDS])
     return Pool(
-        _donors(rng, reader, full),
+        tuple(map_cuts(cut_donor, _cuts(rng, reader, full))),
         tuple(Background(content, record.id) for record, content in backgrounds),
     )
 
 
-def _donors(rng: np.random.Generator, reader: ShardReader, full: list[Record]) -> tuple:
-    # Twice as many as are needed are looked at, in case few have a card that can be cut out.
+def cut_donor(cut: Cut) -> Donor:
+    """Cut a card out of a scene: a pure function of the cut."""
+    record, content, index = cut
+    image = images.decode(content, record.id)
+    card = cutout.flat(image, quads.to_px(record.quads[index], record.size_px), DONOR_PX)
+    return Donor(images.encode(card, ".jpg", QUALITY), record.id, cutout.brightness(image))
+
+
+def _cuts(rng: np.random.Generator, reader: ShardReader, full: list[Record]) -> Iterator[Cut]:
+    """Draw the cards of the donors: every scene with one that can be cut out is as likely."""
     choices: dict[str, int] = {}
-    for record in _some(rng, full, 2 * MAX_DONORS):
+    for record in _drawn(rng, full):
+        if len(choices) == MAX_DONORS:
+            break
         usable = [index for index in range(len(record.cards)) if _is_usable(record, index)]
-        if usable and len(choices) < MAX_DONORS:
+        if usable:
             choices[record.id] = usable[int(rng.integers(len(usable)))]
     chosen = [record for record in full if record.id in choices]
-    return tuple(
-        _donor(record, content, choices[record.id]) for record, content in reader.scenes(chosen)
-    )
+    for record, content in reader.scenes(chosen):
+        yield record, content, choices[record.id]
 
 
-def _some(rng: np.random.Generator, records: list[Record], count: int) -> list[Record]:
-    """Draw records without repetition, in the order of the shards."""
-    return [records[i] for i in sorted(rng.permutation(len(records))[:count])]
+def _drawn(rng: np.random.Generator, records: list[Record]) -> list[Record]:
+    return [records[i] for i in rng.permutation(len(records))]
+
+
+def _in_order(reader: ShardReader, records: list[Record]) -> Iterator[tuple[Record, bytes]]:
+    """Read scenes in the order of the shards, as they are read fastest."""
+    names = {record.id for record in records}
+    return reader.scenes(record for record in reader.records if record.id in names)
 
 
 def _is_usable(record: Record, index: int) -> bool:
     quad_px = quads.to_px(record.quads[index], record.size_px)
     sides = np.linalg.norm(quads.following(quad_px) - quad_px, axis=1)
     return bool(sides.min() >= MIN_SIDE_PX) and cutout.is_whole(record.quads, index)
-
-
-def _donor(record: Record, content: bytes, index: int) -> Donor:
-    image = images.decode(content, record.id)
-    card = cutout.flat(image, quads.to_px(record.quads[index], record.size_px), DONOR_PX)
-    return Donor(images.encode(card, ".jpg", QUALITY), record.id, cutout.brightness(image))

@@ -17,6 +17,7 @@ from meishi.params import DirectionParams
 from meishi.pictures import images
 from meishi.train_params import TrainDirectionParams
 from meishi.training import distribution, loop
+from meishi.training.averaging import average_runs
 from meishi.training.starting import start
 
 ABSORBED = 512  # views over which the published excitation's mean is taken
@@ -40,16 +41,20 @@ def train_classifier(
         weights: published ones to begin with, see `pp_lcnet`; used if `train.pretrained`.
 
     Returns:
-        The trainer (see `direction.model.build_trainer`) and the history.
+        The trainer (see `direction.model.build_trainer`), the mean of all runs, and their history.
     """
     begin = partial(_begin, train=train, weights=weights, views=views)
     build = partial(build_trainer, direction, seed=plan.seed)
-    trainer, optimizer = start(build, train, plan, begin if train.pretrained else None)
     signature = (tf.TensorSpec((), tf.int64),)
     batches = partial(input_pipeline.batches, views, _encode, signature)
     losses = partial(_losses, smoothing=train.label_smoothing)
-    history = loop.fit(trainer, optimizer, losses, batches, plan)
-    return distribution.collected(trainer, build), history
+
+    def run(plan: loop.Plan) -> tuple[keras.Model, list[dict]]:
+        trainer, optimizer = start(build, train, plan, begin if train.pretrained else None)
+        history = loop.fit(trainer, optimizer, losses, batches, plan)
+        return distribution.collected(trainer, build), history
+
+    return average_runs(run, build, train, plan)
 
 
 def _encode(card_quads: np.ndarray) -> tuple[np.ndarray]:

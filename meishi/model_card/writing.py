@@ -37,7 +37,6 @@ LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
     "capture.recall50": ("capture: cards found", "{:.1%}"),
     "capture.false_cards_per_image": ("capture: false cards a scene", "{:.3f}"),
     "without_cards.photos": ("photos without a card, held out from training", "{:,}"),
-    "without_cards.with_false_card": ("... that got one", "{:.1%}"),
     "without_cards.false_cards_per_photo": ("... cards a photo", "{:.3f}"),
     "CardDetectorRaw.bytes": ("SSD: Core ML package without NMS, bytes", "{:,}"),
     "ssd.pb_bytes": ("SSD: frozen `.pb`, bytes", "{:,}"),

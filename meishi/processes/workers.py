@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from meishi.errors import InputError
+from meishi.processes import dask_settings
 from meishi.processes.spawning import without_script
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ CONNECT_S = 10.0
 WORKERS_S = 30.0  # for a scheduler's first worker
 CLOSE_S = 30.0
 TASK_TIMEOUT_S = 1800.0
-LEAN = {
-    # Nobody looks at the profile that workers take of themselves a hundred times a second.
-    "distributed.worker.profile.enabled": False,
-    # Dask's own list has malloc give every picture's memory back at once: half the speed.
-    "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
-}
 LOGGERS = ("distributed", "distributed.client")  # they tell of each worker that comes or goes
 AHEAD = 4  # tasks in flight for each thread of a worker: enough that none waits for the next
 GONE = "the scheduler is gone, and what its workers had in hand; start it and this again"
@@ -220,7 +215,7 @@ def _local(processes: int) -> Iterator["Client"]:
     from distributed import Client, LocalCluster
 
     environment = dict(os.environ)
-    with dask.config.set(LEAN), without_script():
+    with dask.config.set(dask_settings.lean()), without_script():
         cluster = LocalCluster(
             n_workers=processes,
             threads_per_worker=1,

@@ -24,6 +24,7 @@ class Figure:
         path: dotted place in the file.
         form: how it is printed.
         better: which way is; "" where two hosts are not to be compared.
+        always: whether every revision has it; another that lacks it is shown without.
     """
 
     label: str
@@ -31,6 +32,7 @@ class Figure:
     path: str
     form: str
     better: Better
+    always: bool = True
 
     def text(self, value: float) -> str:
         """Print a value as people read it."""
@@ -91,6 +93,8 @@ def _quality() -> Iterator[Figure]:
     yield _measured("scenes with the exact number of cards", "capture.exact_count", share)
     empty = "scenes without a card that got one"
     yield _measured(empty, "capture.empty_with_false_card", share)
+    photos = "held-out photos of anything but cards that got one"  # where data has such photos
+    yield Figure(photos, MEASURED, "without_cards.with_false_card", share, "lower", always=False)
     yield _measured("mask IoU", "segmentation.mask_iou", ratio)
     missed = "capture: quad IoU, mean (a missed card counts 0)"
     yield _measured(missed, "capture.iou_mean", ratio)
@@ -145,9 +149,13 @@ def compare(head: Snapshot, base: Snapshot | None) -> list[Compared]:
     """Read every headline figure, beside the base's where it has it.
 
     Raises:
-        RevisionError: if `head` lacks one, or one is no number.
+        RevisionError: if `head` lacks one that all have, or one is no number.
     """
-    found = [(figure, value_of(head, figure)) for figure in FIGURES]
+    found = [
+        (figure, value_of(head, figure))
+        for figure in FIGURES
+        if figure.always or _value_or_none(head, figure) is not None
+    ]
     if base is None:
         return [Compared(figure, value, None, False) for figure, value in found]
     same = same_test_data(head, base)
@@ -175,7 +183,7 @@ def value_of(snapshot: Snapshot, figure: Figure) -> float:
 
 
 def _value_or_none(snapshot: Snapshot, figure: Figure) -> float | None:
-    """Read a figure of an older revision, which may lack it."""
+    """Read a figure of a revision that may lack it."""
     try:
         return value_of(snapshot, figure)
     except RevisionError:

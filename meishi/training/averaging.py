@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable
 
 from meishi.keras import keras
-from meishi.train_params import ContinuedTrainParams
+from meishi.train_params import ContinuedTrainParams, RepeatedTrainParams
 from meishi.training.loop import Plan
 
 Run = Callable[[Plan], tuple[keras.Model, list[dict]]]
 
 
 def average_runs(
-    run: Run, build: Callable[[], keras.Model], train: ContinuedTrainParams, plan: Plan
+    run: Run, build: Callable[[], keras.Model], train: RepeatedTrainParams, plan: Plan
 ) -> tuple[keras.Model, list[dict]]:
     """Train as often as the params say, and take the mean of all weights, batch norms' too.
 
@@ -30,10 +30,9 @@ def average_runs(
     Returns:
         The network and the histories, one after the other: `step` goes on from run to run.
     """
-    continued = train.pretrained and train.continued
-    if not continued:
+    if train.missing:
         _say_what_is_idle(train)
-    runs = train.runs if continued else 1
+    runs = 1 if train.missing else train.runs
     network, history = run(plan.of_run(0))
     mean = network.get_weights()
     for number in range(1, runs):
@@ -48,13 +47,13 @@ def average_runs(
     return network, history
 
 
-def _say_what_is_idle(train: ContinuedTrainParams) -> None:
+def _say_what_is_idle(train: RepeatedTrainParams) -> None:
     # No fault: who sets `continued: false` alone, as CONTRIBUTING says, means just that.
-    missing = "`continued`" if train.pretrained else "`pretrained`"
-    idle = {
-        f"runs {train.runs}": train.runs > 1 and "trained once",
-        f"trained_share {train.trained_share:g}": train.trained_share < 1 and "all is trained",
-    }
+    idle = {}
+    if train.runs > 1:
+        idle[f"runs {train.runs}"] = "trained once"
+    if isinstance(train, ContinuedTrainParams) and train.trained_share < 1:
+        idle[f"trained_share {train.trained_share:g}"] = "all is trained"
     for what, instead in idle.items():
-        if instead:
-            print(f"training: {what} is of no use without {missing}: {instead}", file=sys.stderr)
+        of_no_use = f"is of no use without `{train.missing}`"
+        print(f"training: {what} {of_no_use}: {instead}", file=sys.stderr)

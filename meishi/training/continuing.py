@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from meishi.backbone.narrowing import fitted
+from meishi.data.weights import owner
 from meishi.errors import InputError
 from meishi.files import atomic
 from meishi.keras import keras
@@ -52,7 +53,8 @@ def pack(networks: dict[str, keras.Model], imagenet: Path, target: Path) -> None
     """Write a file of weights from which training goes on.
 
     Args:
-        networks: trained ones, by the names that their trainers have.
+        networks: trained ones, by the names that their trainers have; what `imagenet` holds of
+            others stays.
         imagenet: the backbone's file, see `backbone.imagenet`; it may be of `pack` itself.
         target: .npz to write.
 
@@ -61,7 +63,7 @@ def pack(networks: dict[str, keras.Model], imagenet: Path, target: Path) -> None
     """
     try:
         with np.load(imagenet) as arrays:
-            packed = {key: arrays[key] for key in arrays.files if key.count("/") == 1}
+            packed = {key: arrays[key] for key in arrays.files if owner(key) not in networks}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{imagenet}: not the backbone's weights: {error}") from error
     for network, model in networks.items():

@@ -100,6 +100,7 @@ NEIGHBOURS = {
     ("ssd", "backbone"),
     ("unet", "backbone"),
     ("training", "backbone"),
+    ("training", "data"),
     ("capture.looking", "capture.ranking"),
     ("capture.looking", "ssd"),
 }

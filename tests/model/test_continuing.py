@@ -14,6 +14,7 @@ from meishi.data import records
 from meishi.data.manifest import MANIFEST_FILE, read_manifest, read_seen
 from meishi.data.shards import write_index, write_shards
 from meishi.data.sources import seen_scenes, verified_scenes
+from meishi.data.weights import of_network
 from meishi.data.without_cards import TRAIN_PHOTOS, WITHOUT_CARDS
 from meishi.errors import InputError
 from meishi.files.atomic import atomic_write_bytes
@@ -241,6 +242,21 @@ def test_a_source_ships_what_was_trained(source, tmp_path):
     before = file.read_bytes(), (source / MANIFEST_FILE).read_bytes()
     assert continue_from(source, tmp_path / "models") == file
     assert before == (file.read_bytes(), (source / MANIFEST_FILE).read_bytes())
+
+
+@pytest.mark.parametrize(("only", "other"), [("ssd", "unet"), ("unet", "ssd")])
+def test_one_network_goes_on_and_the_other_begins_where_it_began(source, tmp_path, only, other):
+    file = continue_from(source, tmp_path / "models")
+    before = {name: of_network(file, name) for name in (only, other)}
+    keras.utils.set_random_seed(8)
+    save_network(ssd_model.build_trainer(SSD), SSD, tmp_path / "models" / "ssd")
+    save_network(unet(seed=9), UNET, tmp_path / "models" / "unet")
+    arguments = ["continue", str(source), "--models", str(tmp_path / "models"), "--only", only]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    file = source / read_manifest(source, []).weights.file
+    assert of_network(file, other) == before[other]
+    assert of_network(file, only) != before[only]
 
 
 def test_the_command_says_what_comes_next(source, tmp_path):

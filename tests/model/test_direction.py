@@ -25,7 +25,7 @@ from meishi.params import DirectionParams, load_params
 from meishi.pictures import images
 from meishi.steps import train_direction
 from meishi.train_params import TrainDirectionParams
-from meishi.training import loop
+from meishi.training import distribution, loop
 from meishi.validation.direction import validate_classifier
 from tests import tiny_data
 from tests.small_models import TRAIN as SCHEDULE
@@ -36,6 +36,7 @@ SHAPE = DirectionParams(("drawn",), 32, 0.0, 3, 0.01, 0.3, 90)
 TRAIN = TrainDirectionParams(
     **vars(replace(SCHEDULE, epochs=10, batch=6, checkpoint_steps=1000)),
     pretrained=False,
+    runs=1,
     label_smoothing=0.0,
 )
 
@@ -340,6 +341,33 @@ def test_the_same_seed_gives_the_same_weights(trained, views, tmp_path):
     assert history == trained[1]
     for one, other in zip(trained[0].get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_of_two_runs_the_mean_is_kept(views, tmp_path, monkeypatch):
+    keras.utils.set_random_seed(6)
+    weights = write_weights(published(), tmp_path / "w.npz")
+    twice = replace(TRAIN, pretrained=True, runs=2, epochs=2, frozen_blocks=2)
+    every = []
+    collected = distribution.collected
+
+    def kept(trainer, build):
+        every.append(collected(trainer, build))
+        return every[-1]
+
+    monkeypatch.setattr(distribution, "collected", kept)
+    plan = loop.make_plan(views, twice, 5, tmp_path, SHAPE)
+    mean, history = train_classifier(views, SHAPE, twice, plan, weights)
+    assert len(every) == 2 and history[-1]["step"] == 2 * plan.steps
+    for layer, one, other in zip(mean.layers, *(run.layers for run in every), strict=True):
+        for found, first, second in zip(
+            layer.get_weights(), one.get_weights(), other.get_weights(), strict=True
+        ):
+            np.testing.assert_allclose(found, (first + second) / 2, rtol=1e-5, atol=1e-7)
+        if layer.name.startswith("block1_") and layer.weights:  # frozen, to the bit
+            for found, first in zip(layer.get_weights(), one.get_weights(), strict=True):
+                np.testing.assert_array_equal(found, first)
+    head = [run.get_layer("start_logits").get_weights()[0] for run in every]
+    assert not np.array_equal(*head)
 
 
 def test_a_saved_classifier_answers_as_before(trained, tmp_path):

@@ -91,7 +91,7 @@ from meishi.train_params import TrainDirectionParams
 from tests.small_models import TRAIN
 direction = DirectionParams(("drawn",), 32, 0.5, 1, 0.0, 0.0, 90)
 train = replace(TRAIN, epochs=30, checkpoint_steps=20)
-train = TrainDirectionParams(**vars(train), pretrained=False, label_smoothing=0.1)
+train = TrainDirectionParams(**vars(train), pretrained=False, runs=1, label_smoothing=0.1)
 train = replace(train, **changes)
 plan = loop.make_plan(samples, train, 5, Path(sys.argv[1]), direction)
 model, history = train_classifier(samples, direction, train, plan, Path())

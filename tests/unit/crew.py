@@ -1,5 +1,6 @@
 """What the workers of tests/unit/test_workers.py do: they import it by name."""
 
+import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,14 @@ class TaskError(Exception):
 
 def square(number: int) -> int:
     return number * number
+
+
+def blas_kernels(_number: int) -> str:
+    """Name the kernels that NumPy's OpenBLAS runs, as it says itself."""
+    [library] = Path(np.__file__).parents[1].glob("numpy.libs/libscipy_openblas*.so")
+    corename = ctypes.CDLL(str(library)).scipy_openblas_get_corename64_
+    corename.restype = ctypes.c_char_p
+    return corename().decode()
 
 
 def fail_at_three(number: int) -> int:

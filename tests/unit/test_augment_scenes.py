@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from meishi import paths
+from meishi.data import pool
 from meishi.data.augment import Augmenter
 from meishi.data.augment_scenes import augment_scenes
 from meishi.data.shards import ShardReader, write_shards
@@ -51,3 +52,43 @@ def test_crops_do_not_depend_on_photos_and_cards_lie_on_them_in_frames(readers):
     assert len(alone) == SCENES
     # Without photos there is no background here, and every scene stays on its own.
     assert any(one != other for (one, _), (other, _) in zip(found, alone, strict=False))
+
+
+def test_photos_have_a_share_of_cards_of_their_own(readers, monkeypatch):
+    monkeypatch.setattr(pool, "MIN_SIDE_PX", 10)  # the cards that are drawn here are small
+    recipe = load_params("augment", path=ROOT).augment
+    never = replace(recipe.paste, probability=0.0, photo_probability=0.0)
+    as_they_are = {"swap": replace(recipe.swap, probability=0.0), "frames_per_photo": 8}
+    for change, on_scenes, on_photos in (
+        ({"probability": 1.0}, True, False),
+        ({"photo_probability": 1.0}, False, True),
+    ):
+        with_cards = made(readers, paste=replace(never, **change), **as_they_are)
+        without = made(readers, paste=never, **as_they_are)
+        kinds = slice(None, SCENES), slice(SCENES, None)
+        changed = [
+            [frames for frames, _ in with_cards[kind]] != [frames for frames, _ in without[kind]]
+            for kind in kinds
+        ]
+        assert changed == [on_scenes, on_photos]
+        shown = [len(quads) for frames, _ in with_cards[SCENES:] for _, quads in frames]
+        assert any(shown) == on_photos
+
+
+def test_either_kind_of_samples_is_drawn_anew_by_itself(readers):
+    first, frames_anew, crops_anew = (
+        made(readers, **draws)
+        for draws in (
+            {"frames_draw": 0, "crops_draw": 0},
+            {"frames_draw": 1, "crops_draw": 0},
+            {"frames_draw": 0, "crops_draw": 1},
+        )
+    )
+    kinds = [
+        [made[kind] for made in run[:SCENES]] for run in (first, frames_anew) for kind in (0, 1)
+    ]
+    assert kinds[0] != kinds[2] and kinds[1] == kinds[3]
+    kinds = [
+        [made[kind] for made in run[:SCENES]] for run in (first, crops_anew) for kind in (0, 1)
+    ]
+    assert kinds[0] == kinds[2] and kinds[1] != kinds[3]

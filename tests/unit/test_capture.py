@@ -18,7 +18,7 @@ PARAMS = CaptureParams(
     iou_threshold=0.9,
     candidates=12,
     max_cards=4,
-    confidence_threshold=0.3,
+    confidence_threshold=0.45,
     looks=(),
     max_side_ratio=4.0,
     direction_threshold=0.8,
@@ -73,9 +73,11 @@ def test_a_card_that_is_not_sure_enough_is_refused():
     assert [card.score for card in found] == [0.9]
 
 
-def test_confidence_falls_with_the_square_of_the_agreement():
+def test_confidence_falls_with_the_square_of_the_agreement_and_less_with_the_score():
     [card] = capture([(0.9, FIVE[0])])(photo(FIVE[0]))
-    assert card.confidence == pytest.approx(0.9 * card.agreement**2)
+    assert card.confidence == pytest.approx(0.9**0.6 * card.agreement**2)
+    doubted = replace(card, score=0.45, likeness=0.5)
+    assert doubted.confidence == pytest.approx(0.45**0.6 * card.agreement**2 * 0.5)
 
 
 def test_the_mirror_images_mask_is_turned_back():

@@ -16,7 +16,7 @@ from tests.unit.test_scenes import edge_offset_px
 
 SIZE_PX = (320, 240)
 NO_SHADOW = DropShadowParams(0.0, 0.0, 0.01, 0.01)
-PASTE = PasteParams(1.0, 0.5, 0.25, 0.5, 180.0, 35.0, NO_SHADOW)
+PASTE = PasteParams(1.0, 1.0, 0.5, 0.25, 0.5, 180.0, 35.0, NO_SHADOW)
 WHITE = Donor(images.encode(np.full((110, 182, 3), 255, np.uint8), ".png"), "white", 1.0)
 QUAD = np.array([[0.3, 0.3], [0.7, 0.28], [0.72, 0.68], [0.28, 0.7]])
 seeds = st.integers(0, 2**31)

@@ -69,6 +69,18 @@ def test_figures_on_other_scenes_get_no_verdict(repo):
     assert rows["ssd.parameters"].verdict == "better"
 
 
+def test_photos_without_a_card_are_shown_where_they_were_measured(repo):
+    (photos,) = [one for one in FIGURES if not one.always]
+    rows = {row.figure: row for row in compare(Snapshot(), snapshot("HEAD"))}
+    assert rows[photos].change == "="
+    repository.change(repo, "evaluate", "without_cards.with_false_card", 0.5)
+    rows = {row.figure: row for row in compare(Snapshot(), snapshot("HEAD"))}
+    assert rows[photos].verdict == "worse"
+    repository.change(repo, "evaluate", "without_cards", None)
+    rows = {row.figure: row for row in compare(Snapshot(), snapshot("HEAD"))}
+    assert photos not in rows and len(rows) == len(FIGURES) - 1
+
+
 def test_a_base_without_a_figure_is_compared_in_the_others(repo):
     before = value_of(Snapshot(), figure())
     repository.change(repo, "evaluate", "capture", {})

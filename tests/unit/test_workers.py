@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from meishi.processes import workers
+from meishi.processes import dask_settings, workers
 from meishi.processes.workers import WorkersError, connect
 from tests.unit import crew
 
@@ -51,6 +51,12 @@ def test_results_come_in_the_order_of_the_tasks(run):
 
 def test_no_task_is_no_result(run):
     assert list(run.map(crew.square, [])) == []
+
+
+@pytest.mark.skipif(not dask_settings.is_x86(), reason="OpenBLAS' kernels for x86")
+def test_workers_add_up_as_on_any_other_cpu(run):
+    # Read from the library itself: a variable that it does not know would change nothing.
+    assert list(run.map(crew.blas_kernels, range(2))) == ["Haswell", "Haswell"]
 
 
 def test_only_a_few_tasks_are_in_flight(run):
