@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from meishi.data import flat_views as views_module
 from meishi.data import making, wrong_quads
 from meishi.data.flat_views import make_flat_views
+from meishi.data.overprint import is_printable
 from meishi.data.shards import ShardReader, write_shards
 from meishi.geometry import crops, flat_views, quads
 from meishi.geometry.homography import homography
@@ -203,14 +204,30 @@ def test_a_card_is_seen_either_way_up_and_mirrored_and_always_upright():
     assert min(counts) >= 6
 
 
-def test_print_comes_as_often_as_asked(reader, monkeypatch):
+def test_print_comes_as_often_as_asked_and_never_over_fingers(reader, monkeypatch):
     printed = []
     monkeypatch.setattr(views_module, "overprint", lambda image, *_: printed.append(1) or image)
-    jobs = [(number, *scene) for number, scene in enumerate(reader.scenes(reader.records))]
-    shares = {}
-    for share in (0.0, 0.5, 1.0):
+    shown = [(record, image) for record, image in reader.scenes(reader.records) if record.cards]
+
+    def share_of(overprinted, **attributes):
         printed.clear()
-        flat = replace(PARAMS.flat, views_per_card=12, overprinted=share)
+        told = [(replace(record, attributes=attributes), image) for record, image in shown]
+        jobs = [(number, *scene) for number, scene in enumerate(told)]
+        flat = replace(PARAMS.flat, views_per_card=12, overprinted=overprinted)
         made = views_module._make(jobs, SIDE_PX, flat, plain(), 3)
-        shares[share] = len(printed) / sum(len(scene) for scene in made)
-    assert shares[0.0] == 0 and shares[1.0] == 1 and shares[0.5] == pytest.approx(0.5, abs=0.15)
+        return len(printed) / sum(len(scene) for scene in made)
+
+    assert share_of(0.0, held=False) == 0 and share_of(1.0, held=False) == 1
+    assert share_of(0.5, held=False) == pytest.approx(0.5, abs=0.15)
+    assert share_of(1.0, held=True) == 0
+    assert share_of(1.0) == 0  # nobody says
+
+
+def test_what_lies_on_a_card_is_not_printed_over():
+    free = np.array([[[0.1, 0.1], [0.4, 0.1], [0.4, 0.3], [0.1, 0.3]]])
+    record, _ = next(scenes())
+    record = replace(record, attributes={"held": False})
+    pair = np.concatenate([free, free + 0.1])
+    assert is_printable(record, free, 0)
+    assert not is_printable(record, pair, 0) and not is_printable(record, pair, 1)
+    assert is_printable(record, np.concatenate([free, free + 0.4]), 1)
