@@ -66,5 +66,7 @@ def continue_training(
     """Let the next training begin with the networks of this one: they go into a data source."""
     from meishi.clone.continued import NETWORKS, continue_from
 
+    if only == "ssd" and bottom_channels is not None:
+        raise typer.BadParameter("--bottom-channels is of the segmenter, which --only ssd leaves")
     file = continue_from(source, models, bottom_channels, [only] if only else NETWORKS)
     print(f"{file}: written; next: fetch.weights: {file} in params.yaml, dvc add data")

@@ -142,11 +142,15 @@ def _settings(params: Params) -> dict[str, object]:
 
 def _epochs(train: Any) -> str:
     many = f"{train.epochs} epoch{'s' * (train.epochs > 1)}"
-    if not (getattr(train, "pretrained", False) and getattr(train, "continued", False)):
+    if getattr(train, "missing", "pretrained"):
         return many
     # What it goes on from may have seen scenes that are no longer in data/.
+    continued = getattr(train, "continued", False)
+    before = ", from a network trained before" * continued
     mean = f", the mean of {train.runs} such trainings" * (train.runs > 1)
-    return f"{many}, from a network trained before{mean}"
+    share = getattr(train, "trained_share", 1.0)
+    part = f", {share:.0%} of the way from that one" * (continued and share < 1)
+    return f"{many}{before}{mean}{part}"
 
 
 def _setting(value: float | tuple[float, ...]) -> str:

@@ -24,7 +24,8 @@ class Figure:
         path: dotted place in the file.
         form: how it is printed.
         better: which way is; "" where two hosts are not to be compared.
-        always: whether every revision has it; another that lacks it is shown without.
+        always: False where a revision may lack it: it is then left out, and gets no verdict, for
+            what it was measured on is not recorded beside the scenes.
     """
 
     label: str
@@ -160,9 +161,13 @@ def compare(head: Snapshot, base: Snapshot | None) -> list[Compared]:
         return [Compared(figure, value, None, False) for figure, value in found]
     same = same_test_data(head, base)
     return [
-        Compared(figure, value, _value_or_none(base, figure), same or figure.file != MEASURED)
+        Compared(figure, value, _value_or_none(base, figure), _comparable(figure, same))
         for figure, value in found
     ]
+
+
+def _comparable(figure: Figure, same: bool) -> bool:
+    return figure.file != MEASURED or (same and figure.always)
 
 
 def value_of(snapshot: Snapshot, figure: Figure) -> float:

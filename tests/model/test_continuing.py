@@ -259,6 +259,14 @@ def test_one_network_goes_on_and_the_other_begins_where_it_began(source, tmp_pat
     assert of_network(file, only) != before[only]
 
 
+def test_a_bottom_is_not_cut_where_the_segmenter_stays(source, tmp_path):
+    before = (source / MANIFEST_FILE).read_bytes()
+    arguments = ["continue", str(source), "--models", str(tmp_path / "models")]
+    done = CliRunner().invoke(app, [*arguments, "--only", "ssd", "--bottom-channels", "2"])
+    assert done.exit_code == 2 and "segmenter" in done.output
+    assert (source / MANIFEST_FILE).read_bytes() == before
+
+
 def test_the_command_says_what_comes_next(source, tmp_path):
     arguments = ["continue", str(source), "--models", str(tmp_path / "models")]
     done = CliRunner().invoke(app, arguments)

@@ -261,3 +261,16 @@ def test_of_photos_that_were_added_it_claims_neither(place):
 
 def test_what_each_engine_renders_is_known_as_rendered():
     assert {f"meishi-{engine}" for engine in rendering.ENGINES} == set(RENDERED)
+
+
+def test_the_card_says_how_far_a_network_was_let_go(place):
+    params = (place / "params.yaml").read_text()
+    head, section = params.split("train_ssd:", 1)
+    (place / "params.yaml").write_text(
+        head
+        + "train_ssd:"
+        + re.sub(r"trained_share: [\d.]+", "trained_share: 0.25", section, count=1)
+    )
+    assert "from a network trained before, 25% of the way from that one; the segmenter" in " ".join(
+        card(place).split()
+    )
