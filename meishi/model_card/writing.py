@@ -37,7 +37,7 @@ LABELS = {figure.path: (figure.label, figure.form) for figure in FIGURES} | {
     "capture.recall50": ("capture: cards found", "{:.1%}"),
     "capture.false_cards_per_image": ("capture: false cards a scene", "{:.3f}"),
     "without_cards.photos": ("photos without a card, held out from training", "{:,}"),
-    "without_cards.false_cards_per_photo": ("... cards a photo", "{:.3f}"),
+    "without_cards.false_cards_per_photo": ("false cards in such a photo", "{:.3f}"),
     "CardDetectorRaw.bytes": ("SSD: Core ML package without NMS, bytes", "{:,}"),
     "ssd.pb_bytes": ("SSD: frozen `.pb`, bytes", "{:,}"),
     "ssd.tflite_bytes": ("SSD: LiteRT, bytes", "{:,}"),
@@ -107,8 +107,7 @@ def card(root: Path) -> str:
 
 def _about(root: Path) -> dict[str, str]:
     try:
-        text = (root / "pyproject.toml").read_text(encoding="utf-8")
-        project = tomllib.loads(text)["project"]
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         pointer = YAML(typ="safe").load((root / "data.dvc").read_text(encoding="utf-8"))
         return {
             "version": str(project["version"]),
@@ -145,12 +144,10 @@ def _epochs(train: Any) -> str:
     if getattr(train, "missing", "pretrained"):
         return many
     # What it goes on from may have seen scenes that are no longer in data/.
-    continued = getattr(train, "continued", False)
-    before = ", from a network trained before" * continued
-    mean = f", the mean of {train.runs} such trainings" * (train.runs > 1)
-    share = getattr(train, "trained_share", 1.0)
-    part = f", {share:.0%} of the way from that one" * (continued and share < 1)
-    return f"{many}{before}{mean}{part}"
+    before = ", from a network trained before" * hasattr(train, "continued")
+    mean, share = train.runs > 1, getattr(train, "trained_share", 1.0)
+    told = f"{many}{before}" + f", the mean of {train.runs} such trainings" * mean
+    return told + f", {share:.0%} of the way from that one" * (share < 1)
 
 
 def _setting(value: float | tuple[float, ...]) -> str:
