@@ -2,7 +2,7 @@
 
 The store holds data, models and plots, but not build/, which is large and quick to make. So on a
 fresh clone build/ is missing, and is made again: as its bytes are those of dvc.lock, no stage after
-it runs. Where they are not (a CPU that is no x86), that is undone: build/ stays missing, and models
+it runs. Where they are not (another kind of CPU), that is undone: build/ stays missing, and models
 and metrics are those restored. If a stage is out of date for a reason of its own, the parts of
 build/ that it reads are made first, and then `dvc repro --allow-missing` runs it and what follows.
 """
