@@ -62,6 +62,8 @@ def cards_panel(capture: CardCapture, image: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Write the picture."""
+    if not 2 <= len(sys.argv) <= 3:
+        sys.exit(f"expected PHOTO and perhaps OUT, got {len(sys.argv) - 1} arguments")
     image = images.decode(Path(sys.argv[1]))
     capture = load_capture(Path("models"))
     panels = [image, boxes_panel(capture, image), masks_panel(capture, image)]

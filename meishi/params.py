@@ -116,6 +116,16 @@ class ConvertParams:
 
 
 @dataclass(frozen=True)
+class ConfidenceParams:
+    """How likely a quad shows a card: what weighs how much, as logits, and what is added."""
+
+    score: Annotated[float, Range(least=0)]
+    agreement: Annotated[float, Range(least=0)]
+    likeness: Annotated[float, Range(least=0)]
+    bias: float
+
+
+@dataclass(frozen=True)
 class CaptureParams:
     """From photo to cards: thresholds and limits."""
 
@@ -127,6 +137,7 @@ class CaptureParams:
     looks: tuple[PositiveShare, ...]
     max_side_ratio: Annotated[float, Range(least=1)]
     direction_threshold: Share
+    confidence: ConfidenceParams
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ from typing import Self
 
 import numpy as np
 
+from meishi.capture.ranking import logits
 from meishi.geometry import directions
+from meishi.params import ConfidenceParams
 
-SCORE_POWER = 0.6  # of the detector's score in the confidence
+SCORE_POWER = 0.6  # of the detector's score in the merit
+LEAST_AGREEMENT = 0.5  # below, what was segmented is taken to have no four sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,9 @@ class CapturedCard:
         box_xyxy: (4,) the detector's box, relative.
         edge_strength: how clear the edges along the quad are, in (0, 1), see
             `refinement.edge_strength`; 1 where it was not asked.
-        likeness: of the classifier: how likely it is a card, in [0, 1]; 1 where it was not asked.
+        likeness: of the classifier: how likely it is a card, in [0, 1]; None if it was not asked.
+        probability: of its being a card, by all three, in (0, 1), see `judged`; None without the
+            classifier.
         direction_deg: 0, 90, 180 or 270: how far the card is turned clockwise in the photo; 0 also
             where that is in doubt.
         direction_confidence: of the classifier in the likeliest direction, if it is a card, in
@@ -36,18 +41,46 @@ class CapturedCard:
     quad_px: np.ndarray
     box_xyxy: np.ndarray
     edge_strength: float = 1.0
-    likeness: float = 1.0
+    likeness: float | None = None
+    probability: float | None = None
     direction_deg: int = 0
     direction_confidence: float | None = None
 
     @property
-    def confidence(self) -> float:
-        """Say how sure the networks are, in [0, 1]: what cards are refused by.
+    def merit(self) -> float:
+        """Say how good a quad is beside others of the same card, in [0, 1].
 
-        The powers are those that count cards best on the validation split. The detector, which has
-        learnt from photos without a card, doubts real ones of which the other two are sure.
+        Here agreement counts for more than in the confidence: a quad that fits its mask ill is none
+        the less a card's.
         """
-        return self.score**SCORE_POWER * self.agreement**2 * self.likeness
+        likeness = 1.0 if self.likeness is None else self.likeness
+        return self.score**SCORE_POWER * self.agreement**2 * likeness
+
+    @property
+    def confidence(self) -> float:
+        """Say how sure it is, in [0, 1], what cards are refused by: the probability, or the merit.
+
+        The merit where the classifier was not asked: with two networks alone, logits tell cards
+        from others no better. Then a threshold of its own suits it.
+        """
+        return self.merit if self.probability is None else self.probability
+
+    def judged(self, likeness: float, weights: ConfidenceParams) -> Self:
+        """Return the card with the classifier's word, and how likely the quad then shows a card.
+
+        A logistic regression on the logits of all three answers, within the limits of
+        `ranking.SURE`. One that is nearly certain outweighs another that doubts, which no product
+        of their answers allows: of a card without a letter the detector is, and the classifier is
+        not. So none of them has a veto.
+
+        Args:
+            likeness: in [0, 1].
+            weights: of the logits.
+        """
+        said = logits(np.array([self.score, self.agreement, likeness]))
+        evidence = said @ (weights.score, weights.agreement, weights.likeness) + weights.bias
+        probability = float(1 / (1 + np.exp(-evidence)))
+        return replace(self, likeness=likeness, probability=probability)
 
     def begun_at(self, canonical_px: np.ndarray, start: int) -> Self:
         """Return the card with a canonical quad that begins at another of its corners.

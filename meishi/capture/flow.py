@@ -2,8 +2,8 @@
 
 A second look is the detector's on a square around the fitted quad: it has judged the frame from
 afar, where a block or a tile may pass for a card; close by, at several sizes, it seldom does.
-Then a classifier looks at each, flat, and says whether it is a card, and which way up it reads.
-At last another segmenter sees the cards that are left, flat with a margin, and corrects the quads.
+Then a classifier looks at each, flat: is it a card, and which way up does it read? At last another
+segmenter sees the cards that are left, flat with a margin, and corrects the quads.
 
 The same function serves `meishi capture` and the evaluation. It takes the networks as
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from meishi.capture import looking
-from meishi.capture.card import CapturedCard
+from meishi.capture.card import LEAST_AGREEMENT, CapturedCard
 from meishi.capture.fitting import fit_in_image
 from meishi.capture.flattening import FlatSegmenter
 from meishi.capture.judging import judge, without_others
@@ -26,8 +26,8 @@ from meishi.params import CaptureParams
 from meishi.ssd.postprocess import select
 
 Network = Callable[[np.ndarray], dict[str, np.ndarray]]
-# Of a live frame: the confidence that suits a score which nothing confirms, and the NMS that leaves
-# one box a card, for only as many boxes are segmented as there may be cards (docs/experiments.md).
+# Of a live frame: what suits a score that nothing confirms, and the NMS that leaves one box a card,
+# for only as many boxes are segmented as there may be cards (docs/experiments.md).
 LIVE_CONFIDENCE, LIVE_IOU = 0.4, 0.45
 # Of a quad's area: cards side by side, and quads a little too large, share less.
 LEAST_COVERED = 0.005
@@ -42,14 +42,13 @@ class CardCapture:
         detector_px, segmenter_px: sides of their inputs.
         margin: of the crop, `unet.margin`.
         params: thresholds.
-        thorough: whether frame and crops are resampled as in training, and the segmenter also sees
-            the mirror image of a crop.
+        thorough: whether frame and crops are resampled as in training, the segmenter also sees the
+            mirror image of a crop, and of the quads of one card clearer edges are preferred.
         classifier: of cards and their direction: a flat view to `start`; None to believe the other
-            two, and to leave every card as the photo has it.
+            two, whose merit the threshold then is of, and to leave cards as the photo has them.
         view_px: side of that view.
         mirrored: whether the detector also sees the mirror image, of the photo and of each second
-            look. It errs differently there: surer, for two to three times the work. Of the quads
-            of one card, then twice as many, those with clearer edges are preferred.
+            look. It errs differently there: surer, for two to three times the work.
         flat: segments the cards that are found once more; None to leave their quads.
     """
 
@@ -68,8 +67,7 @@ class CardCapture:
     def live(self) -> "CardCapture":
         """Return the quick way for a video: each box is segmented once and not judged again.
 
-        What second looks and the mirror image would tell, a tracker learns from the next frames.
-        Cards stay as the photo has them: a preview draws outlines, and reads nothing.
+        What second looks and mirror images would tell, a tracker learns from the next frames.
         """
         params = replace(
             self.params,
@@ -136,10 +134,10 @@ class CardCapture:
             return None
         quad_px, agreement = found
         card = CapturedCard(float(score), agreement, quad_px, box_xyxy)
-        if card.agreement**2 < self.params.confidence_threshold:  # a second look cannot save it
+        if agreement < LEAST_AGREEMENT:  # a second look cannot save it
             return card
         views = [self.look(image, quad_px, share) for share in self.params.looks]
-        clear = refinement.edge_strength(image, quad_px, mask_pixel) if self.mirrored else 1.0
+        clear = refinement.edge_strength(image, quad_px, mask_pixel) if self.thorough else 1.0
         return replace(card, score=joint_score(np.array([score, *views])), edge_strength=clear)
 
     def look(self, image: np.ndarray, quad_px: np.ndarray, share: float) -> float:
@@ -163,15 +161,15 @@ class CardCapture:
             At most `max_cards` cards, the most confident first.
         """
         fits = [self.fit(image, *candidate) for candidate in self._candidates(image)]
-        likely = [card for card in fits if card and self._is_sure(card)]
+        likely = [card for card in fits if card and self._may_be_sure(card)]
         sure = [card for card in (self.read(image, card) for card in likely) if self._is_sure(card)]
         kept = distinct(
             [card.quad_px for card in sure],
-            [card.confidence for card in sure],
+            [card.merit for card in sure],
             [card.edge_strength for card in sure],
         )
         cards = self._on_their_own(image, [sure[index] for index in kept])
-        cards = cards[: self.params.max_cards]
+        cards = sorted(cards, key=lambda card: -card.confidence)[: self.params.max_cards]
         for number, card in enumerate(cards):
             cards[number] = self.correct(image, card, [*cards[:number], *cards[number + 1 :]])
         return cards
@@ -188,17 +186,18 @@ class CardCapture:
         if self.classifier is None:
             return card
         found = judge(self.classifier, image, card.quad_px, self.view_px)
-        card = replace(card, likeness=found.card, direction_confidence=found.confidence)
+        card = card.judged(found.card, self.params.confidence)
+        card = replace(card, direction_confidence=found.confidence)
         if found.confidence < self.params.direction_threshold:
             return card
         return card.begun_at(card.quad_px, found.start)
 
     def _on_their_own(self, image: np.ndarray, cards: list[CapturedCard]) -> list[CapturedCard]:
-        """Refuse what the classifier takes for a card by the print of a surer one that it overlaps.
+        """Refuse what the classifier takes for a card by the print of a better one on it.
 
         Args:
             image: (H, W, 3) RGB uint8.
-            cards: distinct, the most confident first.
+            cards: distinct, by merit, the best first.
         """
         left: list[CapturedCard] = []
         for card in cards:
@@ -208,7 +207,7 @@ class CardCapture:
             if self.classifier and others:
                 alone = without_others(image, card.quad_px, others)
                 found = judge(self.classifier, alone, card.quad_px, self.view_px)
-                if not self._is_sure(replace(card, likeness=found.card)):
+                if not self._is_sure(card.judged(found.card, self.params.confidence)):
                     continue
             left.append(card)
         return left
@@ -236,9 +235,14 @@ class CardCapture:
             return replace(card, quad_px=quad_px)
         return card.begun_at(quad_px, directions.start_of(card.quad_px, quad_px))
 
+    def _may_be_sure(self, card: CapturedCard) -> bool:
+        """Tell whether a card is sure, or would be if the classifier had no doubt."""
+        return self._is_sure(card.judged(1.0, self.params.confidence) if self.classifier else card)
+
     def _is_sure(self, card: CapturedCard) -> bool:
-        sure = card.confidence >= self.params.confidence_threshold
-        return sure and not self._is_slender(card.quad_px)
+        if card.agreement < LEAST_AGREEMENT or self._is_slender(card.quad_px):
+            return False
+        return card.confidence >= self.params.confidence_threshold
 
     def _is_slender(self, quad_px: np.ndarray) -> bool:
         return proportions.side_ratio(quad_px) > self.params.max_side_ratio

@@ -1,7 +1,7 @@
 """Which of the fitted quads are cards, and which of those that show one card is kept.
 
-What each network says about one candidate is joined into its confidence; candidates that overlap
-are then held against one another.
+Scores of several views are joined; candidates that overlap are held against one another by merit
+(`card.CapturedCard`).
 """
 
 from itertools import combinations, permutations
@@ -13,7 +13,7 @@ from meishi.geometry import quads
 SAME_CARD_IOU = 0.2  # two quads that overlap more show one card
 ALIKE_IOU = 0.3  # ... and more than this, one of them backs the other
 WITHIN = 0.8  # a quad of which more lies within another is printed on that card
-SURER = 1.5  # ... unless it is by this much the more confident: then the other is what it lies on
+SURER = 1.5  # ... unless it has this much more merit: then the other is what it lies on
 PART = 0.97  # two quads of which more lies within a third may be parts of it
 OVERLAP = 0.05  # ... if they share as much of it, for cards side by side share less
 COVERED = 0.995  # ... and leave less of it open: where two cards overlap, their corners leave more
@@ -36,28 +36,33 @@ def joint_score(scores: np.ndarray) -> float:
     """
     if len(scores) == 1:
         return float(scores[0])
+    return float(1 / (1 + np.exp(-logits(scores).mean())))
+
+
+def logits(scores: np.ndarray) -> np.ndarray:
+    """Return log(s / (1 - s)) of scores in [0, 1], within the limits of `SURE`, as float64."""
     sure = np.clip(np.asarray(scores, np.float64), 1 - SURE, SURE)
-    return float(1 / (1 + np.exp(-np.log(sure / (1 - sure)).mean())))
+    return np.log(sure / (1 - sure))
 
 
 def distinct(
     quads_px: list[np.ndarray],
-    confidences: list[float],
+    merits: list[float],
     edge_strengths: list[float] | None = None,
 ) -> list[int]:
-    """Keep one quad of those that show one card: the most confident that the others agree with.
+    """Keep one quad of those that show one card: of merit, that others agree with, of clear edges.
 
     A panel or a picture printed on a card has four sides, too, but lies within the card's. So has
     what is left of the card beside it: two such parts give way to the whole.
 
     Args:
         quads_px: N times (4, 2) in pixels.
-        confidences: N, in [0, 1].
+        merits: N, in [0, 1], see `CapturedCard.merit`.
         edge_strengths: N, in (0, 1], see `refinement.edge_strength`: of the quads that show one
             card, those with clearer edges are preferred. None: all are alike.
 
     Returns:
-        Indices of the kept quads, the most confident first.
+        Indices of the kept quads, by merit, the best first.
     """
     ious = np.eye(len(quads_px))
     extents = [_extent(quad_px) for quad_px in quads_px]
@@ -65,18 +70,18 @@ def distinct(
         if _meet(extents[first], extents[second]):  # a tenth of the time of an IoU
             iou = quads.iou(quads_px[second], quads_px[first])
             ious[first, second] = ious[second, first] = iou
-    backed = np.array(confidences) * _support(ious, np.array(confidences))
+    backed = np.array(merits) * _support(ious, np.array(merits))
     if edge_strengths is not None:
         backed *= np.array(edge_strengths) ** EDGE_POWER
     kept: list[int] = []
     for index in np.argsort(-backed, kind="stable"):
         if all(ious[index, other] < SAME_CARD_IOU for other in kept):
             kept.append(int(index))
-    for whole in np.argsort(-np.array(confidences), kind="stable"):
+    for whole in np.argsort(-np.array(merits), kind="stable"):
         if whole not in kept:
             kept = _made_whole(kept, int(whole), ious, quads_px)
-    kept.sort(key=lambda index: -confidences[index])
-    printed = _printed([quads_px[index] for index in kept], [confidences[index] for index in kept])
+    kept.sort(key=lambda index: -merits[index])
+    printed = _printed([quads_px[index] for index in kept], [merits[index] for index in kept])
     return [index for place, index in enumerate(kept) if place not in printed]
 
 
@@ -110,7 +115,7 @@ def _made_whole(
     return [*others, whole] if shared >= OVERLAP and both - shared >= COVERED else kept
 
 
-def _printed(quads_px: list[np.ndarray], confidences: list[float]) -> set[int]:
+def _printed(quads_px: list[np.ndarray], merits: list[float]) -> set[int]:
     """Name the quads that lie alone within another: of two or more, the other may be the ground."""
     within: dict[int, list[int]] = {}
     for inner, outer in permutations(range(len(quads_px)), 2):
@@ -119,7 +124,7 @@ def _printed(quads_px: list[np.ndarray], confidences: list[float]) -> set[int]:
     return {
         inners[0]
         for outer, inners in within.items()
-        if len(inners) == 1 and confidences[inners[0]] <= SURER * confidences[outer]
+        if len(inners) == 1 and merits[inners[0]] <= SURER * merits[outer]
     }
 
 
@@ -138,7 +143,7 @@ def _meet(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarra
     return bool((one[0] < other[1]).all() and (other[0] < one[1]).all())
 
 
-def _support(ious: np.ndarray, confidences: np.ndarray) -> np.ndarray:
-    """Say how well each quad agrees with those like it: mean square of the IoU, by confidence."""
-    weights = confidences[None] * (ious > ALIKE_IOU)
+def _support(ious: np.ndarray, merits: np.ndarray) -> np.ndarray:
+    """Say how well each quad agrees with those like it: mean square of the IoU, by merit."""
+    weights = merits[None] * (ious > ALIKE_IOU)
     return (ious**2 * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)

@@ -52,11 +52,7 @@ def continue_from(
     seen = read_seen(source, manifest, faults) | _trained_on() if manifest else set()
     if manifest is None or manifest.weights is None or faults:
         raise InputError("\n".join(faults) or f"{source}: its manifest names no weights")
-    load = {
-        "ssd": lambda: load_detector(models / paths.SSD.name),
-        "unet": lambda: _segmenter(models / paths.UNET.name, bottom_channels),
-    }
-    networks = {name: load[name]() for name in names}
+    networks = {name: _network(name, models, bottom_channels) for name in names}
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "networks.npz"
         pack(networks, source / manifest.weights.file, packed)
@@ -65,7 +61,10 @@ def continue_from(
         return replace_weights(source, (entry, packed.read_bytes()), seen)
 
 
-def _segmenter(folder: Path, bottom_channels: int | None) -> keras.Model:
+def _network(name: str, models: Path, bottom_channels: int | None) -> keras.Model:
+    if name == "ssd":
+        return load_detector(models / paths.SSD.name)
+    folder = models / paths.UNET.name
     segmenter = load_segmenter(folder)
     if bottom_channels is None:
         return segmenter

@@ -20,7 +20,7 @@ from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.geometry import quads
 from meishi.litert.running import DETECTOR, SEGMENTER, LiteRtModel
-from meishi.params import CaptureParams
+from meishi.params import CaptureParams, ConfidenceParams
 from meishi.pictures import images
 from meishi.processes import workers
 
@@ -33,6 +33,7 @@ LAX = CaptureParams(
     looks=(),
     max_side_ratio=10.0,
     direction_threshold=1.0,
+    confidence=ConfidenceParams(1.0, 1.0, 1.0, 0.0),
 )
 # A detector that has learnt from photos without a card is seldom surer in one, seen or not.
 PHOTOS_SCORE = 0.05

@@ -12,7 +12,7 @@ from meishi.capture.flattening import FlatSegmenter
 from meishi.capture.flow import CardCapture
 from meishi.errors import InputError
 from meishi.files import atomic
-from meishi.params import CaptureParams
+from meishi.params import CaptureParams, ConfidenceParams
 from meishi.processes.quiet import without_startup_notes
 
 DETECTOR, SEGMENTER, CLASSIFIER = "ssd.tflite", "unet.tflite", "direction.tflite"
@@ -98,7 +98,11 @@ def load_capture(
     detector, segmenter, classifier = (LiteRtModel(folder / name, threads) for name in names)
     with _readable(folder / SETTINGS) as content:
         margin, values = float(content["margin"]), dict(content["capture"])
-        params = CaptureParams(**values | {"looks": tuple(values["looks"])})
+        read = {
+            "looks": tuple(values["looks"]),
+            "confidence": ConfidenceParams(**values["confidence"]),
+        }
+        params = CaptureParams(**values | read)
     sides = detector.input_px, segmenter.input_px
     capture = CardCapture(detector, segmenter, *sides, margin, params)
     capture = replace(capture, classifier=classifier, view_px=classifier.input_px)

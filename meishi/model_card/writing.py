@@ -21,6 +21,7 @@ from meishi.errors import InputError, summary
 from meishi.files.atomic import atomic_write_text
 from meishi.files.writable import check_writable
 from meishi.model_card.data import BESIDE, describe, photos_failed
+from meishi.model_card.trainings import told
 from meishi.params import Params, load_params
 from meishi.report.figures import FIGURES
 from meishi.report.targets import SLICE_CARDS
@@ -128,29 +129,20 @@ def _settings(params: Params) -> dict[str, object]:
         "unet_px": params.unet.input_px,
         "unet_blocks": params.unet.blocks,
         "margin_pct": f"{100 * params.unet.margin:g}",
-        "ssd_epochs": _epochs(params.train_ssd),
-        "unet_epochs": _epochs(params.train_unet),
-        "flat_epochs": _epochs(params.train_flat),
+        "ssd_epochs": told(params.train_ssd),
+        "unet_epochs": told(params.train_unet),
+        "flat_epochs": told(params.train_flat),
         "flat_margin_pct": f"{100 * params.flat.margin:g}",
         "direction_px": params.direction.view_px,
-        "direction_epochs": _epochs(params.train_direction),
+        "direction_epochs": told(params.train_direction),
         "val_percent": f"{100 * params.preprocess.val_fraction:g}",
         "test_percent": f"{100 * params.preprocess.test_fraction:g}",
     }
 
 
-def _epochs(train: Any) -> str:
-    many = f"{train.epochs} epoch{'s' * (train.epochs > 1)}"
-    if getattr(train, "missing", "pretrained"):
-        return many
-    # What it goes on from may have seen scenes that are no longer in data/.
-    before = ", from a network trained before" * hasattr(train, "continued")
-    mean, share = train.runs > 1, getattr(train, "trained_share", 1.0)
-    told = f"{many}{before}" + f", the mean of {train.runs} such trainings" * mean
-    return told + f", {share:.0%} of the way from that one" * (share < 1)
-
-
-def _setting(value: float | tuple[float, ...]) -> str:
+def _setting(value: float | tuple[float, ...] | dict[str, float]) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {part:g}" for key, part in value.items())
     return ", ".join(f"{part:g}" for part in (value if isinstance(value, tuple) else (value,)))
 
 

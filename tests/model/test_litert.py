@@ -13,13 +13,15 @@ from typer.testing import CliRunner
 from meishi import cli
 from meishi.errors import InputError
 from meishi.litert import running as litert
-from meishi.params import CaptureParams
+from meishi.params import CaptureParams, ConfidenceParams
 from tests.small_models import small_networks, write_small_models
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [litert.DETECTOR, litert.SEGMENTER, litert.CLASSIFIER, litert.SETTINGS]
 FILES += [litert.FLAT, litert.FLAT_SETTINGS]
-CAPTURE = CaptureParams(0.5, 0.45, 4, 4, 0.3, (0.6,), 4.0, 0.8)
+CAPTURE = CaptureParams(
+    0.5, 0.45, 4, 4, 0.3, (0.6,), 4.0, 0.8, ConfidenceParams(2.0, 0.2, 1.2, -0.8)
+)
 
 
 @pytest.fixture(scope="module")

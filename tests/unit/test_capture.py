@@ -5,12 +5,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meishi.capture.card import CapturedCard
 from meishi.capture.flow import CardCapture
 from meishi.capture.judging import without_others
 from meishi.geometry import boxes, crops, quads
-from meishi.params import CaptureParams
+from meishi.params import CaptureParams, ConfidenceParams
 
 SIZE_PX = (480, 360)
 PARAMS = CaptureParams(
@@ -22,6 +24,7 @@ PARAMS = CaptureParams(
     looks=(),
     max_side_ratio=4.0,
     direction_threshold=0.8,
+    confidence=ConfidenceParams(2.0, 0.2, 1.2, -0.8),
 )
 
 
@@ -73,11 +76,76 @@ def test_a_card_that_is_not_sure_enough_is_refused():
     assert [card.score for card in found] == [0.9]
 
 
-def test_confidence_falls_with_the_square_of_the_agreement_and_less_with_the_score():
+def test_merit_falls_with_the_square_of_the_agreement_and_less_with_the_score():
     [card] = capture([(0.9, FIVE[0])])(photo(FIVE[0]))
-    assert card.confidence == pytest.approx(0.9**0.6 * card.agreement**2)
+    assert card.merit == pytest.approx(0.9**0.6 * card.agreement**2)
     doubted = replace(card, score=0.45, likeness=0.5)
-    assert doubted.confidence == pytest.approx(0.45**0.6 * card.agreement**2 * 0.5)
+    assert doubted.merit == pytest.approx(0.45**0.6 * card.agreement**2 * 0.5)
+
+
+def judged(score, agreement, likeness, weights=PARAMS.confidence):
+    plain = CapturedCard(score, agreement, card_quad_px(*FIVE[0]), np.zeros(4))
+    return plain.judged(likeness, weights)
+
+
+@given(*[st.floats(0.01, 0.98)] * 3, st.floats(0.001, 0.009))
+def test_confidence_rises_with_what_each_network_says(score, agreement, likeness, more):
+    confidence = judged(score, agreement, likeness).confidence
+    assert 0 < confidence < 1
+    assert judged(score + more, agreement, likeness).confidence > confidence
+    assert judged(score, agreement + more, likeness).confidence > confidence
+    assert judged(score, agreement, likeness + more).confidence > confidence
+
+
+@pytest.mark.parametrize(
+    ("answers", "logit"),
+    [
+        ((0.5, 0.5, 0.5), -0.8),  # none says anything: things that are none abound
+        ((0.95, 0.95, 0.1), 3.0411),  # a card without a letter
+        ((0.2, 0.9, 0.97), 1.0380),  # a colourful card, which the detector doubts
+        ((0.4, 0.95, 0.12), -3.4129),  # a block, which has an outline
+        ((0.97, 0.95, 0.0), 0.3891),  # nobody has a veto
+        ((1.0, 0.0, 1.0), 15.0799),  # no answer counts as certain
+        ((0.0, 1.0, 0.0), -16.6799),
+    ],
+)
+def test_confidence_weighs_the_logits_of_the_networks(answers, logit):
+    confidence = judged(*answers).confidence
+    assert np.log(confidence / (1 - confidence)) == pytest.approx(logit, abs=1e-3)
+
+
+def test_each_answer_has_the_weight_that_params_give_it():
+    weights = ConfidenceParams(score=0.0, agreement=0.0, likeness=1.0, bias=0.0)
+    assert judged(0.3, 0.6, 0.8, weights).confidence == pytest.approx(0.8)
+
+
+def test_without_the_classifier_a_cards_merit_is_its_confidence():
+    card = CapturedCard(0.7, 0.9, card_quad_px(*FIVE[0]), np.zeros(4))
+    assert card.confidence == card.merit == card.judged(1.0, PARAMS.confidence).merit
+
+
+def test_what_fits_its_mask_ill_is_no_card_whatever_is_said_of_it():
+    taken, _ = reading()
+    sure = taken(photo(FIVE[0]))
+    ill = replace(sure[0], agreement=0.49)  # whatever has been said of it
+    taken = replace(taken, params=replace(PARAMS, confidence_threshold=0.0))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(CardCapture, "fit", lambda *_: ill)
+        assert taken(photo(FIVE[0])) == []
+        patched.setattr(CardCapture, "fit", lambda *_: replace(ill, agreement=0.5))
+        assert len(taken(photo(FIVE[0]))) == 1
+
+
+def test_cards_come_by_confidence_and_quads_of_one_card_are_chosen_by_merit(monkeypatch):
+    left, right = (card_quad_px(*FIVE[k]) for k in (0, 2))
+    given = [(0.6, 1.0, left + 2), (0.9, 0.7, left), (0.9, 0.6, right)]  # merit .74, .46, .34
+    fits = [CapturedCard(s, a, quad_px, np.zeros(4)) for s, a, quad_px in given]
+    monkeypatch.setattr(CardCapture, "fit", lambda self, image, box_xyxy, score: fits[int(score)])
+    monkeypatch.setattr(CardCapture, "detect", lambda self, image: (np.zeros((3, 4)), range(3)))
+    taken, _ = reading()
+    found = taken(photo(FIVE[0], FIVE[2]))
+    assert [(card.score, card.agreement) for card in found] == [(0.9, 0.6), (0.6, 1.0)]
+    assert found[0].merit < found[1].merit and found[0].confidence > found[1].confidence
 
 
 def test_the_mirror_images_mask_is_turned_back():
@@ -265,12 +333,13 @@ def test_a_preview_reads_no_direction():
     assert views == []
 
 
-def test_what_the_classifier_likes_less_is_less_sure_by_as_much():
+def test_what_the_classifier_likes_less_is_less_sure():
     taken, _ = reading(1, none=0.25)
     [found] = taken(photo(FIVE[0]))
     [plain] = replace(taken, classifier=None)(photo(FIVE[0]))
-    assert (found.likeness, plain.likeness) == (0.75, 1.0)
-    assert found.confidence == pytest.approx(0.75 * plain.confidence)
+    assert (found.likeness, plain.likeness) == (0.75, None)
+    assert found.confidence < found.judged(1.0, PARAMS.confidence).confidence
+    assert found.merit == pytest.approx(0.75 * plain.merit)
     assert (found.direction_deg, found.direction_confidence) == (90, 1.0)  # if it is a card
 
 
@@ -282,7 +351,7 @@ def test_what_the_classifier_takes_for_no_card_is_none():
 
 def test_what_the_others_refuse_is_not_judged():
     taken, views = reading()
-    strict = replace(taken, params=replace(PARAMS, confidence_threshold=0.99))
+    strict = replace(taken, params=replace(PARAMS, confidence_threshold=0.99999))
     assert strict(photo(FIVE[0])) == [] and views == []
 
 
@@ -371,6 +440,26 @@ def test_a_card_that_is_seen_in_the_mirror_alone_is_found_where_it_is():
     [card] = replace(seen, mirrored=True)(photo(ON_THE_RIGHT))
     assert quads.iou(card.quad_px, card_quad_px(*ON_THE_RIGHT)) > 0.98
     assert card.score == 0.9 and 0.5 < card.edge_strength < 1
+
+
+@pytest.mark.parametrize("clearer", [0, 1])
+def test_of_two_quads_of_a_card_the_one_of_clearer_edges_is_kept(monkeypatch, clearer):
+    quad_px, edges = card_quad_px(*FIVE[0]), [0.4, 0.4]
+    edges[clearer] = 0.9
+    fits = [
+        CapturedCard(0.9, 0.95, quad_px + shift, np.zeros(4), edge_strength=strength)
+        for shift, strength in zip((0, 3), edges, strict=True)
+    ]
+    monkeypatch.setattr(CardCapture, "fit", lambda self, image, box_xyxy, score: fits[int(score)])
+    monkeypatch.setattr(CardCapture, "detect", lambda self, image: (np.zeros((2, 4)), range(2)))
+    [card] = reading()[0](photo(FIVE[0]))
+    assert card.edge_strength == 0.9
+
+
+def test_edges_count_in_photos_and_not_in_previews():
+    taken = capture([(0.9, FIVE[0])])
+    [in_photo], [in_preview] = taken(photo(FIVE[0])), taken.live()(photo(FIVE[0]))
+    assert 0.5 < in_photo.edge_strength < 1 and in_preview.edge_strength == 1
 
 
 def test_a_second_look_joins_the_scores_of_a_view_and_its_mirror_image():

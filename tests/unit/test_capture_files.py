@@ -16,7 +16,7 @@ from meishi.capture.flow import CardCapture
 from meishi.capture.outputs import OutputFolder
 from meishi.errors import InputError
 from meishi.litert import running as litert
-from meishi.params import CaptureParams
+from meishi.params import CaptureParams, ConfidenceParams
 from tests import heif
 
 PARAMS = CaptureParams(
@@ -28,6 +28,7 @@ PARAMS = CaptureParams(
     looks=(),
     max_side_ratio=4.0,
     direction_threshold=0.8,
+    confidence=ConfidenceParams(2.0, 0.2, 1.2, -0.8),
 )
 
 

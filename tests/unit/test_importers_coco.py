@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from meishi.data.importers.coco import CROWDS
+from meishi.data.importers.coco_entries import ENTRIES
 from meishi.data.importers.labelled import Tally
 from meishi.data.importers.rle import RleError, mask_from_runs, unpacked_runs
 from tests import exports
@@ -280,6 +281,66 @@ def test_a_picture_labelled_twice_otherwise_is_refused(tmp_path):
     other["annotations"].clear()
     files = {"instances_b.json": other}
     assert "a.jpg is also labelled in" in refusal(export(tmp_path, files=files), "coco")
+
+
+def entry_a_label(root):
+    """Give the second card an entry of its own, as scripts do that write one for each label."""
+    beside = exports.EDGES_PX * 0.2
+    root["images"].append({**root["images"][0], "id": 2})
+    second = {"id": 2, "image_id": 2, "segmentation": [beside.ravel().tolist()]}
+    root["annotations"].append({**root["annotations"][0], **second})
+
+
+def test_entries_of_one_picture_are_taken_together(tmp_path):
+    tally = Tally()
+    [scene] = scenes(export(tmp_path, entry_a_label), "coco", tally=tally)
+    assert len(scene.cards) == 2 and tally.left_out[ENTRIES] == 1
+
+
+def drawn_again(root):
+    """Let a second person outline the first card, a little otherwise."""
+    root["annotations"][1]["segmentation"] = [(EDGES_PX + [4, 2]).ravel().tolist()]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 161},
+        {"path": "/x/a.jpg"},
+        {"coco_url": "http://x/b/a.jpg"},
+        drawn_again,
+        lambda root: root["annotations"].pop(),
+        lambda root: root.update(info={"contributor": "Label Studio"}),
+        lambda root: root.update(info={"contributor": "Label Studio Converter"}),
+    ],
+)
+def test_entries_that_differ_are_not(tmp_path, change):
+    def both(root):
+        entry_a_label(root)
+        change(root) if callable(change) else root["images"][1].update(change)
+
+    assert "a.jpg is also labelled in" in refusal(export(tmp_path, both), "coco")
+
+
+def test_an_entry_that_is_repeated_with_its_label_adds_nothing(tmp_path):
+    def change(root):
+        root["images"].append({**root["images"][0], "id": 2})
+        root["annotations"].append({**root["annotations"][0], "id": 2, "image_id": 2})
+
+    tally = Tally()
+    [scene] = scenes(export(tmp_path, change), "coco", tally=tally)
+    assert len(scene.cards) == 1 and not tally.left_out[ENTRIES]
+    assert tally.left_out["pictures listed twice with the same labels"] == 1
+
+
+def test_a_hand_may_lie_over_the_card_of_another_entry(tmp_path):
+    def change(root):
+        entry_a_label(root)
+        drawn_again(root)
+        root["annotations"][1]["category_id"] = 4
+
+    [scene] = scenes(export(tmp_path, change), "coco", ["card"])
+    assert len(scene.cards) == 1
 
 
 def test_copies_with_the_same_labels_come_once(tmp_path):

@@ -17,11 +17,11 @@ from meishi.errors import InputError
 from meishi.evaluation.detection import Detections
 from meishi.files.atomic import replace_folder
 from meishi.measuring.outcome import Outcome, choose_pictures, measure, scene_score
-from meishi.params import CaptureParams
+from meishi.params import CaptureParams, ConfidenceParams
 from tests import tiny_data
 
 BOX = np.array([[0.2, 0.2, 0.6, 0.6]])
-PARAMS = CaptureParams(0.1, 0.6, 12, 4, 0.2, (), 3.5, 0.8)
+PARAMS = CaptureParams(0.1, 0.6, 12, 4, 0.2, (), 3.5, 0.8, ConfidenceParams(2.0, 0.2, 1.2, -0.8))
 QUAD = np.array([[0.2, 0.2], [0.6, 0.2], [0.6, 0.6], [0.2, 0.6]])
 
 

@@ -13,6 +13,7 @@ from meishi.variants import Variant
 UNMARKED = {
     "RangeParams.low": "its unit is that of where it is used, which has the range",
     "LimitParams.limit": "of any figure",
+    "ConfidenceParams.bias": "a logit",
     "Variant.sparsity": "depends on how the weights are stored",
 }
 

@@ -72,9 +72,9 @@ def test_edges_say_nothing_of_quads_apart():
 CARD, PRINT = rectangle(0, 0, 90, 50), rectangle(60, 10, 20, 25)
 
 
-@pytest.mark.parametrize("confidence", [0.3, 0.6, 0.89])
-def test_what_lies_within_a_card_is_printed_on_it(confidence):
-    assert ranking.distinct([PRINT, CARD], [confidence, 0.6]) == [1]
+@pytest.mark.parametrize("merit", [0.3, 0.6, 0.89])
+def test_what_lies_within_a_card_is_printed_on_it(merit):
+    assert ranking.distinct([PRINT, CARD], [merit, 0.6]) == [1]
 
 
 def test_a_quad_that_reaches_a_little_over_the_card_still_lies_within():

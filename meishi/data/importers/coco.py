@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from meishi.data.importers.coco_boxes import BOXES, without_boxes
+from meishi.data.importers.coco_entries import ENTRIES, put_together
 from meishi.data.importers.coco_label_studio import of_converter, of_label_studio
 from meishi.data.importers.coco_shapes import outline
 from meishi.data.importers.finding import same_path
@@ -30,6 +31,7 @@ SUBSET = re.compile(
 )
 OUTLINING = {"segmentation", "keypoints", "bbox"}
 CROWDS = "masks that are all marked iscrowd, as CVAT and Datumaro do, taken as cards"
+LABEL_STUDIO = ("Label Studio", "Label Studio Converter")
 
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
@@ -45,7 +47,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
             continue
         if crowds:
             tally.left_out[CROWDS] += len(value["annotations"])
-        yield from _photos(Node(value, source.place(name), faults), name, crowds)
+        yield from _photos(Node(value, source.place(name), faults), name, crowds, tally)
 
 
 def _why_not(value: Any) -> str | None:
@@ -94,15 +96,17 @@ def _masks_are_crowds(rows: list) -> bool:
     )
 
 
-def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
+def _photos(root: Node, name: str, crowds: bool, tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield the pictures of one file; `crowds`: see `_masks_are_crowds`."""
+    writer = root.at("info").at("contributor").value
     images, rows = _images(root)
     labels = _categories(root)
     shapes = {
         key: tuple(_shape(row, labels, images[key], crowds) for row in own)
         for key, own in rows.items()
     }
-    writer = root.at("info").at("contributor").value
+    if writer not in LABEL_STUDIO:
+        tally.left_out[ENTRIES] += put_together(images, rows, shapes)
     clip = name if any(_is_tracked(row) for own in rows.values() for row in own) else None
     fiftyone = "voxel51" in str(root.at("info").at("url").value)
     for key, image in images.items():
@@ -121,9 +125,9 @@ def _photos(root: Node, name: str, crowds: bool) -> Iterator[LabelledPhoto]:
                 local=True,
                 unsure=_interpolated(shapes[key], rows[key]),
             )
-            if writer == "Label Studio":
+            if writer == LABEL_STUDIO[0]:
                 photo = of_label_studio(photo, rows[key])
-            elif writer == "Label Studio Converter":
+            elif writer == LABEL_STUDIO[1]:
                 photo = of_converter(photo)
             yield of_fiftyone(photo) if fiftyone else photo
 
