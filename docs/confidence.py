@@ -1,6 +1,6 @@
 """Fit `capture.confidence`: the weights of what three networks say of a quad, as logits.
 
-`python docs/confidence.py`, from the repository's root with models and build/ made, prints them; 2
+`python docs/confidence.py`, from the repository's root with models and build/ made, prints them; 3
 minutes. Fitted on the candidates of the split val. To be run anew after the networks were.
 """
 
