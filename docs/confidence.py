@@ -9,13 +9,11 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 
 from meishi import paths
-from meishi.capture.card import LEAST_AGREEMENT
 from meishi.capture.flow import CardCapture
 from meishi.capture.ranking import logits
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.geometry import quads
-from meishi.geometry.fitting import proportions
 from meishi.litert.running import load_capture
 from meishi.pictures import images
 
@@ -33,11 +31,9 @@ def candidates(
     image = images.decode(content, record.id)
     true_px = [quads.to_px(quad, record.size_px) for quad in record.quads]
     found = []
-    for box_xyxy, score in zip(*capture.detect(image), strict=True):
+    for box_xyxy, score in capture.candidates(image):
         card = capture.fit(image, box_xyxy, score)
-        if card is None or card.agreement < LEAST_AGREEMENT:
-            continue
-        if proportions.side_ratio(card.quad_px) > capture.params.max_side_ratio:
+        if card is None or not capture.is_shaped(card):
             continue
         iou = max((quads.iou(card.quad_px, quad_px) for quad_px in true_px), default=0.0)
         if not NO_CARD_IOU <= iou < CARD_IOU:

@@ -27,6 +27,8 @@ class DirectionParams:
     shuffled: Share
     jpeg_quality: Quality
     pictured: Share = 0.0
+    on_photo: Share = 0.0
+    inverted: Share = 0.0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from meishi import paths
-from meishi.capture.flow import CardCapture, Network
+from meishi.capture.flow import CardCapture
+from meishi.capture.proposing import Network
 from meishi.data.shards import ShardReader
 from meishi.litert.running import load_capture
 from meishi.params import CaptureParams

@@ -20,6 +20,7 @@ from meishi.data.augment import develop, photometric
 from meishi.data.choosing import require_sources
 from meishi.data.making import Made, make_samples
 from meishi.data.own_quads import reads
+from meishi.data.photo_print import on_photo, printed
 from meishi.data.records import Record
 from meishi.data.samples import SampleSet
 from meishi.data.shards import RECORDS_FILE, ShardReader, read_records
@@ -29,7 +30,6 @@ from meishi.params import DirectionParams
 from meishi.pictures import images
 from meishi.recipe import LightParams
 
-PICTURE_SIDES, OPACITIES = (0.25, 0.75), (0.5, 1.0)  # shares of a view's side, and of its print
 GRIDS = ((1, 2), (2, 1), (2, 2), (2, 4), (4, 2), (4, 4))  # rows, columns of a view in pieces
 Job = tuple[int, Record, bytes, list[np.ndarray], list[np.ndarray]]
 
@@ -126,8 +126,9 @@ def make_views(
         light: recipe of light, colour and sensor.
         seed: of every draw; the result does not depend on the number of processes.
         processes: how many workers.
-        pictures: files of photos without a card; `pictured` of the cards' views have one in print,
-            or a classifier that has seen photos as what is none would refuse cards with one.
+        pictures: files of photos without a card. Of the cards' views `pictured` have a part of one
+            in print and `on_photo` one for their ground, or a classifier that has seen photos as
+            what is none would refuse cards with one.
 
     Returns:
         A set; the quad of each view is the view itself, beginning at the card's own top left, and
@@ -187,7 +188,7 @@ def _view(
 ) -> tuple[bytes, np.ndarray]:
     """Show a quad a little off its corners, from any of them, in another light, some in pieces.
 
-    Some cards get a photo in print.
+    Some cards get photos in print, and some views, of others too, are inverted.
     """
     quad_px, is_card = quad
     side_px = np.sqrt(abs(quads.area(quad_px)))
@@ -196,41 +197,25 @@ def _view(
     shown = directions.view(image, np.roll(loose_px, -first, axis=0), params.view_px)
     if rng.random() < params.shuffled:
         shown = shuffle(shown, rng)
-    if is_card and pictures and rng.random() < params.pictured:
-        photo = images.decode(pictures[rng.integers(len(pictures))], "a photo without a card")
+    if is_card and pictures:
         upright = np.ascontiguousarray(np.rot90(shown, -first))  # as the card reads, so its print
-        shown = np.ascontiguousarray(np.rot90(printed(upright, photo, rng), first))
+        shown = np.ascontiguousarray(np.rot90(_pictured(upright, params, pictures, rng), first))
+    if rng.random() < params.inverted:
+        shown = 255 - shown
     content = images.encode(develop(recipe, shown, rng), ".jpg", params.jpeg_quality)
     start = -first % directions.STARTS if is_card else directions.NO_CARD
     return content, _quad_from(start)
 
 
-def printed(view: np.ndarray, photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Print a part of a photo onto a view, somewhere, a little faint at times.
-
-    Args:
-        view: (S, S, 3) RGB uint8.
-        photo: (H, W, 3) RGB uint8.
-        rng: of every draw.
-
-    Returns:
-        (S, S, 3) RGB uint8; `PICTURE_SIDES` bounds the sides of the print.
-    """
-    side_px = len(view)
-    width_px, height_px = (rng.uniform(*PICTURE_SIDES, 2) * side_px).astype(int)
-    left, top = (int(rng.integers(side_px - size_px + 1)) for size_px in (width_px, height_px))
-    # As large a part of the photo as has the print's proportions.
-    scale = min(photo.shape[1] / width_px, photo.shape[0] / height_px) * rng.uniform(0.5, 1)
-    cut_px = (max(int(width_px * scale), 1), max(int(height_px * scale), 1))
-    limits_px = (photo.shape[1] - cut_px[0], photo.shape[0] - cut_px[1])
-    x, y = (int(rng.integers(limit_px + 1)) for limit_px in limits_px)
-    part = photo[y : y + cut_px[1], x : x + cut_px[0]]
-    part = cv2.resize(part, (width_px, height_px), interpolation=cv2.INTER_AREA)
-    found = view.copy()
-    place = found[top : top + height_px, left : left + width_px]
-    opacity = rng.uniform(*OPACITIES)
-    place[:] = cv2.addWeighted(part, opacity, place, 1 - opacity, 0)
-    return found
+def _pictured(
+    view: np.ndarray, params: DirectionParams, pictures: list[bytes], rng: np.random.Generator
+) -> np.ndarray:
+    """Print parts of photos on some cards, beneath all that is on them or beside it."""
+    for share, put in ((params.on_photo, on_photo), (params.pictured, printed)):
+        if rng.random() < share:
+            photo = images.decode(pictures[rng.integers(len(pictures))], "a photo without a card")
+            view = put(view, photo, rng)
+    return view
 
 
 def shuffle(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:

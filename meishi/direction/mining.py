@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from meishi.capture.flow import CardCapture
+from meishi.capture.proposing import QuadProposer
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
 from meishi.geometry import quads
-from meishi.litert.running import DETECTOR, SEGMENTER, LiteRtModel
+from meishi.litert.model import DETECTOR, SEGMENTER, LiteRtModel
 from meishi.params import CaptureParams, ConfidenceParams
 from meishi.pictures import images
 from meishi.processes import workers
@@ -80,22 +80,22 @@ def _mine(
     scenes: list[tuple[Record, bytes]], networks: tuple[Path, float], least_score: float
 ) -> list[tuple[str, np.ndarray]]:
     cv2.setNumThreads(1)
-    capture = _capture(*networks, least_score)
-    return [(record.id, _others(capture, record, content)) for record, content in scenes]
+    proposer = _proposer(*networks, least_score)
+    return [(record.id, _others(proposer, record, content)) for record, content in scenes]
 
 
 @cache
-def _capture(folder: Path, margin: float, least_score: float) -> CardCapture:
+def _proposer(folder: Path, margin: float, least_score: float) -> QuadProposer:
     detector, segmenter = (LiteRtModel(folder / name) for name in (DETECTOR, SEGMENTER))
     sides = detector.input_px, segmenter.input_px
     params = replace(LAX, score_threshold=least_score)
-    return CardCapture(detector, segmenter, *sides, margin, params, thorough=False)
+    return QuadProposer(detector, segmenter, *sides, margin, params, thorough=False)
 
 
-def _others(capture: CardCapture, record: Record, content: bytes) -> np.ndarray:
+def _others(proposer: QuadProposer, record: Record, content: bytes) -> np.ndarray:
     """Return the quads of a scene's candidates, (N, 4, 2) relative, that show none of its cards."""
     image = images.decode(content, record.id)
-    fits = [capture.fit(image, *box) for box in zip(*capture.detect(image), strict=True)]
+    fits = [proposer.fit(image, *candidate) for candidate in proposer.candidates(image)]
     cards_px = [quads.to_px(quad, record.size_px) for quad in record.quads]
     found = [
         quads.to_relative(fit.quad_px, record.size_px)

@@ -125,8 +125,8 @@ def _fitted(
     share = agreement(corners, hull, parts_px, size_px)
     if share < MIN_AGREEMENT:
         raise NoQuadError(
-            f"is no quadrilateral: the nearest agrees with it to {share:.1%}, expected "
-            f"{MIN_AGREEMENT:.1%} at least"
+            f"is no quadrilateral: the nearest agrees with it to {share:.2%}, expected "
+            f"{MIN_AGREEMENT:.0%} at least"
         )
     return _sound(corners)
 

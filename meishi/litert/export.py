@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from meishi.coreml.freeze import DETECTOR_OUTPUTS, SEGMENTER_OUTPUTS, write_tflite
-from meishi.litert.running import DETECTOR, SEGMENTER
+from meishi.litert.model import DETECTOR, SEGMENTER
 from meishi.processes import workers
 from meishi.ssd.model import load_detector
 from meishi.unet.model import load_segmenter, load_settings

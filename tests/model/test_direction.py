@@ -3,6 +3,7 @@
 import re
 import zipfile
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import onnx
@@ -67,8 +68,7 @@ def scenes(folders):
 
 @pytest.fixture(scope="module")
 def views(scenes):
-    light = load_params("augment.crop_light").augment.crop_light
-    return reading.make_views([scenes], SHAPE, light, 5, 1)
+    return reading.make_views([scenes], SHAPE, _light(), 5, 1)
 
 
 def test_scenes_are_the_sides_own_with_cards_of_the_named_sources(scenes):
@@ -112,11 +112,10 @@ def test_sources_that_do_not_do_are_refused_before_anything_is_mined(
 
 
 def test_views_depend_on_the_seed_and_not_on_the_workers(scenes, views):
-    light = load_params("augment.crop_light").augment.crop_light
     assert len(views.jpegs) == len(views.quads) == (6 + 2) * SHAPE.views_per_card
-    again = reading.make_views([scenes], SHAPE, light, 5, 2)
+    again = reading.make_views([scenes], SHAPE, _light(), 5, 2)
     assert again.key == views.key and again.jpegs == views.jpegs
-    assert reading.make_views([scenes], SHAPE, light, 6, 1).key != views.key
+    assert reading.make_views([scenes], SHAPE, _light(), 6, 1).key != views.key
 
 
 def test_photos_without_cards_add_views_of_none_after_those_of_the_scenes(folders, scenes, views):
@@ -124,40 +123,41 @@ def test_photos_without_cards_add_views_of_none_after_those_of_the_scenes(folder
     reader.records = reader.records[:4]
     photos = reading.photos_of(reader, OTHERS)
     assert [record.id for record in photos.records] == ["s00001", "s00003"]
-    light = load_params("augment.crop_light").augment.crop_light
-    both = reading.make_views([scenes, photos], SHAPE, light, 5, 1)
+    both = reading.make_views([scenes, photos], SHAPE, _light(), 5, 1)
     assert both.jpegs[: len(views.jpegs)] == views.jpegs
     assert [len(quad) for quad in both.quads[len(views.quads) :]] == [0] * 2 * SHAPE.views_per_card
 
 
-@pytest.mark.parametrize("size_px", [(300, 200), (20, 400), (3, 3), (1, 1)])
-def test_a_print_takes_a_part_of_the_view_and_leaves_the_rest(size_px):
-    view = np.full((64, 64, 3), 255, np.uint8)
-    photo = np.zeros((size_px[1], size_px[0], 3), np.uint8)
-    for seed in range(20):
-        shown = reading.printed(view, photo, np.random.default_rng(seed))
-        changed = (shown != 255).all(axis=2)
-        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-        assert changed[np.ix_(rows, columns)].all()  # one rectangle
-        assert 16 <= min(len(rows), len(columns)) and max(len(rows), len(columns)) <= 48
-        assert len(np.unique(shown[changed])) == 1 and shown[changed][0, 0] < 128.5
-    assert (view == 255).all()
-
-
-def test_pictures_are_printed_on_cards_alone_and_turn_with_them(scenes, monkeypatch):
-    shape = replace(SHAPE, pictured=1.0, corner_sigma=0.0, shuffled=0.0)
-    light = load_params("augment.crop_light").augment.crop_light
+@pytest.mark.parametrize("share, put", [("pictured", "printed"), ("on_photo", "on_photo")])
+def test_pictures_are_printed_on_cards_alone_and_turn_with_them(scenes, monkeypatch, share, put):
+    shape = replace(SHAPE, corner_sigma=0.0, shuffled=0.0, **{share: 1.0})
     red = np.zeros((50, 50, 3), np.uint8)
     monkeypatch.setattr(reading, "develop", lambda recipe, view, rng: view)
-    monkeypatch.setattr(reading, "printed", lambda view, photo, rng: _marked(view))
+    monkeypatch.setattr(reading, put, lambda view, photo, rng: _marked(view))
     jobs = [(number, *scene) for number, scene in enumerate(scenes)]
     content = images.encode(red, ".png")
-    made = reading._make(jobs, params=shape, light=light, seed=5, pictures=[content])
+    made = reading._make(jobs, params=shape, light=_light(), seed=5, pictures=[content])
     for jpeg, quad in (pair for scene in made for pair in scene):
         corners = images.decode(jpeg, "view")[[4, 4, -5, -5], [4, -5, -5, 4]]
         is_red = [colour[0] > colour[1] + 60 for colour in corners.astype(int)]
         start = [start_of(quad[0], quads.FRAME)] if len(quad) else []
         assert np.flatnonzero(is_red).tolist() == start  # at the card's own top left
+
+
+def test_views_of_cards_and_of_others_are_inverted(scenes, monkeypatch):
+    monkeypatch.setattr(reading, "develop", lambda recipe, view, rng: view)
+    jobs = [(number, *scene) for number, scene in enumerate(scenes)]
+    plain, inverted = (
+        reading._make(jobs, replace(SHAPE, inverted=share), _light(), 5, []) for share in (0.0, 1.0)
+    )
+    for (jpeg, quad), (other, other_quad) in zip(chain(*plain), chain(*inverted), strict=True):
+        np.testing.assert_array_equal(quad, other_quad)
+        views = [images.decode(content, "view").astype(int) for content in (jpeg, other)]
+        assert np.abs(sum(views) - 255).mean() < 8  # JPEG
+
+
+def _light():
+    return load_params("augment.crop_light").augment.crop_light
 
 
 def _marked(view):

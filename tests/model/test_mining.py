@@ -86,13 +86,13 @@ def test_a_missing_network_is_named(folders, tmp_path):
 
 @dataclass
 class Proposing:
-    """A capture that proposes given quads, in pixels; None where the mask has no four sides."""
+    """Proposes given quads, in pixels; None where the mask has no four sides."""
 
     proposals: list
     asked: list = field(default_factory=list)
 
-    def detect(self, image):
-        return np.tile([0.1, 0.1, 0.9, 0.9], (len(self.proposals), 1)), np.ones(len(self.proposals))
+    def candidates(self, image):
+        return [(np.array([0.1, 0.1, 0.9, 0.9]), 1.0)] * len(self.proposals)
 
     def fit(self, image, box_xyxy, score):
         quad_px = self.proposals[len(self.asked)]

@@ -196,7 +196,7 @@ def test_a_preview_does_without():
 def captured(monkeypatch, *quads_px, flat=FLAT):
     """Capture with these first quads, as sure as each other."""
     fits = iter([card(quad_px) for quad_px in quads_px])
-    monkeypatch.setattr(CardCapture, "_candidates", lambda *_: iter([(None, 0.9)] * len(quads_px)))
+    monkeypatch.setattr(CardCapture, "candidates", lambda *_: iter([(None, 0.9)] * len(quads_px)))
     monkeypatch.setattr(CardCapture, "fit", lambda *_: next(fits))
     return capture(flat)(photo())
 

@@ -332,3 +332,51 @@ def test_rows_of_another_tool_are_said_to_lack_what_they_lack(tmp_path):
     rows = [{"image": "a.jpg", "annotations": [{"label": "card", "coordinates": {"x": 1}}]}]
     told = refusal(small_export(tmp_path, *rows), "label_studio")
     assert "tasks without 'data'; is it of another tool" in told
+
+
+CORNERS = ("tl", "tr", "br", "bl")
+
+
+def labelled_points(places):
+    """Four keypoints of each card: (x, y) of its top left corner, and the label of each corner."""
+
+    def change(task):
+        task["annotations"][0]["result"] = [
+            {
+                **REGION,
+                "id": f"{number}-{corner}",
+                "type": "keypointlabels",
+                "value": {"x": x + right, "y": y + down, "keypointlabels": [label]},
+            }
+            for number, (x, y, labels) in enumerate(places)
+            for corner, (label, (right, down)) in enumerate(
+                zip(labels, ((0, 0), (35, 3), (35, 30), (0, 28)), strict=True)
+            )
+        ]
+
+    return change
+
+
+def test_corners_of_four_cards_are_no_cards_by_their_labels(tmp_path):
+    places = [(x, y, CORNERS) for x in (5, 55) for y in (5, 55)]
+    message = refusal(export(tmp_path, labelled_points(places)), "label_studio")
+    assert len(message.splitlines()) == 4
+    assert "keypoints of one label, which overlap those of another: corners of several" in message
+
+
+def test_keypoints_of_cards_beside_each_other_each_with_a_label_are_cards(tmp_path):
+    places = [(5, 5, ["one"] * 4), (55, 55, ["two"] * 4)]
+    (record,) = scenes(export(tmp_path, labelled_points(places)), "label_studio")
+    assert len(record.cards) == 2
+
+
+def test_four_cards_each_of_a_label_of_its_own_are_no_corners(tmp_path):
+    places = [(x, y, [f"{x} {y}"] * 4) for x in (5, 55) for y in (5, 55)]
+    (record,) = scenes(export(tmp_path, labelled_points(places)), "label_studio")
+    assert len(record.cards) == 4
+
+
+def test_keypoints_of_a_photo_on_a_card_are_another_label(tmp_path):
+    places = [(5, 5, ["card"] * 4), (8, 8, ["photo"] * 4)]
+    (record,) = scenes(export(tmp_path, labelled_points(places)), "label_studio", ["card"])
+    assert len(record.cards) == 1

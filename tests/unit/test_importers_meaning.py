@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import json
 
 import numpy as np
 import pytest
@@ -335,3 +336,67 @@ def test_a_table_that_was_named_is_the_only_one_that_is_read(tmp_path, name):
     write(folder, {"old/metadata.csv": table(tl_x="far", image_path=path)})
     assert "old/metadata.csv line 2" in refusal(folder, "smartdoc")
     assert len(scenes(folder / name, "smartdoc")[0].cards) == 1
+
+
+def corners_outside(*more):
+    points = [[-8, 30], [120, 35], [115, 85], [-10, 80], *more]
+    return {**coco.GOOD["annotations"][0], "segmentation": [sum(points, [])]}
+
+
+@pytest.mark.parametrize("more", [[[-10, 80]], [[-9, 55]], [[-10, 80], [-8, 30]]])
+def test_a_point_twice_or_on_the_way_along_a_side_does_not_count(tmp_path, more):
+    expected = card_px(coco.export(tmp_path / "four", coco.annotation(**corners_outside())), "coco")
+    folder = coco.export(tmp_path / "more", coco.annotation(**corners_outside(*more)))
+    np.testing.assert_allclose(card_px(folder, "coco"), expected)
+
+
+def test_four_sharp_points_of_a_dense_outline_are_not_its_corners(tmp_path):
+    def corner(x, y, first_deg):
+        turn = np.deg2rad(first_deg + np.arange(0, 91, 6))
+        return 10 * np.stack([np.cos(turn), np.sin(turn)], axis=1) + (x, y)
+
+    notch = [[92, 90], [92, 84], [68, 84], [68, 90]]
+    right, left = (
+        [corner(115, 40, -90), corner(115, 80, 0)],
+        [corner(45, 80, 90), corner(45, 40, 180)],
+    )
+    outline = np.concatenate([*right, notch, *left])
+    outline = densely(outline)
+    found = card_px(
+        coco.export(tmp_path, coco.annotation(segmentation=[(outline + 0.5).ravel().tolist()])),
+        "coco",
+    )
+    assert np.ptp(found, axis=0).min() > 50
+
+
+def densely(outline, step=2.0):
+    """Add points along an outline (N, 2), a step apart."""
+    points = []
+    for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        count = max(int(np.linalg.norm(end - start) / step), 1)
+        points += [start + (end - start) * k / count for k in range(count)]
+    return np.array(points)
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["listed-twice", "a-copy"])
+def test_the_same_cards_in_another_order_are_the_same(tmp_path, copied):
+    def both(root):
+        small = [[10, 10, 30, 11, 29, 20, 10, 19]]
+        root["annotations"].append({**root["annotations"][0], "id": 2, "segmentation": small})
+
+    folder = coco.export(tmp_path, both)
+    root = json.loads((folder / "annotations.json").read_text())
+    root["annotations"].reverse()
+    root["images"][0]["file_name"] = "b.jpg" if copied else "a.jpg"
+    (record,) = scenes(write(folder, {"other.json": root, "b.jpg": picture()}), "coco")
+    assert len(record.cards) == 2
+
+
+def test_a_missing_picture_is_named_as_the_label_file_states_it(tmp_path):
+    files = {"annotations/instances_default.json": coco.GOOD, "images/default/b.jpg": picture()}
+    assert "no picture 'a.jpg' in the source" in refusal(write(tmp_path, files), "coco")
+
+
+def test_a_file_that_is_named_and_no_label_file_is_told(tmp_path):
+    folder = coco.export(tmp_path, files={"a.jpg": picture(), "data.yaml": "names: [card]\n"})
+    assert "data.yaml, which is named, is none" in refusal(folder / "data.yaml", "coco")

@@ -152,3 +152,142 @@ def test_a_converted_picture_of_a_subset_is_found_wherever_the_subset_lies(tmp_p
     folder = subsets(tmp_path, "cvat", "IMG_{}.jpg", "{}/{}", without=["Train/IMG_3.jpg"])
     write(folder, {"Train/IMG_3.png": picture(seed=13, suffix="PNG")})
     assert len(scenes(folder, "cvat")) == 6
+
+
+def listed(*paths):
+    return stated("coco", paths)[1]
+
+
+def photos_of(folder, kind="coco"):
+    return [record.attributes["photo"] for record in scenes(folder, kind)]
+
+
+def numbered(folder, numbers, first=0):
+    return {f"{folder}/{n}.jpg": picture(seed=first + n) for n in numbers}
+
+
+DESK, SHOP = numbered("desk", [1, 2]), numbered("shop", [1, 2, 3], first=10)
+MISSING = "no picture 'desk/3.jpg': shop/3.jpg has its name, but lies in another folder"
+
+
+@pytest.mark.parametrize("here", [DESK, numbered("desk", [1]), numbered("desk", [1, 2, 4])])
+@pytest.mark.parametrize("labelled", [(), (1, 2, 3)], ids=["desk", "desk-and-shop"])
+def test_a_folder_with_more_pictures_takes_no_labels_from_pictures_beside_theirs(
+    tmp_path, here, labelled
+):
+    labels = {f"desk/{n}.json": {**labelme.GOOD, "imagePath": f"{n}.jpg"} for n in (1, 3)}
+    labels |= {f"shop/{n}.json": {**labelme.GOOD, "imagePath": f"{n}.jpg"} for n in labelled}
+    message = refusal(write(tmp_path, {**here, **SHOP, **labels}), "labelme")
+    assert message.startswith(f"{tmp_path}/desk/3.json: {MISSING}")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "paths, labels",
+    [
+        ("/home/me/desk/{}.jpg", "coco.json"),
+        ("C:\\photos\\desk\\{}.jpg", "coco.json"),
+        ("s3://bucket/desk/{}.jpg", "coco.json"),
+        ("photos/desk/{}.jpg", "coco.json"),
+    ],
+)
+def test_a_path_that_names_a_folder_leads_to_no_larger_one(tmp_path, paths, labels):
+    root = listed(*(paths.format(n) for n in (1, 2, 3)))
+    message = refusal(write(tmp_path, {**DESK, **SHOP, labels: root}), "coco")
+    assert MISSING in message
+    assert len(message.splitlines()) == 1
+    desk = {**DESK, **numbered("desk", [3])}
+    found = write(tmp_path / "whole", {**desk, **SHOP, labels: root})
+    assert photos_of(found) == sorted(desk)
+
+
+def test_pictures_beside_a_label_file_are_its_own(tmp_path):
+    root = listed("1.jpg", "2.jpg", "3.jpg")
+    message = refusal(write(tmp_path, {**DESK, **SHOP, "desk/coco.json": root}), "coco")
+    assert MISSING in message
+
+
+def test_a_folder_that_two_places_have_is_named_by_neither(tmp_path):
+    places = {**numbered("train/images", [1, 2, 3]), **numbered("valid/images", [4, 5])}
+    root = listed(*(f"/home/me/images/{n}.jpg" for n in range(1, 6)))
+    assert photos_of(write(tmp_path, {**places, "all.json": root})) == sorted(places)
+
+
+def test_of_two_folders_that_no_path_names_none_is_guessed(tmp_path):
+    places = {**numbered("shop", [1, 2, 3]), **numbered("park", [1, 2], first=10)}
+    root = listed(*(f"desk/{n}.jpg" for n in (1, 2, 3)))
+    message = refusal(write(tmp_path, {**places, "all.json": root}), "coco")
+    assert "the picture 'desk/1.jpg' may be 'park/1.jpg' or 'shop/1.jpg'" in message
+
+
+@pytest.mark.parametrize("folder", ["", "d/"])
+def test_label_files_called_as_folders_beside_them_have_their_pictures(tmp_path, folder):
+    places = {
+        **numbered(f"{folder}train", [1, 2, 3]),
+        **numbered(f"{folder}val", [1, 2], first=10),
+    }
+    labels = {f"{folder}train.json": listed("3.jpg"), f"{folder}val.json": listed("1.jpg", "2.jpg")}
+    expected = [f"{folder}{path}.jpg" for path in ("train/3", "val/1", "val/2")]
+    assert photos_of(write(tmp_path, {**places, **labels})) == expected
+    labels[f"{folder}val.json"] = listed("1.jpg", "2.jpg", "3.jpg")
+    message = refusal(write(tmp_path, labels), "coco")
+    assert f"no picture '{folder}val/3.jpg': {folder}train/3.jpg has its name" in message
+
+
+@pytest.mark.parametrize(
+    "json, beside, path, far",
+    [
+        ("{}.json", "", "{}.jpg", "shop/"),
+        ("desk/{}.json", "desk/", "{}.jpg", "desk/old/"),
+        ("desk/labels/{}.json", "desk/images/", "../images/{}.jpg", "shop/"),
+    ],
+)
+def test_a_picture_just_where_the_path_leads_is_not_outvoted(tmp_path, json, beside, path, far):
+    files = {json.format(n): {**labelme.GOOD, "imagePath": path.format(n)} for n in (1, 2, 3)}
+    files |= {f"{beside}{1}.jpg": picture()}
+    files |= {f"{far}{n}.jpg": picture(seed=n + 10) for n in (1, 2, 3)}
+    message = refusal(write(tmp_path, files), "labelme")
+    assert [line.split(": ")[0] for line in message.splitlines()] == [
+        f"{tmp_path}/{json.format(n)}" for n in (2, 3)
+    ]
+
+
+def test_a_subset_without_any_picture_takes_none_of_another(tmp_path):
+    missing = [f"images/Validation/IMG_{n}.jpg" for n in range(2)]
+    message = refusal(subsets(tmp_path, "coco", "IMG_{}.jpg", without=missing), "coco")
+    assert [f"no picture '{name}'" in message for name in missing] == [True, True]
+
+
+def test_label_files_of_one_folder_lead_to_folders_of_their_own(tmp_path):
+    places = {**numbered("train", [1, 2, 3, 4]), **numbered("val", [1, 5], first=10)}
+    labels = {"a/train.json": listed("2.jpg", "3.jpg", "4.jpg"), "a/val.json": listed("1.jpg")}
+    expected = ["train/2.jpg", "train/3.jpg", "train/4.jpg", "val/1.jpg"]
+    assert photos_of(write(tmp_path / "called", {**places, **labels})) == expected
+    labels["a/val.json"] = listed("1.jpg", "5.jpg")
+    labels["a/other.json"] = labels.pop("a/train.json")
+    found = photos_of(write(tmp_path / "led", {**places, **labels}))
+    assert found == [*expected, "val/5.jpg"]
+
+
+def test_a_folder_called_as_that_of_the_label_files_has_their_pictures(tmp_path):
+    places = {**numbered("img/desk", [1, 2, 3]), **numbered("img/shop", [1, 2], first=10)}
+    labels = {f"ann/shop/{n}.json": {**labelme.GOOD, "imagePath": f"{n}.jpg"} for n in (1, 2)}
+    found = write(tmp_path, {**places, **labels})
+    assert [name for name in photos_of(found, "labelme") if "shop" in name] == [
+        "img/shop/1.jpg",
+        "img/shop/2.jpg",
+    ]
+
+
+def test_a_picture_of_another_task_does_not_stand_for_a_missing_one(tmp_path):
+    places = {**numbered("t1/images", [1, 2]), **numbered("t2/images", [3, 4])}
+    labels = {"t1/c.json": listed("1.jpg", "2.jpg", "3.jpg"), "t2/c.json": listed("4.jpg")}
+    message = refusal(write(tmp_path, {**places, **labels}), "coco")
+    assert "t1/c.json: images[2]: no picture 't1/images/3.jpg': t2/images/3.jpg has" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_bare_names_lead_into_several_folders_in_which_none_is_twice(tmp_path):
+    places = {**numbered("a", [1, 2, 3]), **numbered("b", [4])}
+    root = listed("1.jpg", "2.jpg", "3.jpg", "4.jpg")
+    assert photos_of(write(tmp_path, {**places, "labels.json": root})) == sorted(places)

@@ -124,3 +124,41 @@ def test_pictures_without_a_text_are_counted(tmp_path):
     files = {"images/a.jpg": picture(), "images/b.jpg": picture(seed=1), "labels/a.txt": ROW}
     assert len(scenes(write(tmp_path, files), "yolo", (), tally)) == 2
     assert tally.left_out[NO_TEXT] == 1
+
+
+@pytest.mark.parametrize(
+    "photos, labels", [("photos/{}", "labels/{}"), ("{}/img", "{}/ann")], ids=["named", "nested"]
+)
+def test_a_picture_of_another_folder_does_not_stand_for_a_missing_one(tmp_path, photos, labels):
+    files = {
+        f"{photos.format('desk')}/1.jpg": picture(),
+        f"{photos.format('shop')}/2.jpg": picture(seed=1),
+        f"{labels.format('desk')}/1.txt": ROW,
+        f"{labels.format('desk')}/2.txt": ROW,
+    }
+    message = refusal(write(tmp_path, files), "yolo")
+    text, other = f"{labels.format('desk')}/2.txt", f"{photos.format('shop')}/2.jpg"
+    assert f"{text}: {other} has its name, but does not lie as the others' do" in message
+    assert len(message.splitlines()) == 1
+    files[f"{photos.format('desk')}/2.jpg"] = picture(seed=2)
+    assert sum(cards_of(write(tmp_path, files)).values()) == 2
+
+
+def test_what_rows_mean_is_not_told_where_data_yaml_is_wrong(tmp_path):
+    yaml = "names: [card]\nkpt_shape: [5, 3]\n"
+    files = {"images/a.jpg": picture(), "labels/a.txt": ROW, "data.yaml": yaml}
+    message = refusal(write(tmp_path, files), "yolo")
+    assert message == f"{tmp_path}/data.yaml: kpt_shape: expected [4, 2] or [4, 3], got [5, 3]"
+
+
+def test_an_upload_among_texts_of_other_names_is_joined(tmp_path):
+    names = {"photos/a.jpg": "labels/0a1b2c3d-a.txt", "photos/b.jpg": "labels/b.txt"}
+    files = {name: picture(seed=seed) for seed, name in enumerate(names)}
+    files |= dict.fromkeys(names.values(), ROW)
+    assert cards_of(write(tmp_path, files)) == dict.fromkeys(names, 1)
+
+
+def test_pictures_of_a_text_in_a_folder_of_names_unlike_its_own_are_joined_by_name(tmp_path):
+    files = {f"{place}/{n}.jpg": picture(seed=n) for n, place in enumerate(("one", "two"))}
+    files |= {f"labels/{n}.txt": ROW for n in range(2)}
+    assert cards_of(write(tmp_path, files)) == {"one/0.jpg": 1, "two/1.jpg": 1}

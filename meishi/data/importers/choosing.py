@@ -4,9 +4,8 @@ A reader does not know the labels that mean a card. What depends on them is deci
 of another label neither makes annotators differ nor a frame uncertain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -107,12 +106,17 @@ def missing_labels(labels: Sequence[str], tally: Tally) -> list[str]:
     ]
 
 
-def signature(shapes: Sequence[Shape]) -> list[Any]:
-    """Reduce shapes to what two files that say the same write alike."""
-    return [
-        (shape.kind, shape.refusal, [part.tolist() for part in shape.parts_px], shape.mask)
+def signature(shapes: Sequence[Shape]) -> list[str]:
+    """Reduce shapes to what two files that say the same write alike, in whatever order."""
+    return sorted(
+        repr((shape.kind, shape.refusal, [part.tolist() for part in shape.parts_px], shape.mask))
         for shape in shapes
-    ]
+    )
+
+
+def in_order(outlines: Iterable[np.ndarray]) -> list[list[float]]:
+    """List quads, each (4, 2), in an order of their own: files may list the same cards in any."""
+    return sorted(outline.ravel().tolist() for outline in outlines)
 
 
 def _alike(shapes: Sequence[Shape]) -> list[str]:

@@ -124,6 +124,7 @@ def _photos(root: Node, name: str, crowds: bool, tally: Tally) -> Iterator[Label
                 background=clip,
                 local=True,
                 unsure=_interpolated(shapes[key], rows[key]),
+                listed_in=name,
             )
             if writer == LABEL_STUDIO[0]:
                 photo = of_label_studio(photo, rows[key])

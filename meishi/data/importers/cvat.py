@@ -68,7 +68,7 @@ def _photo(
     near, place = posixpath.dirname(name), f"{where} ({reference})"
     # CVAT puts pictures into images/, those of a project into a folder for each subset of it.
     first = posixpath.join("images", image.get("subset") or "", reference)
-    return LabelledPhoto(first, near, place, tuple(shapes), size_px, reference)
+    return LabelledPhoto(first, near, place, tuple(shapes), size_px, reference, listed_in=name)
 
 
 def _shapes(

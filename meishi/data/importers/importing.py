@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from meishi.data import records
-from meishi.data.importers.choosing import certain, choose, missing_labels, signature
+from meishi.data.importers.choosing import certain, choose, in_order, missing_labels, signature
 from meishi.data.importers.finding import (
     AmbiguousError,
     Finder,
@@ -46,6 +46,7 @@ NO_SHAPE = (
     "NOT ONE SHAPE in the export, so no picture holds a card (if any does, the writer dropped the "
     "shapes: export another format; stating labels refuses this); pictures"
 )
+WHICH = "; state its folder in the label file, or name one folder as EXPORT"
 # Roboflow names each version that it makes of a photo a_jpg.rf.HASH.jpg.
 VERSION = re.compile(r"^(?P<photo>.+)\.rf\.[0-9A-Za-z_-]{8,}$")
 
@@ -124,7 +125,7 @@ def _placed(
             if file in known and all(has_other_suffix(path, file) for path in told):
                 tally.left_out[OTHER_SUFFIX] += 1
         except NotFoundError as error:
-            hint = "" if isinstance(error, AmbiguousError) else around
+            hint = WHICH if isinstance(error, AmbiguousError) else around
             faults.append(f"{photo.where}: {error}{hint}")
     placed = [
         (name, photo)
@@ -149,7 +150,7 @@ def _file_of(photo: LabelledPhoto, finder: Finder) -> str:
         return found
     if photo.content is not None:
         return _embedded_name(photo)
-    return finder.find(photo.reference, photo.near)  # says why there is none
+    return finder.find(photo.or_else or photo.reference, photo.near)  # says why there is none
 
 
 def _embedded_name(photo: LabelledPhoto) -> str:
@@ -208,7 +209,7 @@ def _scenes(
             )
             tally.left_out[UPRIGHT] += sum(map(is_upright, _quads_px(scene)))
             yield scene, content
-        elif np.array_equal(seen[digest][1].quads, scene.quads):
+        elif in_order(seen[digest][1].quads) == in_order(scene.quads):
             tally.left_out["copies of a picture with the same labels, left out"] += 1
         else:
             same = f"{file} is the same picture as {seen[digest][0]}"

@@ -83,6 +83,8 @@ def _files(
             others.append(f"; {name}: {why}")
     if not count and len(faults) == before:
         told = "".join(others[:MAX_OTHERS_TOLD])
+        if source.chosen and not source.chosen.lower().endswith(suffixes):
+            told = f"; {source.chosen}, which is named, is none"
         sought = f"no {kind} in it (*{', *'.join(suffixes)}){told}"
         faults.append(f"{source.path}: {sought}; {holdings(source)}")
 

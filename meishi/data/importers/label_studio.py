@@ -10,6 +10,7 @@ marked as ground truth is right.
 
 import posixpath
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,13 @@ from meishi.data.importers.label_studio_pictures import (
     picture_of,
     shown_keys,
 )
+from meishi.data.importers.label_studio_points import of_loose
 from meishi.data.importers.labelled import (
     LabelledPhoto,
     Part,
     Shape,
     Tally,
     cornered,
-    joined,
     refused,
 )
 from meishi.data.importers.masks import pack
@@ -84,7 +85,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         for task in root.items("task"):
             photo = _photo(task, shown, tally)
             if photo:
-                yield photo
+                yield replace(photo, listed_in=name)
 
 
 def _why_not(value: Any) -> str | None:
@@ -181,7 +182,7 @@ def _shapes(
             keypoints.setdefault((part.group, part.shape.labels), []).append(part.shape)
         else:
             yield part.shape
-    yield from map(joined, keypoints.values())
+    yield from of_loose(keypoints)
 
 
 def _shape(

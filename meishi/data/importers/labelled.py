@@ -81,6 +81,8 @@ class LabelledPhoto:
         local: these two names mean something within the source alone.
         unsure: labels of shapes that nobody set in it, whether they are among `shapes` or not.
         versions: its objects once more, as others labelled them; they must agree on the cards.
+        listed_in: the label file, inside the source, if the reader tells it: one that may name
+            many photos.
     """
 
     reference: str
@@ -98,6 +100,7 @@ class LabelledPhoto:
     local: bool = False
     unsure: frozenset[str] = frozenset()
     versions: tuple[tuple[Shape, ...], ...] = ()
+    listed_in: str = ""
 
 
 @dataclass

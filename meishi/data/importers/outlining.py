@@ -32,6 +32,7 @@ SIDE_SAMPLES = 200
 # Nobody outlines a card so small; shares of the frame that stand for pixels come out so.
 MIN_CARD_PX = 3.0
 BORDER_PX = 1.0
+ON_SIDE_PX = 0.5  # a point of an outline that is so near the way past it is no corner
 UPRIGHT_PX = 0.01  # sides that leave their row by less; shares of the frame are rounded
 REMEDY = (
     "where the card goes on cannot be told; mark its four corners, those outside of the photo too"
@@ -102,14 +103,16 @@ def _fitted(shape: Shape, frame_px: tuple[int, int], relative: bool) -> np.ndarr
                 f"has {len(corners)} points; a card has four corners, of one label and group"
             )
         return quad_from_corners(corners)
-    parts = [_opened(part) for part in parts]
+    parts = [_once_each(part) for part in parts]
     traced = mask_of_trace([part + EDGE_PX for part in parts], frame_px)
     if traced is not None:
         return _shown(quad_from_mask_outline(traced, frame_px), frame_px)
     parts = without_specks(parts)
-    quad_px = quad_from_outline(parts, frame_px)
-    drawn = sum(map(len, parts)) == 4  # else the sides are fitted
-    return quad_px if drawn else _shown(quad_px, frame_px)
+    if sum(map(len, parts)) == 4:
+        return quad_from_outline(parts, frame_px)  # as drawn
+    if len(parts) == 1 and (four := _only_corners(parts[0])) is not None:
+        return quad_from_outline([four], frame_px)
+    return _shown(quad_from_outline(parts, frame_px), frame_px)  # its sides are fitted
 
 
 def _refuse_specks(quad_px: np.ndarray) -> None:
@@ -123,9 +126,28 @@ def _refuse_specks(quad_px: np.ndarray) -> None:
         raise NoQuadError(f"is {thin:.2g} px thin, a slip of the mouse? remove it")
 
 
-def _opened(part: np.ndarray) -> np.ndarray:
-    """Drop a last point that is the first again: some tools close their polygons so."""
-    return part[:-1] if len(part) > 1 and np.array_equal(part[0], part[-1]) else part
+def _once_each(part: np.ndarray) -> np.ndarray:
+    """Drop points that repeat the one before, as the last may the first: a double click does so."""
+    other = (part != np.roll(part, 1, axis=0)).any(axis=1)
+    return part[other] if other.any() else part[:1]
+
+
+def _only_corners(part: np.ndarray) -> np.ndarray | None:
+    """Leave out stops on the way along a side: (4, 2), or None if that leaves no four corners."""
+    before, after = np.roll(part, 1, axis=0), np.roll(part, -1, axis=0)
+    corners = part[_off_segments(part[:, None], before[:, None], after[:, None])[:, 0] > ON_SIDE_PX]
+    if len(corners) != 4:
+        return None
+    off = _off_segments(part[:, None], corners, np.roll(corners, -1, axis=0)).min(axis=1)
+    return corners if off.max() <= ON_SIDE_PX else None  # else a curve of small steps
+
+
+def _off_segments(points: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Measure how far points lie from segments: (N, K) of (N, 1, 2), and (K, 2) or (N, 1, 2)."""
+    along = ends - starts
+    square = np.maximum((along**2).sum(axis=-1), 1e-18)
+    share = np.clip(((points - starts) * along).sum(axis=-1) / square, 0, 1)
+    return np.linalg.norm(starts + share[..., None] * along - points, axis=-1)
 
 
 def _shown(quad_px: np.ndarray, frame_px: tuple[int, int]) -> np.ndarray:

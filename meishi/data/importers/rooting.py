@@ -8,12 +8,29 @@ a picture of its name in another folder is another photo.
 import posixpath
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from meishi.data.importers.finding import same_path, shared_end, spellings
 from meishi.data.importers.folding import folded
 from meishi.data.importers.labelled import LabelledPhoto
+from meishi.data.importers.missing_photos import MissingPhoto, is_below, parts_of
 
-Key = tuple[str, str, str | None]  # what a label file says of a photo: its own folder, two paths
+Key = tuple[str, str, str, str | None]  # what a label file says: where, which it is, two paths
+
+
+@dataclass(frozen=True, eq=False)
+class Ballot:
+    """Paths of one label file, or of those in one folder that name one photo each.
+
+    Attributes:
+        near: folder of the label file.
+        file: the label file, where the reader tells it and it is not one of many of a photo each.
+        stated: the paths, as POSIX has them.
+    """
+
+    near: str
+    file: str
+    stated: dict[Key, str]
 
 
 class Roots:
@@ -30,15 +47,22 @@ class Roots:
         for name in names:
             self._by_base.setdefault(posixpath.basename(folded(name)), []).append(name)
         self._found: dict[Key, str] = {}
-        self._meant: dict[Key, str] = {}
+        self._absent: dict[Key, MissingPhoto] = {}
         self._missing: dict[Key, str] = {}
         by_near: dict[str, list[LabelledPhoto]] = {}
         for photo in photos:
             by_near.setdefault(photo.near, []).append(photo)
         self._nears = by_near.keys()
-        for own in by_near.values():
-            rest = self._settle_by_subset(own)
-            self._settle({_key(photo): _stated(photo) for photo in rest})
+        counts = Counter(photo.listed_in for photo in photos)
+        for near, own in by_near.items():
+            alone = sum(counts[photo.listed_in] == 1 for photo in own)
+            by_file: dict[str, dict[Key, str]] = {}
+            for photo in self._settle_by_subset(own):
+                one_of_many = counts[photo.listed_in] == 1 and alone > 1
+                file = "" if one_of_many else photo.listed_in
+                by_file.setdefault(file, {})[_key(photo)] = _stated(photo)
+            for file, stated in by_file.items():
+                self._settle(Ballot(near, file, stated))
 
     def _settle_by_subset(self, photos: list[LabelledPhoto]) -> list[LabelledPhoto]:
         """Settle photos that state two paths, if the longer ones lead to pictures; give the rest.
@@ -69,19 +93,48 @@ class Roots:
         most = max(shared.values(), default=0)
         return [name for name in names if shared[name] == most] if most > len(shorter) else []
 
-    def _settle(self, stated: dict[Key, str]) -> None:
-        paths = _below_common_folder(list(stated.values()))
+    def _settle(self, ballot: Ballot) -> None:
+        stated = list(ballot.stated.values())
+        base, paths = _below_common_folder(stated, any(path.startswith("/") for path in stated))
         places = [self._places(path) for path in paths]
-        votes = Counter(root for place in places for root in place).most_common(2)
-        shared = len(votes) == 2 and votes[0][1] == votes[1][1]
-        if not votes or shared or 2 * votes[0][1] < len(stated):
-            return  # two folders serve as well, or few paths agree
-        root = votes[0][0]
-        for key, path, place in zip(stated, paths, places, strict=True):
+        if led := any(places):
+            root = self._root_by_each(ballot, places)
+            root = _likeliest(places, ballot, base) if root is None else root
+        else:  # more folders are stated than the source has
+            base, paths = _below_common_folder(stated)
+            places = [self._places(path) for path in paths]
+            root = _likeliest(places, ballot, base)
+        if root is None or not (
+            led or shared_end(parts_of(root), base) or len(_roots(places)) == 1
+        ):
+            return
+        repeating = frozenset(_roots(place for place in places if root in place)) - {root}
+        within = ballot.near if is_below(root, ballot.near) else ""
+        lack = base, shared_end(parts_of(root), base), within, repeating
+        for key, path, place in zip(ballot.stated, paths, places, strict=True):
+            if key in self._found:
+                continue
             if root in place:
                 self._found[key] = place[root]
-            elif "/" in path:
-                self._meant[key] = posixpath.normpath(posixpath.join(root, path))
+            else:
+                meant = posixpath.normpath(posixpath.join(root, path))
+                exact = path.find("/") > 0
+                self._absent[key] = MissingPhoto(meant, exact, *lack)
+
+    def _root_by_each(self, ballot: Ballot, places: list[dict[str, str]]) -> str | None:
+        """Settle photos that lie just where the path leads from their own label file, one each.
+
+        Returns:
+            The folder below which most of these lie; None without any.
+        """
+        roots: Counter[str] = Counter()
+        for key, place in zip(ballot.stated, places, strict=True):
+            exact = posixpath.normpath(posixpath.join(ballot.near, _posix(key[2])))
+            root = next((root for root, name in place.items() if name == exact), None)
+            if root is not None and not ballot.file:
+                self._found[key] = exact
+                roots[root] += 1
+        return roots.most_common(1)[0][0] if roots else None
 
     def _places(self, path: str) -> dict[str, str]:
         """List the folders below which a path leads to a picture, and the pictures."""
@@ -105,16 +158,16 @@ class Roots:
     def why_not(self, photo: LabelledPhoto, file: str) -> str | None:
         """Say why a file is another photo of the same name; None if it may be the one."""
         folder, stated = posixpath.dirname(file), _stated(photo)
-        meant, missing = self._meant.get(_key(photo)), self._missing.get(_key(photo))
-        elsewhere = meant and folded(posixpath.dirname(meant)) != folded(folder)
+        absent, missing = self._absent.get(_key(photo)), self._missing.get(_key(photo))
+        meant = absent.meant if absent and absent.excludes(folder) else None
         if missing and not same_path(posixpath.dirname(missing), folder):
-            elsewhere, meant = True, missing
-        if elsewhere:
+            meant = missing
+        if meant:
             return (
                 f"no picture {meant!r}: {file} has its name, but lies in another folder; add the "
                 "picture, or remove its labels"
             )
-        own = not photo.near or folder == photo.near or folder.startswith(f"{photo.near}/")
+        own = is_below(folder, photo.near)
         if "/" not in stated and not own and folder in self._nears:
             return (
                 f"no picture {stated!r} beside it: {file} has its name, but lies beside other "
@@ -124,20 +177,53 @@ class Roots:
 
 
 def _key(photo: LabelledPhoto) -> Key:
-    return photo.near, photo.reference, photo.or_else
+    return photo.near, photo.listed_in, photo.reference, photo.or_else
 
 
 def _stated(photo: LabelledPhoto) -> str:
     """Give the path that leads to a picture, as POSIX has it; absolute if it was."""
-    reference = photo.or_else or photo.reference
-    path = next(iter(spellings(reference)), reference)
+    path = _posix(photo.or_else or photo.reference)
     return path if path.startswith("/") else posixpath.normpath(path).removeprefix("../")
 
 
-def _below_common_folder(paths: list[str]) -> list[str]:
-    """Take away what paths of another machine have in common."""
-    if not any(path.startswith("/") for path in paths):
-        return paths
-    folders = [posixpath.dirname(path).split("/") for path in paths]
-    common = len(posixpath.commonprefix(folders))
-    return ["/".join(path.split("/")[common:]) for path in paths]
+def _posix(reference: str) -> str:
+    return next(iter(spellings(reference)), reference)
+
+
+def _roots(places: Iterable[dict[str, str]]) -> set[str]:
+    return {root for place in places for root in place}
+
+
+def _likeliest(places: list[dict[str, str]], ballot: Ballot, base: list[str]) -> str | None:
+    """Choose the folder below which a label file's pictures lie; None if two serve as well.
+
+    Half of the paths must lead to pictures there. Of several folders the one is meant that the
+    paths themselves name; or that is nearer to the label file; or is its own; or is called as it,
+    or as its folder; or that more paths lead to.
+
+    Args:
+        places: of each path, the folders below which it leads to a picture.
+        ballot: of the label file.
+        base: the stated folders, folded, that the paths had in common and are without.
+    """
+    votes = Counter(root for place in places for root in place)
+    own = parts_of(ballot.near)
+    stem = folded(posixpath.splitext(posixpath.basename(ballot.file))[0])
+
+    def rank(root: str) -> tuple[int, int, bool, int, int]:
+        parts = parts_of(root)
+        common = len(posixpath.commonprefix([own, parts]))
+        up = len(own) - common
+        called = max(shared_end(parts, own) if up else 0, int(stem in parts[common:]))
+        return shared_end(parts, base), -up, root == ballot.near, called, votes[root]
+
+    fit = [root for root in votes if 2 * votes[root] >= len(places)]
+    ranks = sorted(map(rank, fit), reverse=True)
+    return max(fit, key=rank) if fit and ranks[:1] != ranks[1:2] else None
+
+
+def _below_common_folder(paths: list[str], strip: bool = True) -> tuple[list[str], list[str]]:
+    """Take away what paths of another machine have in common; give that, folded, and the rest."""
+    folders = [path.split("/")[:-1] for path in paths]
+    common = len(posixpath.commonprefix(folders)) if strip else 0
+    return parts_of("/".join(folders[0][:common])), ["/".join(p.split("/")[common:]) for p in paths]

@@ -26,8 +26,12 @@ POSE_COLUMNS = {13: 2, 17: 3}  # class, box and four keypoints of 2 or 3 numbers
 
 def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPhoto]:
     """Yield each picture that has a text, or lies among others that have one."""
+    before = len(faults)
     config = read_config(source, faults)
+    means_something = len(faults) == before
     found = pair(source, faults)
+    if not means_something:  # without its classes no row does
+        return
     folders = {posixpath.dirname(picture) for picture, text in found.items() if text}
     for picture, text in found.items():
         shapes = tuple(_shapes(source, text, config, faults)) if text else ()

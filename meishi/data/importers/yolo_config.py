@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meishi.data.importers.folding import folded
-from meishi.data.importers.nodes import decoded, described
+from meishi.data.importers.nodes import decoded, shortened
 from meishi.data.importers.opening import OpenError, Source
 
 YAMLS = (".yaml", ".yml")
@@ -89,7 +89,7 @@ def _of_yaml(source: Source, name: str, faults: list[str]) -> Config | None:
         return None
     shape = value.get("kpt_shape")
     if shape is not None and shape not in ([4, 2], [4, 3]):
-        faults.append(f"{where}: kpt_shape: expected [4, 2] or [4, 3], got {described(shape)}")
+        faults.append(f"{where}: kpt_shape: expected [4, 2] or [4, 3], got {shortened(shape)}")
         return None
     return Config(names, int(shape[1]) if shape else None, True)
 

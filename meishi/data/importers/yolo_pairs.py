@@ -11,6 +11,7 @@ from meishi.data.importers.finding import (
     AmbiguousError,
     Finder,
     NotFoundError,
+    shared_end,
     stored,
     without_prefixes,
 )
@@ -40,12 +41,12 @@ def pair(source: Source, faults: list[str]) -> dict[str, str | None]:
     names = _photos(source)
     found: dict[str, str | None] = {}
     used = _by_rule(source, names, found, faults)
-    ambiguous = _by_name(source, names, found, used, faults)
+    unclear = _by_name(source, names, found, used, faults)
     for own in sorted(used):
         same = [picture for picture, text in found.items() if text == own]
         if len(same) > 1:
             faults.append(f"{source.place(own)}: labels of {same[0]} or of {same[1]}?")
-    faults += _orphans(source, used, ambiguous)
+    faults += _orphans(source, used, unclear)
     if not used and len(faults) == before:
         why = f"no YOLO labels: no text has the name of a picture; {RULE}; {holdings(source)}"
         faults.append(f"{source.path}: {why}")
@@ -137,7 +138,7 @@ def _by_name(
         faults: receives pictures that two texts have the name of.
 
     Returns:
-        Texts that several pictures have the name of, and which.
+        Texts of which it is unclear what pictures they are of, and why.
     """
     ruled = {posixpath.dirname(text) for text in used}
     shown = {posixpath.dirname(picture) for picture, text in found.items() if text}
@@ -147,22 +148,50 @@ def _by_name(
         posixpath.dirname(name) for name in texts if any(_are_labels(_rows(source, name, untold)))
     }
     finder = Finder(names)
-    ambiguous = {}
-    for text in (name for name in texts if posixpath.dirname(name) in folders):
-        try:
-            picture = finder.find(posixpath.splitext(text)[0], posixpath.dirname(text))
-        except AmbiguousError as error:
-            ambiguous[text] = str(error)
-            continue
-        except NotFoundError:
-            continue
-        if posixpath.dirname(picture) in shown:
-            continue
-        if other := found[picture]:
-            faults.append(f"{source.place(picture)}: labels in {other} and in {text}")
-        found[picture] = text
-        used.add(text)
-    return ambiguous
+    unclear = {}
+    by_folder: dict[str, dict[str, str]] = {}
+    for text in texts:
+        folder = posixpath.dirname(text)
+        if folder in folders:
+            try:
+                picture = finder.find(posixpath.splitext(text)[0], folder)
+                by_folder.setdefault(folder, {})[text] = picture
+            except AmbiguousError as error:
+                unclear[text] = str(error)
+            except NotFoundError:
+                continue
+    for own in by_folder.values():
+        apart = _apart_from_others(own)
+        for text, picture in own.items():
+            if posixpath.dirname(picture) in shown:
+                continue
+            if text in apart:
+                unclear[text] = f"{picture} has its name, but does not lie as the others' do"
+                continue
+            if other := found[picture]:
+                faults.append(f"{source.place(picture)}: labels in {other} and in {text}")
+            found[picture] = text
+            used.add(text)
+    return unclear
+
+
+def _apart_from_others(pictures_of: dict[str, str]) -> set[str]:
+    """List texts of a folder whose picture shares less with them than others' do with theirs.
+
+    Where labels/desk/1.txt is of photos/desk/1.jpg, photos/shop/2.jpg is not that of desk/2.txt.
+    """
+    shared = {}
+    for text, picture in pictures_of.items():
+        own, other = (folded(posixpath.dirname(name)).split("/") for name in (text, picture))
+        shared[text] = len(posixpath.commonprefix([own, other])), shared_end(own, other)
+    return {
+        text
+        for text, (begin, end) in shared.items()
+        if any(
+            more[0] >= begin and more[1] >= end and more != (begin, end)
+            for more in set(shared.values())
+        )
+    }
 
 
 def _rows(source: Source, name: str, faults: list[str]) -> list[list[str]]:
@@ -176,7 +205,7 @@ def _are_labels(rows: list[list[str]]) -> list[bool]:
     return [len(row) > 4 and numbers_of(row) is not None for row in rows]
 
 
-def _orphans(source: Source, used: set[str], ambiguous: dict[str, str]) -> list[str]:
+def _orphans(source: Source, used: set[str], unclear: dict[str, str]) -> list[str]:
     """Name texts of labels that belong to no picture, or that are another tool's."""
     faults: list[str] = []
     folders = {posixpath.dirname(text) for text in used}
@@ -186,7 +215,7 @@ def _orphans(source: Source, used: set[str], ambiguous: dict[str, str]) -> list[
         labels = _are_labels(rows)
         # Among labels, a text with one row that is none is still a text of labels.
         if any(labels) and (all(labels) or posixpath.dirname(name) in folders):
-            why = ambiguous.get(name, "no picture of this name for its labels")
+            why = unclear.get(name, "no picture of this name for its labels")
             faults.append(f"{source.place(name)}: {why}; {RULE}")
         # labelTxt/a.txt may stand beside labels/a.txt, which was made of it.
         elif any(map(is_dota, rows)) and folded(posixpath.basename(name)) not in read_ones:
