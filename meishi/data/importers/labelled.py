@@ -14,7 +14,6 @@ import numpy as np
 from meishi.data.importers.folding import composed
 from meishi.data.importers.masks import Mask
 
-# A tool that counts from the border of the first pixel calls its centre 0.5; for us it is 0.
 EDGE_PX = 0.5
 
 Kind = Literal["polygon", "corners", "mask", "refused"]
@@ -81,8 +80,7 @@ class LabelledPhoto:
         local: these two names mean something within the source alone.
         unsure: labels of shapes that nobody set in it, whether they are among `shapes` or not.
         versions: its objects once more, as others labelled them; they must agree on the cards.
-        listed_in: the label file, inside the source, if the reader tells it: one that may name
-            many photos.
+        listed_in: the label file, inside the source, if the reader tells it.
     """
 
     reference: str
@@ -124,8 +122,7 @@ class Tally:
             f"label {name!r}: {count} shapes, ignored"
             for name, count in sorted(self.ignored_labels.items())
         ]
-        left_out = sorted(self.left_out.items())
-        return told + [f"{what}: {count}" for what, count in left_out if count]
+        return told + [f"{what}: {count}" for what, count in sorted(self.left_out.items()) if count]
 
 
 def refused(labels: tuple[str, ...], where: str, why: str) -> Shape:
@@ -184,8 +181,8 @@ def cornered(parts: list[Part]) -> list[Part]:
     A box and four points are a pose: the box frames the card and is not its outline, whatever the
     points' labels. With more points or fewer it is refused: the card is not what the box is. Four
     points that are all of a group are corners, too, and so are the only four in the picture, each
-    of a label of its own, that are in none. A box in a group with an outline of its label
-    frames it, which is what CVAT takes it for, and is left away.
+    of a label of its own, that are in none. A box in a group with an outline of its label frames
+    it, which is what CVAT takes it for, and is left away.
     """
     loose = [part for part in parts if part.form == "point" and part.group is None]
     if len(loose) == len({part.shape.labels for part in loose}) == 4:  # a label for each corner
