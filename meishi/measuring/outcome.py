@@ -9,8 +9,7 @@ from tqdm import tqdm
 
 from meishi import paths
 from meishi.capture.card import CapturedCard
-from meishi.capture.flow import CardCapture
-from meishi.capture.proposing import Network
+from meishi.capture.flow import CardCapture, Network
 from meishi.data.choosing import spread
 from meishi.data.own_quads import own_quads_of
 from meishi.data.records import Record
