@@ -1,7 +1,6 @@
 """Photos printed on cards: a part of one beside the letters, or beneath all of them.
 
-Rendered designs hold little of either. A classifier that has seen photos as what is no card would
-take a card with a photo on it for none.
+A classifier that has seen photos as what is no card would take a card with a photo on it for none.
 """
 
 import cv2

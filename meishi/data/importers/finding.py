@@ -168,14 +168,15 @@ def _spaced(name: str) -> str:
 
 def same_path(one: str, other: str) -> bool:
     """Tell whether two stated paths can be one: all of the shorter is the end of the longer."""
-    for a in map(_parts, spellings(one)):
-        for b in map(_parts, spellings(other)):
+    for a in map(parts_of, spellings(one)):
+        for b in map(parts_of, spellings(other)):
             if shared_end(a, b) == min(len(a), len(b)):
                 return True
     return False
 
 
-def _parts(path: str) -> list[str]:
+def parts_of(path: str) -> list[str]:
+    """List the folders of a stated path and its name, folded."""
     return [part for part in folded(path).split("/") if part not in ("", ".", "..")]
 
 

@@ -3,7 +3,7 @@
 import posixpath
 from dataclasses import dataclass
 
-from meishi.data.importers.finding import shared_end
+from meishi.data.importers.finding import parts_of, shared_end
 from meishi.data.importers.folding import folded
 
 
@@ -34,11 +34,6 @@ class MissingPhoto:
         outside = self.within and not is_below(folder, self.within)
         less = shared_end(parts_of(folder), self.base) < self.shared
         return bool(self.exact or less or outside or folder in self.repeating)
-
-
-def parts_of(folder: str) -> list[str]:
-    """List the folders of a path, folded."""
-    return [part for part in folded(folder).split("/") if part]
 
 
 def is_below(folder: str, other: str) -> bool:

@@ -32,7 +32,7 @@ SIDE_SAMPLES = 200
 # Nobody outlines a card so small; shares of the frame that stand for pixels come out so.
 MIN_CARD_PX = 3.0
 BORDER_PX = 1.0
-ON_SIDE_PX = 0.5  # a point of an outline that is so near the way past it is no corner
+ON_SIDE_PX = 0.5  # so near the line between its neighbours a point is no corner
 UPRIGHT_PX = 0.01  # sides that leave their row by less; shares of the frame are rounded
 REMEDY = (
     "where the card goes on cannot be told; mark its four corners, those outside of the photo too"

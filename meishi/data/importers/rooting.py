@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from meishi.data.importers.finding import same_path, shared_end, spellings
+from meishi.data.importers.finding import parts_of, same_path, shared_end, spellings
 from meishi.data.importers.folding import folded
 from meishi.data.importers.labelled import LabelledPhoto
-from meishi.data.importers.missing_photos import MissingPhoto, is_below, parts_of
+from meishi.data.importers.missing_photos import MissingPhoto, is_below
 
 Key = tuple[str, str, str, str | None]  # what a label file says: where, which it is, two paths
 
@@ -97,16 +97,20 @@ class Roots:
         stated = list(ballot.stated.values())
         base, paths = _below_common_folder(stated, any(path.startswith("/") for path in stated))
         places = [self._places(path) for path in paths]
-        if led := any(places):
+        if any(places):
             root = self._root_by_each(ballot, places)
             root = _likeliest(places, ballot, base) if root is None else root
         else:  # more folders are stated than the source has
             base, paths = _below_common_folder(stated)
             places = [self._places(path) for path in paths]
             root = _likeliest(places, ballot, base)
-        if root is None or not (
-            led or shared_end(parts_of(root), base) or len(_roots(places)) == 1
-        ):
+            if (
+                root is not None
+                and not shared_end(parts_of(root), base)
+                and len(_roots(places)) > 1
+            ):
+                return  # of several folders, none of those that are stated
+        if root is None:
             return
         repeating = frozenset(_roots(place for place in places if root in place)) - {root}
         within = ballot.near if is_below(root, ballot.near) else ""

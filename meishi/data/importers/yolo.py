@@ -28,9 +28,9 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     """Yield each picture that has a text, or lies among others that have one."""
     before = len(faults)
     config = read_config(source, faults)
-    means_something = len(faults) == before
+    unread = len(faults) > before
     found = pair(source, faults)
-    if not means_something:  # without its classes no row does
+    if unread:  # then nobody knows what a row means
         return
     folders = {posixpath.dirname(picture) for picture, text in found.items() if text}
     for picture, text in found.items():

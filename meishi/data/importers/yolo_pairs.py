@@ -147,19 +147,13 @@ def _by_name(
     folders = {
         posixpath.dirname(name) for name in texts if any(_are_labels(_rows(source, name, untold)))
     }
-    finder = Finder(names)
-    unclear = {}
+    unclear: dict[str, str] = {}
     by_folder: dict[str, dict[str, str]] = {}
+    finder = Finder(names)
     for text in texts:
         folder = posixpath.dirname(text)
-        if folder in folders:
-            try:
-                picture = finder.find(posixpath.splitext(text)[0], folder)
-                by_folder.setdefault(folder, {})[text] = picture
-            except AmbiguousError as error:
-                unclear[text] = str(error)
-            except NotFoundError:
-                continue
+        if folder in folders and (picture := _of_name(text, finder, unclear)):
+            by_folder.setdefault(folder, {})[text] = picture
     for own in by_folder.values():
         apart = _apart_from_others(own)
         for text, picture in own.items():
@@ -173,6 +167,17 @@ def _by_name(
             found[picture] = text
             used.add(text)
     return unclear
+
+
+def _of_name(text: str, finder: Finder, unclear: dict[str, str]) -> str | None:
+    """Find the picture of a text's name; None without one, or if several have it: `unclear`."""
+    try:
+        return finder.find(posixpath.splitext(text)[0], posixpath.dirname(text))
+    except AmbiguousError as error:
+        unclear[text] = str(error)
+    except NotFoundError:
+        pass
+    return None
 
 
 def _apart_from_others(pictures_of: dict[str, str]) -> set[str]:
