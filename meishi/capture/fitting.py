@@ -13,6 +13,7 @@ def fit_in_image(
     image_from_view: np.ndarray,
     side_px: int,
     mask_pixel_px: float,
+    quick: bool = False,
 ) -> tuple[np.ndarray, float] | None:
     """Fit a quad to the mask of a view, and refine it on the photo.
 
@@ -22,6 +23,7 @@ def fit_in_image(
         image_from_view: (3, 3), on pixels.
         side_px: of the view, a square that the mask covers.
         mask_pixel_px: side of a mask pixel in the photo.
+        quick: refine it in one pass, not in two.
 
     Returns:
         quad_px (4, 2) canonical, and the agreement of mask and quad (see `lines.QuadFit`); None
@@ -34,5 +36,5 @@ def fit_in_image(
     coarse_px = crops.transform(quads.to_px(fit.quad, (side_px, side_px)), image_from_view)
     if quads.fault(coarse_px) is not None:
         return None
-    refined_px = refinement.refine(image, coarse_px, mask_pixel_px)
+    refined_px = refinement.refine(image, coarse_px, mask_pixel_px, quick)
     return quads.canonical(proportions.end_at_border(refined_px, size_px)), float(fit.agreement)

@@ -42,13 +42,16 @@ LEAST_STRENGTH = 1e-3  # of a side without any edge: one such side is no proof
 UNSEEN = 0.3  # what a side counts that is not in the photo: left out, it would be as good as any
 
 
-def refine(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> np.ndarray:
+def refine(
+    image: np.ndarray, quad_px: np.ndarray, unit_px: float, quick: bool = False
+) -> np.ndarray:
     """Move a quad's sides onto the edges beside them.
 
     Args:
         image: (H, W, 3) uint8.
         quad_px: (4, 2) clockwise, pixel centres at integers; may leave the image.
         unit_px: side of a mask pixel in the image: what the quad is uncertain by.
+        quick: only the last of the two passes.
 
     Returns:
         (4, 2) float64 corners in the same order. Sides without a clear edge, or out of the image,
@@ -57,7 +60,7 @@ def refine(image: np.ndarray, quad_px: np.ndarray, unit_px: float) -> np.ndarray
     patch, patch_from_image = _patch(image, quad_px, unit_px)
     unit = unit_px * patch_from_image[0, 0]
     corners = start = crops.transform(quad_px, patch_from_image)
-    for reach, steps, half_height in PASSES:
+    for reach, steps, half_height in PASSES[quick:]:
         shifts = _edges(patch, corners, unit, reach, steps, half_height)
         moved = _shifted(corners, shifts)
         if moved is None or np.abs(moved - start).max() > MAX_SHIFT * unit:
@@ -128,8 +131,7 @@ def _strips(
     offsets = np.arange(-count, count + 1) * step
     starts, ends = corners, corners[sides.NEXT]
     along = starts[:, None] + (ends - starts)[:, None] * SHARES[:, None]
-    limits = np.array(patch.shape[1::-1])
-    visible = ((along >= 2) & (along <= limits - 3)).all(axis=2)
+    visible = ((along >= 2) & (along <= np.array(patch.shape[1::-1]) - 3)).all(axis=2)
     heights = _step_heights(patch, along, _outward(starts, ends), offsets, unit, visible)
     return heights, offsets, visible
 
