@@ -37,6 +37,14 @@ def test_a_quad_that_is_nearly_right_becomes_right(shifts, card):
     assert worst(found) < 0.1
 
 
+@settings(max_examples=20, deadline=None)
+@given(shifts=st.lists(st.floats(-1, 1), min_size=8, max_size=8))
+def test_one_pass_finds_what_is_near(shifts):
+    picture, rough = drawn(noise=6), QUAD + np.reshape(shifts, (4, 2)) * 0.3 * UNIT_PX
+    quick = refinement.refine(picture, rough, UNIT_PX, quick=True)
+    assert worst(quick) < 0.2 and (quick != refinement.refine(picture, rough, UNIT_PX)).any()
+
+
 def test_a_right_quad_stays():
     assert worst(refinement.refine(drawn(noise=6), QUAD, UNIT_PX)) < 0.1
 
