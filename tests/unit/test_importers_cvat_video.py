@@ -158,3 +158,41 @@ def test_an_original_size_that_is_none_is_refused(tmp_path, side):
     meta = META.replace("<width>160<", f"<width>{side}<")
     message = refusal(export(tmp_path, shape(0), shape(1, outside=1), meta=meta), "cvat")
     assert "annotations.xml: original_size: width, height: expected whole pixels" in message
+
+
+def task(number):
+    inside = META.removeprefix("<meta><task>").removesuffix("</task></meta>")
+    return f"<task><id>{number}</id>{inside}</task>"
+
+
+def project(*tasks):
+    return f"<meta><project><tasks>{''.join(tasks)}</tasks></project></meta>"
+
+
+def test_a_project_of_one_video_says_which_frames_were_looked_at(tmp_path):
+    shapes = shape(3), shape(4, outside=1)
+    folder = export(tmp_path, *shapes, meta=project(task(1)), frames=range(12))
+    assert [len(record.cards) for record in scenes(folder, "cvat")] == [0, 0, 0, 1, *[0] * 6]
+
+
+def test_a_project_of_several_videos_is_refused_though_one_alone_has_tracks(tmp_path):
+    folder = export(tmp_path, shape(0), meta=project(task(1), task(2)))
+    assert "of the tasks 1, 2: export each task on its own" in refusal(folder, "cvat")
+
+
+@pytest.mark.parametrize(
+    ("frame", "ended", "stop", "taken"),
+    [
+        (5, True, 15, 2),
+        (10, False, 15, 2),  # CVAT writes no end where the next frame is the last
+        (10, False, 16, 1),
+        (5, False, 15, 1),
+    ],
+)
+def test_a_single_shape_of_the_last_frame_but_one_has_no_end(tmp_path, frame, ended, stop, taken):
+    stated = f"<frame_filter>step=5</frame_filter><stop_frame>{stop}<"
+    meta = META.replace("<stop_frame>9<", stated)
+    shapes = (shape(frame), shape(frame + 5, outside=1))[: 1 + ended]
+    last = f'<track id="1" label="card">{shape(15)}</track>'
+    found = scenes(export(tmp_path, *shapes, meta=meta, frames=(0, 5, 10, 15), more=last), "cvat")
+    assert sum(len(record.cards) for record in found) == taken

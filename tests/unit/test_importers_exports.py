@@ -79,6 +79,18 @@ def test_versions_that_roboflow_made_of_a_photo_share_its_design(tmp_path):
     assert len({record.backgrounds for record in found}) == 2
 
 
+def test_frames_that_roboflow_takes_from_a_video_share_its_design(tmp_path):
+    names = [
+        f"desk_{kind}_jpg.rf.{HASH}.jpg" for kind in ("mp4-0001", "mp4-0014", "MOV-1", "shot-7")
+    ]
+    files = {f"train/{name}": picture(seed=i) for i, name in enumerate(names)}
+    found = scenes(
+        write(tmp_path, files | {"train/_annotations.coco.json": coco(names, 0)}), "coco"
+    )
+    assert len({record.cards[0].design for record in found}) == 3
+    assert len({record.backgrounds for record in found}) == 3
+
+
 ROW = "0 " + " ".join(f"{v:.6f}" for v in SHARES.ravel())
 ROBOFLOW_YAML = (
     "train: ../train/images\r\nval: ../valid/images\r\ntest: ../test/images\r\n\r\nnc: 1\r\n"

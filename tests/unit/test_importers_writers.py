@@ -41,7 +41,7 @@ def test_frames_of_cvats_tracks_in_coco_count_where_somebody_set_them(tmp_path):
 
 
 def test_clips_that_coco_calls_alike_are_those_of_their_source(tmp_path):
-    export = two_photos(tmp_path, {"track_id": 0}, {"track_id": 0})
+    export = two_photos(tmp_path, *[{"track_id": 0, "keyframe": True}] * 2)
     desk, cafe = (
         [r for r, _ in import_scenes(export, "coco", (), name, [], Tally())]
         for name in ("desk", "cafe")
@@ -50,6 +50,12 @@ def test_clips_that_coco_calls_alike_are_those_of_their_source(tmp_path):
     assert {c.design for r in desk for c in r.cards}.isdisjoint(
         c.design for r in cafe for c in r.cards
     )
+
+
+def test_a_number_that_encord_gives_in_each_photo_is_no_video(tmp_path):
+    found = scenes(two_photos(tmp_path, *[{"track_id": 0, "encord_track_uuid": "a"}] * 2), "coco")
+    assert len({card.design for record in found for card in record.cards}) == 2
+    assert len({record.backgrounds for record in found}) == 2
 
 
 def test_a_keyframe_of_no_track_says_nothing(tmp_path):

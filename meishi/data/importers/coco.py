@@ -154,7 +154,10 @@ def _images(root: Node) -> tuple[dict[str, Node], dict[str, list[Node]]]:
 
 def _is_tracked(annotation: Node) -> bool:
     """Tell whether an annotation is one of a track, as CVAT writes those of a video."""
-    return annotation.at("attributes").at("track_id").value is not None
+    attributes = annotation.at("attributes")
+    # Encord numbers tracks in photos, too, and has no key frames.
+    numbered = attributes.at("track_id").value is not None
+    return numbered and isinstance(attributes.at("keyframe").value, bool)
 
 
 def _interpolated(shapes: Sequence[Shape], rows: Sequence[Node]) -> frozenset[str]:

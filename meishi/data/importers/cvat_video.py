@@ -19,6 +19,7 @@ from meishi.data.importers.labelled import LabelledPhoto, Part, Tally
 from meishi.data.importers.nodes import parse_number, parse_size
 
 FRAME = re.compile(r"^frame_(\d+)$", re.IGNORECASE)
+TASKS = "meta/project/tasks/task"
 
 
 @dataclass
@@ -95,9 +96,11 @@ def _why_not(root: ET.Element) -> str | None:
             "and its task holds pictures, which tracks number by their order alone; export it as "
             "'CVAT for images 1.1'"
         )
-    tasks = sorted({track.get("task_id", "") for track in root.iter("track")})
-    if len(tasks) > 1:  # each numbers its own frames from 0
-        return f"of the tasks {', '.join(tasks)}: export each task on its own"
+    tracked = {track.get("task_id", "") for track in root.iter("track")}
+    stated = {_text(task, "id") for task in root.iterfind(TASKS)}
+    if max(len(tracked), len(stated)) > 1:  # each numbers its own frames from 0
+        tasks = stated if len(stated) > 1 else tracked
+        return f"of the tasks {', '.join(sorted(tasks))}: export each task on its own"
     return None
 
 
@@ -155,7 +158,8 @@ def _tracks(
             shape_place = f"{where}: frame {frame}: {element.tag}"
             group = track.get("group_id")
             shapes.append(read_part(element, group, label, shape_place, size_px))
-        found.gaps += [(first, last, label) for first, last in _gaps(outside)]
+        if not _is_alone(outside, root):
+            found.gaps += [(first, last, label) for first, last in _gaps(outside)]
     return found
 
 
@@ -170,6 +174,18 @@ def _gaps(outside: dict[int, bool]) -> list[tuple[int, float]]:
     ]
 
 
+def _is_alone(outside: dict[int, bool], root: ET.Element) -> bool:
+    """Tell whether a track is a shape of the last frame but one, of which CVAT writes no end.
+
+    A shape of another frame is followed by one that is outside, a track by all that CVAT
+    interpolates.
+    """
+    stop, step = _stated(root, "stop_frame"), _stated(root, "frame_filter").removeprefix("step=")
+    if len(outside) != 1 or not stop.isdecimal():
+        return False
+    return min(outside) + (int(step) if step.isdecimal() else 1) >= int(stop)
+
+
 def _frame_size(root: ET.Element, place: str, faults: list[str]) -> tuple[int, int] | None:
     size = root.find("meta//original_size")
     if size is None:
@@ -180,7 +196,7 @@ def _frame_size(root: ET.Element, place: str, faults: list[str]) -> tuple[int, i
 
 def _range(root: ET.Element, frames: Collection[int]) -> tuple[int, int]:
     """Say which frames were labelled: those of the task, or as far as the tracks go."""
-    texts = [_text(root, f"meta/*/{key}") for key in ("start_frame", "stop_frame")]
+    texts = [_stated(root, key) for key in ("start_frame", "stop_frame")]
     if all(text.isdecimal() for text in texts):
         return int(texts[0]), int(texts[1])
     return min(frames, default=0), max(frames, default=-1)
@@ -194,6 +210,11 @@ def clip_names(root: ET.Element, name: str) -> dict[str, str]:
             own = _text(task, "source") or _text(root, "meta/source") or _text(task, "name")
             clips[_text(task, "id")] = own or posixpath.splitext(name)[0]
     return clips
+
+
+def _stated(root: ET.Element, key: str) -> str:
+    """Read what is said of the task, the job, or the only task of a project; "" if nothing is."""
+    return _text(root, f"meta/*/{key}") or _text(root, f"{TASKS}/{key}")
 
 
 def _text(element: ET.Element, path: str) -> str:

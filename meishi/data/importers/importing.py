@@ -6,7 +6,6 @@ picture files stay as they are, byte for byte.
 """
 
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from meishi.data.importers.finding import (
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Tally
 from meishi.data.importers.mask_folders import without_masks
-from meishi.data.importers.naming import slug, storable
+from meishi.data.importers.naming import pictured, slug, storable
 from meishi.data.importers.opening import OpenError, Source, is_archive, open_source
 from meishi.data.importers.orientation import orientation
 from meishi.data.importers.outlining import is_upright, outlines, sides_on_border
@@ -47,8 +46,6 @@ NO_SHAPE = (
     "shapes: export another format; stating labels refuses this); pictures"
 )
 WHICH = "; state its folder in the label file, or name one folder as EXPORT"
-# Roboflow names each version that it makes of a photo a_jpg.rf.HASH.jpg.
-VERSION = re.compile(r"^(?P<photo>.+)\.rf\.[0-9A-Za-z_-]{8,}$")
 
 
 def import_scenes(
@@ -234,8 +231,7 @@ def _scene(
     digest = sha256(content)
     stem, suffix = posixpath.splitext(posixpath.basename(file))
     scene_id = f"{slug(stem)}-{digest[:ID_DIGITS]}"
-    version = VERSION.match(stem)
-    own = f"{name}-{version['photo'] if version else scene_id}"
+    own = f"{name}-{pictured(stem) or scene_id}"
     owner = f"{name}-" if photo.local else ""
     shared, background = (
         owner + given if given else own for given in (photo.group, photo.background)
