@@ -159,8 +159,19 @@ class Feature:
         return np.ascontiguousarray(array.transpose(2, 0, 1))[None]
 
     def picture(self, value: np.ndarray) -> np.ndarray:
-        """Make an image output, (1, C, H, W), RGB uint8 (H, W, 3) or grey (H, W)."""
-        array = np.asarray(value)[0]
+        """Make an image output, (1, C, H, W), RGB uint8 (H, W, 3) or grey (H, W).
+
+        Raises:
+            InputError: if what the model makes is no such picture.
+        """
+        array = np.asarray(value)
+        channels = 1 if self.is_grey else 3
+        if array.ndim != 4 or array.shape[:2] != (1, channels):
+            raise InputError(
+                f"{self.name} is described as a picture ({self.type}), made of "
+                f"(1, {channels}, H, W), but the model makes {array.shape}"
+            )
+        array = array[0]
         if self.type != "GRAYSCALE_FLOAT16":
             array = np.clip(np.rint(array), 0, 255).astype(np.uint8)
         if self.is_grey:

@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from meishi.coreml import checks
+from meishi.coreml import checks, loading
 from meishi.coreml.features import Feature
 from meishi.coreml.ops import CONSTANTS
 from meishi.coreml.package import read_spec
 from meishi.coreml.runtime import parts
-from meishi.coreml.toolkit import load_program, only_errors
 from meishi.errors import InputError
 from meishi.packages.engine_layers import NETWORKS, layer_reasons
 from meishi.packages.engine_rules import of_tensor, reasons
@@ -103,12 +102,8 @@ def _inputs(spec, package: str) -> Iterator[Finding]:
 
 def _program(spec, weights: Path, path: Path) -> list[Finding]:
     checks.check_weights(spec, weights, str(path))
-    try:
-        with only_errors():
-            program = load_program(spec, spec.specificationVersion, str(weights))
-    except Exception as error:  # coremltools raises whatever; the caller gets one kind
-        raise InputError(f"{path}: the program cannot be read: {error}") from error
-    function = program.functions.get(checks.function_name(spec))
+    name = checks.function_name(spec)
+    function = loading.load(spec, weights, str(path), name).functions.get(name)
     if function is None:
         raise InputError(f"{path}: its program has no function")
     operations = [op for op in _walk(function) if op.op_type not in _LEFT_OUT]

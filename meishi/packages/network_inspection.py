@@ -80,7 +80,10 @@ def _macs(spec) -> tuple[int, list[str]]:
         NeuralNetwork.from_spec(spec, "").shapes(observe)
     except (InputError, ValueError, IndexError) as error:
         return sum(counts), [f"(the network cannot be walked: {error})"]
-    return sum(counts), unknown
+    loops = [
+        e.name for e in running.every_layer(network_of(spec)) if e.WhichOneof("layer") == "loop"
+    ]
+    return sum(counts), unknown + loops  # their bodies count once
 
 
 def _product(layer, inputs: list, outputs: list) -> int:

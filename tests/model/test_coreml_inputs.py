@@ -88,6 +88,19 @@ def test_a_picture_comes_out_as_pixels(path):
     np.testing.assert_array_equal(found, 255 - PIXELS)
 
 
+@pytest.mark.parametrize("made", [(1, 3, 20, 24), (20, 24), (2, 1, 20, 24)])
+def test_what_is_described_as_a_picture_and_is_none_is_refused(path, made):
+    def to_picture(spec):
+        (output,) = spec.description.output
+        output.type.imageType.width, output.type.imageType.height = 24, 20
+        output.type.imageType.colorSpace = ct.proto.FeatureTypes_pb2.ImageFeatureType.GRAYSCALE
+
+    converted(path, lambda mb, x: mb.mul(x=x, y=2.0, name="y"), made, [ct.TensorType("x", made)])
+    altered(path, to_picture)
+    with pytest.raises(InputError, match=r"y is described as a picture \(GRAYSCALE\), made of"):
+        Package.load(path).predict({"x": np.ones(made, np.float32)})
+
+
 def test_shapes_within_a_range_and_no_others(path):
     from coremltools.converters.mil.mil import get_new_symbol
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
 from meishi.packages.inspection import inspect
@@ -157,3 +158,26 @@ def test_a_program_without_a_function_is_refused(tmp_path):
     file.write_bytes(spec.SerializeToString())
     with pytest.raises(InputError, match="function"):
         lint_package(path)
+
+
+def test_a_loop_of_a_network_that_never_ends_on_zeros_is_walked_once(tmp_path):
+    network = ct.models.neural_network.NeuralNetworkBuilder(
+        [("x", ct.models.datatypes.Array(1))], [("y", None)], disable_rank5_shape_mapping=True
+    )
+    network.add_copy("first", "x", "value")
+    loop = network.spec.neuralNetwork.layers.add(name="loop").loop
+    loop.conditionVar = "go"
+    for part, name, kind, made in (
+        (loop.conditionNetwork, "value", "lessThan", "go"),
+        (loop.bodyNetwork, "value", "multiply", "doubled"),
+        (loop.bodyNetwork, "doubled", "copy", "value"),
+    ):
+        layer = part.layers.add(name=made, input=[name], output=[made])
+        getattr(layer, kind).SetInParent()
+    loop.conditionNetwork.layers[0].lessThan.alpha = 100
+    loop.bodyNetwork.layers[0].multiply.alpha = 2
+    network.add_copy("last", "value", "y")
+    path = tmp_path / "loop.mlmodel"
+    path.write_bytes(network.spec.SerializeToString())
+    assert inspect(path)["models"][0]["macs_unknown"] == ["loop"]
+    assert Package.load(path).predict({"x": np.float32([3])})["y"] == [192]

@@ -34,16 +34,19 @@ def run(layers, known: dict, rounded: bool, observe: Observer | None = None) -> 
         layers: NeuralNetworkLayer messages.
         known: tensors or arrays by name.
         rounded: whether every layer's results are rounded to float16.
-        observe: called with each layer, its inputs and its outputs.
+        observe: called with each layer, its inputs and its outputs; loops are then walked once.
     """
     for layer in layers:
         kind = layer.WhichOneof("layer")
         p = getattr(layer, kind)
         inputs = [_made(name, known, f"layer {layer.name}, {kind}") for name in layer.input]
         if kind == "branch":
-            _branch(p, inputs[0], known, rounded)
+            _branch(p, inputs[0], known, rounded, observe)
         elif kind == "loop":
-            _loop(p, inputs, known, rounded)
+            if observe:
+                _observe_loop(p, known, rounded, observe)
+            else:
+                _loop(p, inputs, known, rounded)
         elif kind == "loopBreak":
             raise _Break
         elif kind == "loopContinue":
@@ -76,9 +79,18 @@ def every_layer(network) -> Iterator:
             yield from every_layer(layer.loop.bodyNetwork)
 
 
-def _branch(p, condition, known: dict, rounded: bool) -> None:
+def _branch(p, condition, known: dict, rounded: bool, observe: Observer | None) -> None:
     chosen = p.ifBranch if _holds(condition) else p.elseBranch
-    run(chosen.layers, known, rounded)
+    run(chosen.layers, known, rounded, observe)
+
+
+def _observe_loop(p, known: dict, rounded: bool, observe: Observer) -> None:
+    """Walk the parts of a loop once: of the zeros that are observed it might never end."""
+    for part in (p.conditionNetwork, p.bodyNetwork):
+        try:
+            run(part.layers, known, rounded, observe)
+        except (_Break, _Continue):
+            pass
 
 
 def _loop(p, inputs: list, known: dict, rounded: bool) -> None:
