@@ -32,8 +32,8 @@ class QuadProposer:
         margin: of the crop, `unet.margin`.
         params: thresholds.
         thorough: whether frame and crops are resampled as in training, the segmenter also sees the
-            mirror image of a crop, sides are refined twice, and the clearness of edges along
-            a quad is measured.
+            mirror image of a crop, sides are refined twice, and how clear the edges along a quad
+            are is measured.
         mirrored: whether the detector also sees the mirror image, of the photo and of each second
             look. It errs differently there: surer, for two to three times the work.
     """
@@ -103,8 +103,9 @@ class QuadProposer:
         """
         mask, image_from_crop = self.segment(image, box_xyxy)
         mask_pixel = image_from_crop[0, 0] * self.segmenter_px / mask.shape[0]
-        units = (self.segmenter_px, mask_pixel)
-        found = fit_in_image(image, mask, image_from_crop, *units, quick=not self.thorough)
+        found = fit_in_image(
+            image, mask, image_from_crop, self.segmenter_px, mask_pixel, quick=not self.thorough
+        )
         if found is None:
             return None
         quad_px, agreement = found

@@ -4,7 +4,7 @@ Reads   models/ssd, models/unet, build/raw, build/prepared/train, build/prepared
         build/photos, build/direction_weights.npz
 Params  seed, direction, train_direction, augment.crop_light, augment.workers
 Writes  models/direction, metrics/train_direction.json, plots/train_direction.csv
-Takes   8 to 23 minutes on 2 cores
+Takes   38 minutes on 2 slow cores
 """
 
 from functools import partial

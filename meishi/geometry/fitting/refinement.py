@@ -60,7 +60,7 @@ def refine(
     patch, patch_from_image = _patch(image, quad_px, unit_px)
     unit = unit_px * patch_from_image[0, 0]
     corners = start = crops.transform(quad_px, patch_from_image)
-    for reach, steps, half_height in PASSES[quick:]:
+    for reach, steps, half_height in PASSES[1:] if quick else PASSES:
         shifts = _edges(patch, corners, unit, reach, steps, half_height)
         moved = _shifted(corners, shifts)
         if moved is None or np.abs(moved - start).max() > MAX_SHIFT * unit:
