@@ -1,7 +1,8 @@
 """The app's flow on a desk: detect, crop, segment, fit and refine a quad, and look again.
 
 Then a classifier looks at each quad, flat: is it a card, and which way up does it read? At last
-another segmenter sees the cards that are left, flat with a margin, and corrects the quads.
+another segmenter sees the cards that are left, flat with a margin, and corrects the quads; and a
+side that the photo does not show is placed by the proportions that cards have.
 
 The same function serves `meishi capture` and the evaluation. It takes the networks as
 callables, so that any runtime can stand behind it: LiteRT here, a Core ML package in a test.
@@ -19,6 +20,7 @@ from meishi.capture.proposing import Network, QuadProposer
 from meishi.capture.ranking import distinct, may_follow
 from meishi.geometry import directions, quads
 from meishi.geometry.fitting import proportions
+from meishi.geometry.fitting.hidden_sides import place_hidden_side
 
 # Of a live frame: what suits a score that nothing confirms, and the NMS that leaves one box a card,
 # for only as many boxes are segmented as there may be cards (docs/experiments.md).
@@ -80,7 +82,7 @@ class CardCapture(QuadProposer):
         cards = sorted(cards, key=lambda card: -card.confidence)[: self.params.max_cards]
         for number, card in enumerate(cards):
             cards[number] = self.correct(image, card, [*cards[:number], *cards[number + 1 :]])
-        return cards
+        return [self._completed(image, card) for card in cards] if self.thorough else cards
 
     def read(self, image: np.ndarray, card: CapturedCard) -> CapturedCard:
         """Let the classifier judge a card, and its quad begin at its own top left corner.
@@ -142,6 +144,12 @@ class CardCapture(QuadProposer):
         if (card.direction_confidence or 0.0) < self.params.direction_threshold:
             return replace(card, quad_px=quad_px)
         return card.begun_at(quad_px, directions.start_of(card.quad_px, quad_px))
+
+    @staticmethod
+    def _completed(image: np.ndarray, card: CapturedCard) -> CapturedCard:
+        """Place the side of a card that the photo does not show by what cards measure."""
+        size_px = (image.shape[1], image.shape[0])
+        return replace(card, quad_px=place_hidden_side(card.quad_px, size_px))
 
     def _may_be_sure(self, card: CapturedCard) -> bool:
         """Tell whether a card is sure, or would be if the classifier had no doubt."""

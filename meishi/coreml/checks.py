@@ -75,7 +75,7 @@ def check_operations(spec, where: str, function: str | None = None) -> None:
 
 
 def check_names(spec, where: str, function: str) -> None:
-    """Refuse a program of which two values share a name, or that is described otherwise."""
+    """Refuse a program of which two values share a name, or whose inputs are called otherwise."""
     held = spec.mlProgram.functions[function]
     described = description(spec, function)
     blocks = [held.block_specializations[name] for name in held.block_specializations]

@@ -64,6 +64,11 @@ class Feature:
         """Whether it is a picture of one channel."""
         return self.kind == "image" and self.type in _GREY
 
+    @property
+    def may_lack(self) -> bool:
+        """Whether a prediction may leave it out."""
+        return self.optional or self.default is not None
+
     def fault(self, shape: Sequence[int]) -> str | None:
         """Say what is wrong with a shape ((height, width) of a picture); None if nothing is."""
         shape = tuple(shape)
@@ -158,6 +163,19 @@ class Feature:
         array = array[..., ::-1] if self.type == "BGR" else array
         return np.ascontiguousarray(array.transpose(2, 0, 1))[None]
 
+    def number(self, value: np.ndarray) -> np.ndarray:
+        """Make an output that is one number, a regressor's, an array without axes.
+
+        Raises:
+            InputError: if the model makes more of them.
+        """
+        array = np.asarray(value)
+        if array.size != 1:
+            raise InputError(
+                f"{self.name} is described as one number, but the model makes {array.shape}"
+            )
+        return array.reshape(())
+
     def picture(self, value: np.ndarray) -> np.ndarray:
         """Make an image output, (1, C, H, W), RGB uint8 (H, W, 3) or grey (H, W).
 
@@ -178,6 +196,14 @@ class Feature:
             return array[0]
         array = array.transpose(1, 2, 0)
         return array[..., ::-1] if self.type == "BGR" else array
+
+
+def by_label(labels: Sequence, probabilities: np.ndarray) -> dict:
+    """Name probabilities; of classes of one label, as ImageNet's two cranes, the likeliest's."""
+    found: dict = {}
+    for label, share in zip(labels, map(float, probabilities), strict=True):
+        found[label] = max(share, found.get(label, share))
+    return found
 
 
 def _name(kinds, number: int) -> str:

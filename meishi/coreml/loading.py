@@ -1,15 +1,19 @@
 """Reading an ML program with coremltools' own loader."""
 
+import traceback
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from meishi.coreml import checks
-from meishi.coreml.toolkit import load_program, only_errors
+from meishi.coreml.features import Feature
+from meishi.coreml.toolkit import OPSETS, ct, load_program, only_errors
 from meishi.errors import InputError
 
 
 def load(spec, weights: Path, where: str, function: str) -> Any:
-    """Read a program.
+    """Read a function of a program.
 
     Args:
         spec: of the package.
@@ -18,45 +22,111 @@ def load(spec, weights: Path, where: str, function: str) -> Any:
         function: the one that will run.
 
     Returns:
-        coremltools' program. Operations are run on the shapes of a prediction's inputs, whatever
-        sizes the program was read with.
+        coremltools' function. Operations are run on the shapes of a prediction's inputs, whatever
+        sizes it was read with.
 
     Raises:
         InputError: if it cannot be read.
     """
+    if function not in spec.mlProgram.functions:
+        raise InputError(f"{where}: the program holds no function; convert again")
+    alone = type(spec)()
     try:
-        return _loaded(spec, weights)
+        alone = _alone(spec, function)
+        return _loaded(alone, weights, function)
     except Exception as error:  # coremltools raises whatever a damaged program leads it to
         # Its loader takes every axis of a range for another one, and then some operations for ones
         # whose inputs do not fit: `einsum`, `scatter_along_axis`.
-        settled = _settled(spec, function)
         try:
-            if settled is not None:
-                return _loaded(settled, weights)
+            if _settle(alone, spec, function):
+                return _loaded(alone, weights, function)
         except Exception:
             pass  # the first error tells of the program as it is
-        raise InputError(f"{where}: the program cannot be read: {error!r}") from error
+        raise InputError(f"{where}: the program cannot be read: {_told(error)}") from error
 
 
-def _loaded(spec, weights: Path) -> Any:
+def _told(error: Exception) -> str:
+    """Show an error; of an assertion without words where it stands."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = (
+        "" if str(error) else f" ({Path(frame.filename).name}, line {frame.lineno}: {frame.line})"
+    )
+    return f"{error!r}{place}"
+
+
+def _loaded(spec, weights: Path, function: str) -> Any:
+    """Load a program by the operations of its function's opset.
+
+    That may be an older one than the system asks for that the package is made for: a program of
+    iOS 16 in a package of iOS 18 means what it meant.
+    """
+    opset = spec.mlProgram.functions[function].opset
+    version = OPSETS.get(opset, spec.specificationVersion)
     with only_errors():
-        return load_program(spec, spec.specificationVersion, str(weights))
+        program = load_program(spec, version, str(weights), force_spec_version=True)
+    return program.functions[function]
 
 
-def _settled(spec, function: str) -> Any:
-    """Copy a program with the default sizes of its inputs in place of ranges; None without any."""
-    settled = type(spec)()
-    settled.CopyFrom(spec)
+def _alone(spec, function: str) -> Any:
+    """Copy a program with one function only, as the loader reads it."""
+    alone = type(spec)()
+    alone.CopyFrom(spec)
+    for name in set(alone.mlProgram.functions) - {function}:
+        del alone.mlProgram.functions[name]
+    alone.mlProgram.ClearField("docString")  # as those of values: the loader refuses them
+    numbers = count()
+    for part in alone.mlProgram.functions.values():
+        for block in part.block_specializations.values():
+            _name_weights(block, numbers)
+    return alone
+
+
+def _name_weights(block, numbers: Iterator[int]) -> None:
+    """Make a constant of each weight that an operation of a block binds without one.
+
+    The format has both; the loader knows the weights of constants alone.
+    """
+    operations = []
+    for operation in block.operations:
+        for inner in operation.blocks:
+            _name_weights(inner, numbers)
+        for value in operation.attributes.values():
+            value.ClearField("docString")
+        for given in operation.inputs.values():
+            for bound in given.arguments:
+                if bound.WhichOneof("binding") == "value":
+                    bound.value.ClearField("docString")
+                if bound.value.WhichOneof("value") == "blobFileValue":
+                    operations.append(_constant(bound, f":{next(numbers)}"))
+        operations.append(operation)
+    if len(operations) > len(block.operations):
+        del block.operations[:]
+        block.operations.extend(operations)
+
+
+def _constant(bound, name: str):
+    """Move a value that is bound to an operation to a constant; no name in use has a colon."""
+    constant = ct.proto.MIL_pb2.Operation(type="const")
+    constant.outputs.add(name=name).type.CopyFrom(bound.value.type)
+    constant.attributes["val"].CopyFrom(bound.value)
+    bound.name = name
+    return constant
+
+
+def _settle(alone, spec, function: str) -> bool:
+    """Put the default sizes of a function's inputs in place of ranges; False without any."""
     changed = False
-    arrays = {
-        part.name: list(part.type.multiArrayType.shape)
-        for part in checks.description(spec, function).input
-        if part.type.WhichOneof("Type") == "multiArrayType"
+    features = [Feature.from_spec(part) for part in checks.description(spec, function).input]
+    shapes = {
+        part.name: (1, 1 if part.is_grey else 3, *part.shape)
+        if part.kind == "image"
+        else part.shape
+        for part in features
     }
-    for part in settled.mlProgram.functions[function].inputs:
+    for part in alone.mlProgram.functions[function].inputs:
         sizes = part.type.tensorType.dimensions
-        for dimension, size in zip(sizes, arrays.get(part.name, ()), strict=False):
+        for dimension, size in zip(sizes, shapes.get(part.name, ()), strict=False):
             if dimension.WhichOneof("dimension") == "unknown":
                 dimension.constant.size = size
                 changed = True
-    return settled if changed else None
+    return changed

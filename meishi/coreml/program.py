@@ -7,7 +7,7 @@ whose shapes depend on values runs operation by operation instead. The states of
 are arrays that go in and come out beside its inputs and outputs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from meishi.coreml import checks, execution, loading, walking
-from meishi.coreml.features import Feature
+from meishi.coreml import checks, described, execution, loading, walking
+from meishi.coreml.features import Feature, by_label
 from meishi.errors import InputError
 from meishi.keras import tf
 
@@ -46,28 +46,36 @@ class Program:
         name = checks.function_name(spec, function, where)
         checks.check_operations(spec, where, name)
         checks.check_weights(spec, weights, where)
-        program = loading.load(spec, weights, where, name)
-        if name not in program.functions:
-            raise InputError(f"{where}: the program holds no function; convert again")
+        mil = loading.load(spec, weights, where, name)
         checks.check_names(spec, where, name)
-        mil = program.functions[name]
+        described.check_inputs(spec, where, name)
         description = checks.description(spec, name)
+        outputs = _output_variables(mil, description, where)
+        labels = _labels(mil)
+        features = [Feature.from_spec(part) for part in description.output]
+        described.check_outputs(_made(mil, outputs, labels), features, where)
         return cls(
             where=where,
             features={part.name: Feature.from_spec(part) for part in description.input},
-            pictures={
-                part.name: Feature.from_spec(part)
-                for part in description.output
-                if part.type.WhichOneof("Type") == "imageType"
-            },
-            outputs=_output_variables(mil, description, where),
+            pictures={part.name: part for part in features if part.kind == "image"},
+            outputs=outputs,
             states={
                 part.name: tuple(part.type.stateType.arrayType.shape) for part in description.state
             },
             mil=mil,
-            labels=_labels(mil),
+            labels=labels,
             precision=precision,
         )
+
+    @property
+    def takes(self) -> set[str]:
+        """The inputs that a prediction must have."""
+        return {name for name, feature in self.features.items() if not feature.may_lack}
+
+    @property
+    def makes(self) -> set[str]:
+        """The outputs."""
+        return set(self.outputs)
 
     def run(self, values: Mapping[str, np.ndarray], states: States | None = None) -> dict:
         """Run on the inputs found in `values`; other names are ignored.
@@ -76,13 +84,9 @@ class Program:
             values: by input name.
             states: by name, changed in place; zeros where there are none.
         """
-        missing = [
-            name
-            for name, feature in self.features.items()
-            if name not in values and feature.default is None and not feature.optional
-        ]
+        missing = sorted(self.takes - set(values))
         if missing:
-            raise InputError(f"missing inputs {sorted(missing)}")
+            raise InputError(f"missing inputs {missing}")
         states = {} if states is None else states
         tensors = {name: self._tensor(name, values) for name in self.features}
         for name, shape in self.states.items():
@@ -131,7 +135,7 @@ class Program:
             labels = self.labels[variable]
             if array.ndim == 0:
                 return np.array(labels[int(array)])
-            return {label: float(p) for label, p in zip(labels, array, strict=True)}
+            return by_label(labels, array)
         if name in self.pictures:
             return self.pictures[name].picture(array)
         return array
@@ -150,6 +154,16 @@ def _output_variables(mil, description, where: str) -> dict[str, str]:
             f"{variables}; convert again"
         )
     return dict(zip(features, variables, strict=True))
+
+
+def _made(mil, outputs: dict[str, str], labels: Mapping) -> dict[str, tuple[Sequence, str]]:
+    """Return shape and kind of numbers of each output feature, a classifier's left out."""
+    made = {variable.name: variable for variable in mil.outputs if variable.name not in labels}
+    return {
+        name: (made[variable].shape, made[variable].dtype.__name__)
+        for name, variable in outputs.items()
+        if variable in made
+    }
 
 
 def _labels(mil) -> dict[str, list]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from meishi.coreml.checks import check_features, description, function_name
+from meishi.coreml.described import check_chain
 from meishi.coreml.features import Feature
 from meishi.coreml.network.network import KINDS as NETWORKS
 from meishi.coreml.network.network import NeuralNetwork
@@ -87,16 +88,19 @@ class Package:
         described = description(spec, name)
         for part in (described, *(inner.description for inner in parts(spec))):
             check_features(part, str(path))
-        return cls(
+        stages = tuple(_stage(part, weights, path, precision, function) for part in parts(spec))
+        package = cls(
             path=path,
             inputs=tuple(feature.name for feature in described.input),
             outputs=tuple(feature.name for feature in described.output),
             metadata=metadata_of(spec),
-            stages=tuple(_stage(part, weights, path, precision, function) for part in parts(spec)),
+            stages=stages,
             features={part.name: Feature.from_spec(part) for part in described.input},
             precision=precision,
             function=name,
         )
+        check_chain(stages, package.inputs, package.outputs, str(path))
+        return package
 
     def predict(
         self, values: Mapping[str, np.ndarray], states: dict[str, np.ndarray] | None = None
@@ -128,9 +132,6 @@ class Package:
                 known |= stage.run(*given)
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from error
-        missing = sorted(set(self.outputs) - set(known))
-        if missing:
-            raise InputError(f"{self.path}: no part of the model makes the outputs {missing}")
         return {name: known[name] for name in self.outputs}
 
 

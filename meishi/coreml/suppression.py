@@ -44,6 +44,16 @@ class Suppression:
             most=most,
         )
 
+    @property
+    def takes(self) -> set[str]:
+        """The inputs that a prediction must have."""
+        return {self.confidence[0], self.coordinates[0]}
+
+    @property
+    def makes(self) -> set[str]:
+        """The outputs."""
+        return {self.confidence[1], self.coordinates[1]}
+
     def run(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Suppress; the outputs are float32 with the best box first.
 

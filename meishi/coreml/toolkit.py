@@ -31,9 +31,11 @@ def _import_quietly():
     with only_errors():
         import coremltools
         from coremltools.converters.mil.frontend.milproto import load
-    return coremltools, load.load
+    opsets = {opset: version for version, opset in coremltools._OPSET.items()}
+    return coremltools, load.load, opsets
 
 
-ct, load_program = _import_quietly()
+# OPSETS: the specification version that brought each set of operations' definitions.
+ct, load_program, OPSETS = _import_quietly()
 
-__all__ = ["ct", "load_program", "only_errors"]
+__all__ = ["OPSETS", "ct", "load_program", "only_errors"]

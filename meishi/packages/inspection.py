@@ -147,6 +147,8 @@ def _product(operation, shapes: dict[str, Shape | None], true: set[str]) -> int 
     out = _shape(operation.outputs[0]) if operation.outputs else None
     if kind in ("einsum", "while_loop") or out is None or len(weights) < len(named):
         return None
+    if kind in WEIGHTED and not weights:  # of a damaged program
+        return None
     if kind in WEIGHTED:
         # Each value that goes into a transposed convolution goes through the kernel once.
         places = given.get("x") if kind == "conv_transpose" else out

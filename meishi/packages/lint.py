@@ -103,9 +103,7 @@ def _inputs(spec, package: str) -> Iterator[Finding]:
 def _program(spec, weights: Path, path: Path) -> list[Finding]:
     checks.check_weights(spec, weights, str(path))
     name = checks.function_name(spec)
-    function = loading.load(spec, weights, str(path), name).functions.get(name)
-    if function is None:
-        raise InputError(f"{path}: its program has no function")
+    function = loading.load(spec, weights, str(path), name)
     operations = [op for op in _walk(function) if op.op_type not in _LEFT_OUT]
     found = [
         Finding(path.name, operation.outputs[0].name, operation.op_type, reason)

@@ -97,8 +97,26 @@ def test_what_is_described_as_a_picture_and_is_none_is_refused(path, made):
 
     converted(path, lambda mb, x: mb.mul(x=x, y=2.0, name="y"), made, [ct.TensorType("x", made)])
     altered(path, to_picture)
+    with pytest.raises(InputError, match=r"than the function makes it: y, GRAYSCALE \(20, 24\)"):
+        Package.load(path)
+
+
+def test_a_result_of_flexible_size_that_is_no_picture_is_refused_when_it_is_made(path):
+    from coremltools.converters.mil.mil import get_new_symbol
+
+    def to_picture(spec):
+        (output,) = spec.description.output
+        output.type.imageType.colorSpace = ct.proto.FeatureTypes_pb2.ImageFeatureType.GRAYSCALE
+
+    shape = ct.Shape((ct.RangeDim(1, 4, default=1), 1, 20, 24))
+    inputs = [ct.TensorType("x", shape)]
+    sizes = (get_new_symbol(), 1, 20, 24)
+    converted(path, lambda mb, x: mb.mul(x=x, y=2.0, name="y"), sizes, inputs)
+    altered(path, to_picture)
+    package = Package.load(path)
+    assert package.predict({"x": np.full((1, 1, 20, 24), 3)})["y"].shape == (20, 24)
     with pytest.raises(InputError, match=r"y is described as a picture \(GRAYSCALE\), made of"):
-        Package.load(path).predict({"x": np.ones(made, np.float32)})
+        package.predict({"x": np.ones((2, 1, 20, 24), np.float32)})
 
 
 def test_shapes_within_a_range_and_no_others(path):

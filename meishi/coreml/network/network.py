@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from meishi.coreml import execution
-from meishi.coreml.features import Feature
+from meishi.coreml.features import Feature, by_label
 from meishi.coreml.network import running
 from meishi.coreml.network.table import CONTROL, LAYERS, REFUSED
 from meishi.errors import InputError
@@ -100,15 +100,21 @@ class NeuralNetwork:
         network = network_of(self.spec)
         return network.arrayInputShapeMapping == 0, network.imageInputShapeMapping == 0
 
+    @property
+    def takes(self) -> set[str]:
+        """The inputs that a prediction must have."""
+        return {name for name, feature in self.features.items() if not feature.may_lack}
+
+    @property
+    def makes(self) -> set[str]:
+        """The outputs, also those of a classifier that are not described."""
+        return {*self.outputs, *self._label_outputs()} - {""}
+
     def run(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Run on the inputs found in `values`; other names are ignored."""
-        missing = [
-            name
-            for name, feature in self.features.items()
-            if name not in values and feature.default is None and not feature.optional
-        ]
+        missing = sorted(self.takes - set(values))
         if missing:
-            raise InputError(f"missing inputs {sorted(missing)}")
+            raise InputError(f"missing inputs {missing}")
         tensors = {name: tf.constant(self._input(name, values)) for name in self.features}
         key = tuple(tuple(tensor.shape) for tensor in tensors.values())
         graph = self._graphs.of(key, lambda: execution.traced([self._walk], tensors))
@@ -157,7 +163,7 @@ class NeuralNetwork:
                 raise InputError(f"{len(names)} class labels, but {len(values)} probabilities")
             yield label, np.array(names[int(values.argmax())])
             if probabilities:
-                yield probabilities, dict(zip(names, map(float, values), strict=True))
+                yield probabilities, by_label(names, values)
         for name, feature in self.outputs.items():
             if name not in (label, probabilities):
                 yield name, self._output(feature, np.asarray(results[name]))
@@ -192,6 +198,8 @@ class NeuralNetwork:
     def _output(self, feature: Feature, value: np.ndarray):
         if feature.kind == "image":
             return feature.picture(value.reshape(-1, *value.shape[-3:]))
+        if feature.kind in ("double", "int64"):
+            return feature.number(value)
         if self.of_five_axes[0] and value.ndim == 5:
             value = _declared_axes(feature, value)
         return value.astype(np.int32) if feature.type == "int32" else value

@@ -126,6 +126,15 @@ def _alike(shapes: Sequence[Shape]) -> list[str]:
         parts = [part.tolist() for part in shape.parts_px]
         if shape.kind == "corners":  # four keypoints, one after the other as they were set
             parts = [sorted(part) for part in parts]
+        elif shape.kind == "polygon":
+            parts = [_round(part) for part in parts]
         refusal = shape.refusal.replace(shape.where, "")
         found.append(repr((shape.kind, refusal, sorted(parts), shape.mask)))
     return sorted(found)
+
+
+def _round(points: list[list[float]]) -> list[list[float]]:
+    """Go round an outline from one point and in one direction, whichever was drawn first."""
+    first = points.index(min(points))
+    onward = points[first:] + points[:first]
+    return min(onward, [onward[0], *onward[:0:-1]])

@@ -13,12 +13,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from meishi.data.importers.grouping import cornered
 from meishi.data.importers.labelled import (
     EDGE_PX,
     LabelledPhoto,
     Part,
     Shape,
-    cornered,
     refused,
 )
 from meishi.data.importers.nodes import Node, as_number
@@ -84,7 +84,7 @@ def _with_keypoints(shapes: tuple[Shape, ...], rows: Sequence[Node]) -> tuple[Sh
     own = [replace(corners, parts_px=(corner[None] - EDGE_PX,)) for corner in corners.parts_px[0]]
     parts = [Part("", "rectangle", box), *(Part("", "point", shape) for shape in own)]
     rest = [shape for shape in shapes if shape is not corners and shape is not framing]
-    return (*rest, *(part.shape for part in cornered(parts)))
+    return (*rest, *(part.shape for part in cornered(parts, framed=True)))
 
 
 def _rectangle(shape: Shape, row: Node) -> Shape | None:

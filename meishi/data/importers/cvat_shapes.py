@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from meishi.data.importers.grouping import cornered
 from meishi.data.importers.labelled import (
     EDGE_PX,
     Kind,
     Part,
     Shape,
-    cornered,
     joined,
     refused,
 )

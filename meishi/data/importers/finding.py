@@ -10,6 +10,7 @@ frame_000001 for frame_000001.PNG, a photo that was converted. A file in a folde
 is none: masks/a.png was drawn for a.jpg.
 """
 
+import base64
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -21,11 +22,13 @@ from meishi.errors import InputError
 from meishi.pictures.images import SUFFIXES, UNREADABLE
 
 SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+SERVED = ("/data/", "/tasks/", "/api/")  # of Label Studio
 DRIVE = re.compile(r"^/?[A-Za-z]:(?=/)")
 # Label Studio stores an upload as 8 hexadecimal digits, "-", and the name it had, its spaces "_"
 # and what is no letter, digit, "_", "-" or "." left away. What its converters fetch has 8 (once 6)
-# such digits and "__" before that.
-UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
+# such digits and "__" before that. A day, 20240315-1.jpg, is what a camera or a person writes.
+DAY = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-"
+UPLOAD = re.compile(rf"^(?!{DAY})[0-9a-f]{{8}}-(?=.)")
 FETCHED = re.compile(r"^[0-9a-f]{6}(?:[0-9a-f]{2})?__(?=.)")
 
 
@@ -71,18 +74,15 @@ class Finder:
             NotFoundError: if there is none, or several are meant equally.
         """
         candidates = spellings(reference)
-        for path in candidates:
-            for base in dict.fromkeys((near, "")):
-                direct = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
-                if direct in self._names:
-                    return direct
-        for path in candidates:
-            for base in dict.fromkeys((near, "")):
-                direct = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
-                if alike := self._folded.get(folded(direct)):
-                    return self._only(alike, reference, near)
+        direct = list(direct_paths(reference, near))
+        for path in direct:
+            if path in self._names:
+                return path
+        for path in direct:
+            if alike := self._folded.get(folded(path)):
+                return self._only(alike, reference, near)
         uploads = [own for path in candidates for own in without_prefixes(path)]
-        for path in [*candidates, *uploads]:
+        for path in candidates:
             if alike := _nearest(path, self._by_base, folded):
                 return self._only(alike, reference, near)
         for path in uploads:
@@ -125,6 +125,13 @@ class Finder:
                 + (f" or one of {len(alike) - 2} more" if len(alike) > 2 else "")
             )
         return alike[0]
+
+
+def direct_paths(reference: str, near: str) -> Iterator[str]:
+    """List where a stated path leads from the folder of its label file, and from the source's."""
+    for path in spellings(reference):
+        for base in dict.fromkeys((near, "")):
+            yield posixpath.normpath(posixpath.join(base, path.lstrip("/")))
 
 
 def has_other_suffix(reference: str, name: str) -> bool:
@@ -185,7 +192,7 @@ def spellings(reference: str) -> list[str]:
     texts = [reference]
     if SCHEME.match(reference):
         texts = []
-    if SCHEME.match(reference) or reference.startswith("/data/"):
+    if SCHEME.match(reference) or reference.startswith(SERVED):
         texts += _beyond_host(reference.replace("\\", "/"))
     # Addresses write a space as %20, forms as +.
     texts += [*map(unquote, texts), *map(unquote_plus, texts)]
@@ -204,6 +211,9 @@ def _beyond_host(url: str) -> list[str]:
     # /data/local-files/?d=PATH, /storage-data/uploaded/?filepath=PATH
     if stored := asked.get("d") or asked.get("filepath"):
         return stored
+    if packed := asked.get("fileuri"):  # /tasks/1/resolve/?fileuri=BASE64 of an address
+        address = base64.urlsafe_b64decode(packed[0] + "===").decode("utf-8", "replace")
+        return _beyond_host(address) if SCHEME.match(address) else [address]
     # A bucket (s3://, gs://) knows neither queries nor fragments: ? and # belong to the name.
     served = scheme is None or scheme[0].lower() in ("http://", "https://")
     return [path.partition("#")[0]] if served else [rest, path]

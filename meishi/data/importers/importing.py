@@ -17,6 +17,7 @@ from meishi.data.importers.finding import (
     AmbiguousError,
     Finder,
     NotFoundError,
+    direct_paths,
     has_other_suffix,
     same_path,
 )
@@ -105,21 +106,23 @@ def _placed(
 ) -> list[tuple[str, LabelledPhoto]]:
     """Join photos with their files, and add the pictures that need no label file; sorted."""
     every = pictures(source)
-    stated = (path for photo in photos for path in (photo.reference, photo.or_else) if path)
-    names = without_masks(every, stated, (photo.near for photo in photos))
+    stated = [(path, p.near) for p in photos for path in (p.reference, p.or_else) if path]
+    led_to = {path for one in stated for path in direct_paths(*one)}.intersection(every)
+    known = {*(photo.near for photo in photos), *map(posixpath.dirname, led_to)}
+    names = without_masks(every, (path for path, _ in stated), known)
     tally.left_out["pictures in folders of masks, left out"] += len(every) - len(names)
-    finder, known = Finder(names), set(names)
+    finder, listed = Finder(names), set(names)
     around = "" if source.chosen is None else "; it lies elsewhere? name the folder around both"
     by_name: dict[str, list[LabelledPhoto]] = {}
     roots = Roots(photos, names)
     for photo in photos:
         try:
             file = roots.find(photo) or _file_of(photo, finder)
-            if file in known and (why := roots.why_not(photo, file)):
+            if file in listed and (why := roots.why_not(photo, file)):
                 raise NotFoundError(why)
             by_name.setdefault(file, []).append(photo)
             told = filter(None, (photo.reference, photo.or_else))
-            if file in known and all(has_other_suffix(path, file) for path in told):
+            if file in listed and all(has_other_suffix(path, file) for path in told):
                 tally.left_out[OTHER_SUFFIX] += 1
         except NotFoundError as error:
             hint = WHICH if isinstance(error, AmbiguousError) else around
@@ -231,7 +234,7 @@ def _scene(
     digest = sha256(content)
     stem, suffix = posixpath.splitext(posixpath.basename(file))
     scene_id = f"{slug(stem)}-{digest[:ID_DIGITS]}"
-    own = f"{name}-{pictured(stem) or scene_id}"
+    own = f"{name}-{pictured(file) or scene_id}"
     owner = f"{name}-" if photo.local else ""
     shared, background = (
         owner + given if given else own for given in (photo.group, photo.background)

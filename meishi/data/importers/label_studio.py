@@ -17,6 +17,7 @@ import numpy as np
 
 from meishi.data.importers.brush import mask_from_brush
 from meishi.data.importers.finding import told as told_path
+from meishi.data.importers.grouping import cornered
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.label_studio_min import (
     full_tasks,
@@ -36,7 +37,6 @@ from meishi.data.importers.labelled import (
     Part,
     Shape,
     Tally,
-    cornered,
     refused,
 )
 from meishi.data.importers.masks import pack
@@ -83,7 +83,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         root = Node({"task": tasks}, source.place(name), faults)
         shown = shown_keys(tasks)
         for task in root.items("task"):
-            photo = _photo(task, shown, tally)
+            photo = _photo(task, shown, posixpath.dirname(name), tally)
             if photo:
                 yield replace(photo, listed_in=name)
 
@@ -116,7 +116,7 @@ def _why_not(value: Any) -> str | None:
     return why
 
 
-def _photo(task: Node, shown: set[str], tally: Tally) -> LabelledPhoto | None:
+def _photo(task: Node, shown: set[str], near: str, tally: Tally) -> LabelledPhoto | None:
     done = [node for node in task.items("annotations") if not node.flag("was_cancelled")]
     if not done:
         tally.left_out["tasks that nobody annotated"] += 1
@@ -142,7 +142,7 @@ def _photo(task: Node, shown: set[str], tally: Tally) -> LabelledPhoto | None:
     ]
     where = f"{task.where} ({told_path(reference)})"
     versions = tuple(others)
-    return LabelledPhoto(reference, "", where, first, size_px, in_browser=True, versions=versions)
+    return LabelledPhoto(reference, near, where, first, size_px, in_browser=True, versions=versions)
 
 
 def _labels_beside(results: list[Node]) -> dict[str, tuple[str, ...]]:

@@ -22,6 +22,7 @@ from PIL import Image
 
 from meishi.data.importers.finding import Finder
 from meishi.data.importers.folding import folded, folded_stem
+from meishi.data.importers.grouping import cornered
 from meishi.data.importers.label_files import json_files, picture_beside, pictures
 from meishi.data.importers.labelled import (
     EDGE_PX,
@@ -29,7 +30,6 @@ from meishi.data.importers.labelled import (
     Part,
     Shape,
     Tally,
-    cornered,
     joined,
     refused,
 )

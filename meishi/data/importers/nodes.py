@@ -10,6 +10,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,8 +153,14 @@ def parse_size(
 
 
 def decoded(content: bytes) -> str:
-    """Decode text in UTF-8, or in UTF-16 with its byte order mark, as Windows writes it."""
+    """Decode text in UTF-8, in UTF-16 with its byte order mark, or in cp932, as Windows writes it.
+
+    The last is what tools wrote on Japanese Windows; few texts of other languages can be read so.
+    """
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for coding in ("utf-16",) if marked else ("utf-8-sig", "cp932"):
+        with suppress(UnicodeDecodeError):
+            return content.decode(coding)
     return content.decode("utf-16" if marked else "utf-8-sig", errors="replace")
 
 
@@ -165,6 +172,11 @@ def load_json(content: bytes) -> Any:
     """
     try:
         return json.loads(content, object_pairs_hook=_once_each)
+    except UnicodeDecodeError:
+        try:
+            return json.loads(content.decode("cp932"), object_pairs_hook=_once_each)
+        except ValueError as error:
+            raise MalformedError(f"not JSON: it is not in UTF-8 ({error}); save it so") from error
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"not JSON: {error}") from error
 

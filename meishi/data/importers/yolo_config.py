@@ -46,12 +46,15 @@ def read_config(source: Source, faults: list[str]) -> Config:
         files = [source.chosen]
     read_ones = [(name, _of_yaml(source, name, faults)) for name in files]
     found = [(name, config) for name, config in read_ones if config]
+    # One with names goes before those without, which describe a network or a training.
+    found = [pair for pair in found if pair[1].names] or found
     if not found:
         lists = [n for n in source.names if folded(posixpath.basename(n)) in LISTS]
         found = [(name, _of_list(source, name, faults)) for name in lists]
     for name, config in found[1:]:
         if config != found[0][1]:
-            faults.append(f"{source.path}: {found[0][0]} and {name} state different classes")
+            what = "classes" if config.names != found[0][1].names else "keypoints (kpt_shape)"
+            faults.append(f"{source.path}: {found[0][0]} and {name} state different {what}")
     return found[0][1] if found else Config({}, None, False)
 
 
@@ -83,6 +86,8 @@ def _of_yaml(source: Source, name: str, faults: list[str]) -> Config | None:
         return None
     if not isinstance(value, dict) or not {"names", "kpt_shape"} & value.keys():
         return None  # names of something else, deeper in a file of another tool
+    if {"backbone", "head"} & value.keys():
+        return None  # the layers of a network
     names = _names(value.get("names", []))
     if names is None:
         faults.append(f"{where}: names: expected a list of texts, or numbers and texts")

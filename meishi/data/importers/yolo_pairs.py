@@ -18,7 +18,7 @@ from meishi.data.importers.finding import (
 from meishi.data.importers.folding import folded, folded_stem
 from meishi.data.importers.label_files import holdings, pictures
 from meishi.data.importers.mask_folders import holds_masks
-from meishi.data.importers.nodes import parse_number
+from meishi.data.importers.nodes import described, parse_number
 from meishi.data.importers.opening import Source
 from meishi.data.importers.yolo_config import read_text
 
@@ -48,9 +48,19 @@ def pair(source: Source, faults: list[str]) -> dict[str, str | None]:
             faults.append(f"{source.place(own)}: labels of {same[0]} or of {same[1]}?")
     faults += _orphans(source, used, unclear)
     if not used and len(faults) == before:
-        why = f"no YOLO labels: no text has the name of a picture; {RULE}; {holdings(source)}"
-        faults.append(f"{source.path}: {why}")
+        faults.append(f"{source.path}: no YOLO labels: {_why_none(source, names)}")
     return found
+
+
+def _why_none(source: Source, names: list[str]) -> str:
+    """Say why no text of a source holds the labels of any of its pictures."""
+    stems = {folded_stem(name) for name in names}
+    for text in _texts(source):
+        rows = _rows(source, text, []) if folded_stem(text) in stems else []
+        if rows:
+            shown = described(" ".join(rows[0]))
+            return f"{text} line 1: expected a class and numbers, with spaces between, got {shown}"
+    return f"no text has the name of a picture; {RULE}; {holdings(source)}"
 
 
 def numbers_of(words: list[str]) -> list[float] | None:
@@ -69,7 +79,13 @@ def _photos(source: Source) -> list[str]:
     """List the pictures, without masks of others: labels/a.png of photos/a.jpg."""
     names = pictures(source)
     stems = {folded_stem(name) for name in names if not holds_masks(name)}
-    return [name for name in names if not (holds_masks(name) and folded_stem(name) in stems)]
+    texts = {posixpath.splitext(name)[0] for name in _texts(source)}
+    return [
+        name
+        for name in names
+        if not (holds_masks(name) and folded_stem(name) in stems)
+        or not texts.isdisjoint(_swapped(posixpath.splitext(name)[0]))
+    ]
 
 
 def _by_rule(
@@ -110,12 +126,14 @@ def _add_uploads(by_stem: dict[str, list[str]], wanted: set[str]) -> None:
 def _label_stems(picture: str) -> list[str]:
     """List where a picture's text may lie, without the suffix."""
     stem = posixpath.splitext(picture)[0]
+    return list(dict.fromkeys([*_swapped(stem), stem]))
+
+
+def _swapped(stem: str) -> list[str]:
+    """Write labels for each folder images of a path, the last one first."""
     parts = stem.split("/")
     places = [index for index, part in enumerate(parts[:-1]) if part.lower() == "images"]
-    swapped = [
-        "/".join([*parts[:index], "labels", *parts[index + 1 :]]) for index in reversed(places)
-    ]
-    return list(dict.fromkeys([*swapped, stem]))
+    return ["/".join([*parts[:index], "labels", *parts[index + 1 :]]) for index in places[::-1]]
 
 
 def _by_name(
