@@ -255,8 +255,22 @@ class Scripted:
 
 
 def test_a_card_is_held_against_the_others_as_they_are_by_then(monkeypatch):
-    first, second = SQUARE, SQUARE + [150, 0]
+    first, second = SQUARE + [0, 20], SQUARE + [150, 20]
     moved = first + [50, 0]  # beside the second, but in the way of what that would become
     answers = Scripted(moved, second - [50, 0])
     found = captured(monkeypatch, first, second, flat=answers)
     assert found[0].quad_px == pytest.approx(moved) and found[1].quad_px == pytest.approx(second)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_side_that_the_photo_does_not_show_is_placed_at_last_and_in_photos_alone(
+    monkeypatch, quick
+):
+    cut = np.array([[-0.5, 100], [159.5, 100], [159.5, 250], [-0.5, 250]])  # 240 long, as cards are
+    monkeypatch.setattr(CardCapture, "candidates", lambda *_: iter([(None, 0.9)]))
+    monkeypatch.setattr(CardCapture, "fit", lambda *_: card(cut))
+    whole = capture(Scripted(cut))
+    [found] = (whole.live() if quick else whole)(photo())
+    end = -0.5 if quick else 159.5 - np.sqrt(160 * 240)
+    assert found.quad_px[[0, 3], 0] == pytest.approx([end, end], abs=0.1)
+    assert found.quad_px[1:3] == pytest.approx(cut[1:3])
