@@ -106,6 +106,16 @@ def test_an_address_that_label_studio_packed_is_read(tmp_path, way, address):
     ]
 
 
+@pytest.mark.parametrize("packed", ["a", "%FF%FE", "_w=="])
+def test_an_address_that_is_packed_otherwise_leads_nowhere(tmp_path, packed):
+    def change(task):
+        task["data"]["image"] = f"/tasks/1/resolve/?fileuri={packed}"
+
+    assert "no picture '/tasks/1/resolve/" in refusal(
+        label_studio.export(tmp_path, change), "label_studio"
+    )
+
+
 def test_frames_of_a_video_that_cvat_exports_one_by_one_share_their_design(tmp_path):
     files = {
         f"{part}/train/frame_{n:06d}.{suffix}": content

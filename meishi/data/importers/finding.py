@@ -14,6 +14,7 @@ import base64
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from urllib.parse import parse_qs, unquote, unquote_plus
 
 from meishi.data.importers.folding import folded
@@ -212,8 +213,9 @@ def _beyond_host(url: str) -> list[str]:
     if stored := asked.get("d") or asked.get("filepath"):
         return stored
     if packed := asked.get("fileuri"):  # /tasks/1/resolve/?fileuri=BASE64 of an address
-        address = base64.urlsafe_b64decode(packed[0] + "===").decode("utf-8", "replace")
-        return _beyond_host(address) if SCHEME.match(address) else [address]
+        with suppress(ValueError):  # it is no base64
+            address = base64.urlsafe_b64decode(packed[0] + "===").decode()
+            return _beyond_host(address) if SCHEME.match(address) else [address]
     # A bucket (s3://, gs://) knows neither queries nor fragments: ? and # belong to the name.
     served = scheme is None or scheme[0].lower() in ("http://", "https://")
     return [path.partition("#")[0]] if served else [rest, path]
