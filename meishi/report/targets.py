@@ -165,7 +165,7 @@ TARGETS = (
         "this host, LiteRT, one thread: SSD / preview frame with four cards, a second",
         ((50, 15), (120, 40), (200, 80)),
         rates,
-        ".0f",
+        ".1f",
     ),
 )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from meishi.coreml.package import save_package
+from meishi.coreml.package import save_package, spec_path
 from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct, only_errors
 
@@ -53,6 +53,14 @@ def save(path, function, values, ios=15, **options):
         )
     save_package(model, path)
     return path
+
+
+def altered(path, change):
+    """Let `change` alter the specification of a saved package in place."""
+    spec = ct.proto.Model_pb2.Model()
+    spec.ParseFromString(spec_path(path).read_bytes())
+    change(spec)
+    spec_path(path).write_bytes(spec.SerializeToString())
 
 
 def run(tmp_path, function, *values, ios=15, precision="fp32"):

@@ -13,7 +13,7 @@ from meishi.coreml.package import save_package, spec_path
 from meishi.coreml.runtime import REASONS, Package
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
-from tests.model.coreml_programs import builder, mil_type, random
+from tests.model.coreml_programs import altered, builder, mil_type, random
 
 pytestmark = pytest.mark.tf
 
@@ -113,13 +113,6 @@ def model_file(path):
 
 def weight_file(path):
     return spec_path(path).parent / "weights" / "weight.bin"
-
-
-def altered(path, change):
-    spec = ct.proto.Model_pb2.Model()
-    spec.ParseFromString(spec_path(path).read_bytes())
-    change(spec)
-    spec_path(path).write_bytes(spec.SerializeToString())
 
 
 def manifest(path, text):

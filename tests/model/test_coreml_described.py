@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from meishi.coreml.package import save_package, spec_path
+from meishi.coreml.package import save_package
 from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
 from meishi.packages.lint import lint_package
 from tests.model.coreml_networks import add_layer, empty_network
-from tests.model.coreml_programs import builder, mil_type, random, save
+from tests.model.coreml_programs import altered, builder, mil_type, random, save
 
 pytestmark = pytest.mark.tf
 FEATURES = ct.proto.FeatureTypes_pb2
@@ -21,13 +21,6 @@ PICTURE = ct.ImageType(name="a", shape=(1, 3, 20, 24))
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "net.mlpackage"
-
-
-def altered(path, change):
-    spec = ct.proto.Model_pb2.Model()
-    spec.ParseFromString(spec_path(path).read_bytes())
-    change(spec)
-    spec_path(path).write_bytes(spec.SerializeToString())
 
 
 def given(spec):

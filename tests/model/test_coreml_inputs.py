@@ -17,7 +17,7 @@ from meishi.coreml.toolkit import ct, only_errors
 from meishi.errors import InputError
 from meishi.packages.inspection import inspect
 from meishi.packages.predicting import read_picture, save_outputs
-from tests.model.coreml_programs import builder, mil_type, random, save
+from tests.model.coreml_programs import altered, builder, mil_type, random, save
 
 pytestmark = pytest.mark.tf
 
@@ -340,13 +340,6 @@ def saved(tmp_path_factory):
 @pytest.fixture
 def spoiled(saved, tmp_path):
     return shutil.copytree(saved, tmp_path / "net.mlpackage")
-
-
-def altered(path, change):
-    spec = ct.proto.Model_pb2.Model()
-    spec.ParseFromString(spec_path(path).read_bytes())
-    change(spec)
-    spec_path(path).write_bytes(spec.SerializeToString())
 
 
 def test_a_specification_from_the_future_is_refused(spoiled):

@@ -15,7 +15,7 @@ from meishi.geometry.fitting.proportions import CARD_RATIO
 from meishi.geometry.focal_lengths import likely_aspect
 
 BELIEF = 0.5  # in the proportions, against the place that was found, in logarithms of the length
-MOST_HIDDEN = 0.8  # logarithm of the card's length over that of the part that shows: of 2.2 times
+MOST_HIDDEN = 0.8  # logarithm of the longest card, in the length that shows: 2.2 times as long
 AT_BORDER = 0.005  # of the card's length inside the border: a side so near it counts as beyond
 
 
@@ -27,11 +27,11 @@ def place_hidden_side(quad_px: np.ndarray, size_px: tuple[int, int]) -> np.ndarr
         size_px: (width, height) of the photo, whose centre is taken for the principal point.
 
     Returns:
-        (4, 2) float64 corners in the same order: the side, parallel to itself in the affine sense,
-        half of the way, in logarithms, from where it is to where the card's aspect, as
-        `focal_lengths.likely_aspect` estimates it, is 1.6 or, if that is nearer, 1 / 1.6. The quad
-        as it was if no side or several lie beyond, or if the part that shows is longer already
-        or would be less than 1 / 2.2 of the card.
+        (4, 2) float64 corners in the same order, those of the hidden side moved along their
+        neighbours, both by the same share of these: half of the way, in logarithms, to where the
+        card's aspect, as `focal_lengths.likely_aspect` estimates it, is 1.6 or, if that comes
+        first, 1 / 1.6. The quad as it was if no side or several lie beyond, or if the part that
+        shows is longer already or would be less than 1 / 2.2 of the card.
     """
     quad_px = np.asarray(quad_px, np.float64)
     hidden = [
