@@ -6,11 +6,11 @@ docs/collections.json; tests compare. A new simulation is taken in, figures and 
 `--simulation build/simulation/simulation.json COMMIT`. Run it in the root, models restored.
 """
 
+import argparse
 import json
 import re
 import shutil
 import struct
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +24,7 @@ from meishi.collections.contract import system_of
 from meishi.collections.curve import draw
 from meishi.collections.faulty_server import serving
 from meishi.coreml.package import spec_path
+from meishi.errors import clean_exit
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "collections.md"
@@ -197,11 +198,14 @@ def take(file: Path, commit: str) -> None:
 
 def main() -> None:
     """Print the blocks, or write them."""
-    if "--simulation" in sys.argv:
-        at = sys.argv.index("--simulation")
-        take(Path(sys.argv[at + 1]), sys.argv[at + 2])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--simulation", nargs=2, metavar=("FILE", "COMMIT"))
+    given = parser.parse_args()
+    if given.simulation:
+        take(Path(given.simulation[0]), given.simulation[1])
     made = {"sizes": sizes(), "simulation": simulation(), "transcript": transcript()}
-    if "--write" in sys.argv or "--simulation" in sys.argv:
+    if given.write or given.simulation:
         text = updated(DOCUMENT.read_text(encoding="utf-8"), **made)
         DOCUMENT.write_text(text, encoding="utf-8")
     else:
@@ -209,4 +213,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with clean_exit():
+        main()

@@ -13,6 +13,7 @@ from meishi.capture.flow import CardCapture
 from meishi.capture.ranking import logits
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
+from meishi.errors import clean_exit
 from meishi.geometry import quads
 from meishi.litert.running import load_capture
 from meishi.pictures import images
@@ -101,4 +102,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with clean_exit():
+        main()

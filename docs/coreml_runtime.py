@@ -9,6 +9,7 @@ from pathlib import Path
 
 from meishi.coreml.network import table
 from meishi.coreml.ops import CONSTANTS, CONTROL, OPS, REFUSED
+from meishi.errors import clean_exit
 
 PAGE = Path(__file__).with_name("coreml-runtime.md")
 LISTS = {
@@ -35,4 +36,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with clean_exit():
+        main()

@@ -4,7 +4,7 @@
 `tf.function`. The best of all runs is what a host that others use as well shows most truly.
 """
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 
@@ -13,6 +13,7 @@ import numpy as np
 from meishi import paths
 from meishi.coreml.export import RAW_DETECTOR, SEGMENTER
 from meishi.coreml.runtime import Package
+from meishi.errors import clean_exit
 from meishi.keras import keras, tf
 from meishi.ssd.model import load_detector
 from meishi.unet.model import load_segmenter
@@ -50,7 +51,9 @@ def compare(name: str, model: keras.Model, runs: int) -> str:
 
 def main() -> None:
     """Print the table."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=int, nargs="?", default=50)
+    runs = parser.parse_args().runs
     print("| package | Keras, ms | fp32, ms | fp16, ms | fp32 / Keras | fp16 / Keras |")
     print("|---|---|---|---|---|---|")
     print(compare(RAW_DETECTOR, load_detector(paths.SSD), runs))
@@ -58,4 +61,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with clean_exit():
+        main()

@@ -5,7 +5,7 @@ or 64 values, or on its int8 grid; all else stays in float32, and nothing is tun
 the distance from the float32 network, which fine-tuning lowers, on training pictures. 2 minutes.
 """
 
-import sys
+import argparse
 
 import numpy as np
 from tqdm import tqdm
@@ -13,6 +13,7 @@ from tqdm import tqdm
 from meishi import paths
 from meishi.compression import grids, networks, palettes
 from meishi.compression.folding import fold_batch_norms
+from meishi.errors import clean_exit
 from meishi.keras import keras, tf
 from meishi.pictures import images
 
@@ -28,8 +29,13 @@ def rounded(kernel: np.ndarray, bits: int) -> np.ndarray:
     return palettes.nearest(kernel, palette).astype(np.float32)
 
 
-def main(name: str, count: int) -> None:
+def main() -> None:
     """Print a row for each large kernel, the costliest at four bits first."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("network", choices=("ssd", "unet"))
+    parser.add_argument("pictures", type=int, nargs="?", default=96)
+    given = parser.parse_args()
+    name, count = given.network, given.pictures
     network = networks.load(name, paths.MODELS / name, paths.AUGMENTED)
     folded = fold_batch_norms(network.model)
     jpegs = network.samples.jpegs
@@ -59,4 +65,5 @@ def main(name: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 96)
+    with clean_exit():
+        main()

@@ -3,13 +3,14 @@
 usage: python docs/make_flow.py PHOTO [OUT]     (from the repository's root, models restored)
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from meishi.capture.flow import CardCapture
+from meishi.errors import clean_exit
 from meishi.geometry import crops, quads
 from meishi.geometry.homography import rectify
 from meishi.litert.running import load_capture
@@ -62,9 +63,11 @@ def cards_panel(capture: CardCapture, image: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Write the picture."""
-    if not 2 <= len(sys.argv) <= 3:
-        sys.exit(f"expected PHOTO and perhaps OUT, got {len(sys.argv) - 1} arguments")
-    image = images.decode(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("out", type=Path, nargs="?", default=Path("docs/flow.jpg"))
+    given = parser.parse_args()
+    image = images.decode(given.photo)
     capture = load_capture(Path("models"))
     panels = [image, boxes_panel(capture, image), masks_panel(capture, image)]
     panels.append(capture_overlay(image, capture(image)))
@@ -73,9 +76,9 @@ def main() -> None:
     row.append(cards_panel(capture, image))
     gap = np.full((HEIGHT_PX, GAP_PX, 3), 255, np.uint8)
     joined = np.hstack([part for panel in row for part in (panel, gap)][:-1])
-    out = Path(sys.argv[2] if len(sys.argv) > 2 else "docs/flow.jpg")
-    out.write_bytes(images.encode(joined, ".jpg", 88))
+    given.out.write_bytes(images.encode(joined, ".jpg", 88))
 
 
 if __name__ == "__main__":
-    main()
+    with clean_exit():
+        main()

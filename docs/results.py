@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from meishi.errors import clean_exit
 from meishi.report.figures import compare
 from meishi.report.revisions import Snapshot
 from meishi.report.targets import targets
@@ -163,4 +164,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with clean_exit():
+        main()

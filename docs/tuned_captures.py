@@ -5,14 +5,15 @@ prints a table; 12 minutes. FOLDER (build/tuned) keeps the weights that the pack
 models, in float32: `meishi capture PHOTOS --models FOLDER/palette4` shows them photos.
 """
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 from meishi import paths
 from meishi.coreml.freeze import OUTPUTS, write_tflite
 from meishi.coreml.sources import load_source
 from meishi.data.shards import ShardReader
+from meishi.errors import clean_exit
 from meishi.litert.running import load_capture
 from meishi.measuring.outcome import measure
 from meishi.params import Params, load_params
@@ -58,8 +59,12 @@ def column(models: Path, params: Params) -> Column:
     }
 
 
-def main(folder: Path) -> None:
+def main() -> None:
     """Export, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=paths.BUILD / "tuned")
+    folder = parser.parse_args().folder
+    load_capture(paths.MODELS)  # says what is missing
     params = load_params("exports", "capture")
     columns: dict[str, Column] = {}
     for kind in KINDS:
@@ -72,4 +77,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else paths.BUILD / "tuned")
+    with clean_exit():
+        main()

@@ -11,6 +11,7 @@ import numpy as np
 
 from meishi import paths
 from meishi.data.shards import ShardReader
+from meishi.errors import clean_exit
 from meishi.evaluation.captures import CardResult, card_results
 from meishi.files import atomic
 from meishi.geometry import crops, quads
@@ -74,4 +75,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with clean_exit():
+        main()

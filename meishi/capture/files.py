@@ -10,7 +10,7 @@ from meishi.capture import reading
 from meishi.capture.card import CapturedCard
 from meishi.capture.flow import CardCapture
 from meishi.capture.listing import RESULT, Listing
-from meishi.capture.naming import Photo, identity, named, printable
+from meishi.capture.naming import Photo, counted, identity, named, printable
 from meishi.capture.outputs import LEDGER, OutputFolder
 from meishi.errors import InputError, summary
 from meishi.files.writable import check_writable
@@ -41,7 +41,10 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
     files: list[str] = []
     faults: list[str] = []
     for path in given:
-        if os.path.isdir(path):
+        if not path:
+            faults.append("an empty path; expected a photo or a folder of photos")
+        elif os.path.isdir(path):
+            before = len(faults)
             inside = _search(Path(path), out, faults)
             files += [str(file) for file in inside if file.suffix.lower() not in images.UNREADABLE]
             faults += [
@@ -49,7 +52,7 @@ def find_photos(given: Sequence[str], out: Path) -> tuple[list[Photo], list[str]
                 for file in inside
                 if file.suffix.lower() in images.UNREADABLE
             ]
-            if not inside:
+            if not inside and len(faults) == before:
                 endings = " ".join(images.SUFFIXES)
                 faults.append(f"{path}: no photos in this folder; expected files in {endings}")
         elif fault := _why_no_file(path):
@@ -66,7 +69,7 @@ def _why_no_file(path: str) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return f"{path}: no such file or folder"
     except (OSError, ValueError) as error:
-        return f"{path}: cannot be read: {error}"
+        return f"{path}: cannot be read: {getattr(error, 'strerror', error)}"
     return None if os.path.isfile(path) else f"{path}: {_NO_FILE}"
 
 
@@ -130,14 +133,14 @@ def capture_photos(
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; expected a folder")
     check_writable(out / RESULT)
+    Listing(out).check()
     found = list(faults)
     rows = _capture_all(capture, photos, out, found)
     if found:
-        done = f"{out}: {len(rows)} of {_counted(len(photos) + len(faults), 'photo')} done"
-        raise CaptureError(f"{summary(found)}\n{done}")
+        raise CaptureError(f"{summary(found)}\n{out}: {counted(len(rows), 'photo')} done")
     cards, without = sum(len(row["cards"]) for row in rows), sum(not row["cards"] for row in rows)
-    told = f"{out}: {_counted(len(rows), 'photo')}, {_counted(cards, 'card')}"
-    return f"{told}; {_counted(without, 'photo')} without a card" if without else told
+    told = f"{out}: {counted(len(rows), 'photo')}, {counted(cards, 'card')}"
+    return f"{told}; {counted(without, 'photo')} without a card" if without else told
 
 
 def _capture_all(
@@ -176,10 +179,6 @@ def _capture_all(
     else:
         listing.break_off(rows, touched, outputs.names(touched))
     return rows
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def capture_photo(

@@ -109,12 +109,14 @@ class CardCapture(QuadProposer):
             image: (H, W, 3) RGB uint8.
             cards: distinct, by merit, the best first.
         """
+        if self.classifier is None:
+            return cards
         left: list[CapturedCard] = []
         for card in cards:
             least = LEAST_COVERED * quads.area(card.quad_px)
             others = [other.quad_px for other in left]
             others = [other for other in others if quads.intersection(other, card.quad_px) > least]
-            if self.classifier and others:
+            if others:
                 alone = without_others(image, card.quad_px, others)
                 found = judge(self.classifier, alone, card.quad_px, self.view_px)
                 if not self._is_sure(card.judged(found.card, self.params.confidence)):

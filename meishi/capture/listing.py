@@ -5,10 +5,12 @@ replaces the first crop; one that is interrupted lists what it has done, and wha
 """
 
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 
 from meishi.capture.naming import identity
+from meishi.errors import InputError
 from meishi.files import atomic
 from meishi.files.locking import locked
 
@@ -23,15 +25,28 @@ class Listing:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Read the list of an earlier run; nothing if there is no sound one."""
+        """Read the list of an earlier run; nothing if there is none, or another file of its name.
+
+        Args:
+            folder: of the outputs.
+        """
         self._file = folder / RESULT
-        try:
-            rows = json.loads(self._file.read_text(encoding="utf-8"))
-            crops = {str(row["file"]): _crops(row) for row in rows}
-        except (OSError, ValueError, KeyError, TypeError):
-            rows, crops = [], {}
-        self._earlier: list[dict] = list(rows)
-        self.crops: dict[str, list[str]] = crops
+        rows = _rows(self._file)
+        self._earlier: list[dict] = rows or []
+        self.crops: dict[str, list[str]] = {str(row["file"]): _crops(row) for row in self._earlier}
+        self._is_ours = rows is not None or not os.path.lexists(self._file)
+
+    def check(self) -> None:
+        """Refuse to write over a file of that name that is no such list.
+
+        Raises:
+            InputError: that names it.
+        """
+        if not self._is_ours:
+            raise InputError(
+                f"{self._file}: is there and is no list that `meishi capture` wrote; move it away, "
+                "or choose another --out"
+            )
 
     def strike_out(self, photos: Collection[str], crops: Collection[str]) -> None:
         """Take photos off the list; one without them stays as it is.
@@ -67,6 +82,17 @@ class Listing:
             for row in self._earlier
             if identity(str(row["file"])) not in photos and not {*_crops(row)} & {*crops}
         ]
+
+
+def _rows(file: Path) -> list[dict] | None:
+    """Read a list; None if there is no sound one."""
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        for row in rows:
+            str(row["file"]), _crops(row)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return rows if isinstance(rows, list) else None
 
 
 def _crops(row: dict) -> list[str]:

@@ -74,7 +74,7 @@ class OutputFolder:
         for name in names:
             digest = _sha256(self.folder / name)
             ours = {entry[2] for entry in self._entries if entry[1] == name}
-            if digest and digest not in ours:
+            if digest not in ours and os.path.lexists(self.folder / name):
                 raise InputError(
                     f"{photo}: {self.folder / name} is there and was not written here, or was "
                     "changed since; move it away, or choose another --out"
@@ -88,7 +88,8 @@ class OutputFolder:
             files: contents by name.
 
         Raises:
-            OSError: if one cannot be written.
+            OSError: if one cannot be written. However it ends, of a photo whose files are not all
+                written none stays.
         """
         entries = {
             (_known(photo), name, hashlib.sha256(content).hexdigest())
@@ -96,9 +97,20 @@ class OutputFolder:
         }
         self._written |= entries
         self._entries |= entries
-        self._save()  # first: a run that is killed below leaves no file that is not listed
-        for name, content in files.items():
-            atomic.atomic_write_bytes(self.folder / name, content)
+        try:
+            self._save()  # first: a run that is killed below leaves no file that is not listed
+            for name, content in files.items():
+                atomic.atomic_write_bytes(self.folder / name, content)
+        except BaseException:
+            self._take_back(entries)
+            raise
+
+    def _take_back(self, entries: set[Entry]) -> None:
+        for _, name, digest in entries:
+            if _sha256(self.folder / name) == digest:
+                (self.folder / name).unlink(missing_ok=True)
+        self._written -= entries
+        self._entries -= entries
 
     def tidy(self, photos: Iterable[str]) -> None:
         """Remove what earlier runs wrote of photos and this one did not; forget what is gone.

@@ -1,18 +1,12 @@
-"""What is checked of an ML program before it is loaded: its operations and its weight files."""
+"""What is checked of an ML program before it is loaded: its operations and its names."""
 
-import struct
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from meishi.coreml.ops import CONSTANTS, CONTROL, OPS, REFUSED
-from meishi.coreml.package import leaves
 from meishi.errors import InputError
 
-# A constant in a weight file starts with a record: sentinel, type, size and place of its data
-# (coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp).
-_RECORD = struct.Struct("<IIQQ")
-_SENTINEL = 0xDEADBEEF
+TWICE = "convert again: a network that returns one value twice has to return a copy of it"
 
 
 def function_name(spec, wanted: str | None = None, where: str = "") -> str:
@@ -94,7 +88,7 @@ def check_names(spec, where: str, function: str) -> None:
 def check_features(spec, where: str) -> None:
     """Refuse a description that names an input or an output twice, or of an unknown kind."""
     for kind, features in (("inputs", spec.input), ("outputs", spec.output)):
-        _check_once(where, kind, [feature.name for feature in features])
+        _check_once(where, kind, [feature.name for feature in features], TWICE)
         for feature in features:
             _check_kind(where, feature)
 
@@ -112,43 +106,7 @@ def _check_kind(where: str, feature) -> None:
             )
 
 
-def _check_once(where: str, kind: str, names: list[str]) -> None:
+def _check_once(where: str, kind: str, names: list[str], remedy: str = "convert again") -> None:
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise InputError(f"{where}: {kind} {twice} are there more than once; convert again")
-
-
-def check_weights(spec, weights: Path, where: str) -> None:
-    """Check that each constant kept in a weight file is there in full."""
-    found = {_weight_fault(weights, name, offset) for name, offset in set(file_values(spec))}
-    faults = [fault for fault in found if fault]
-    if faults:
-        raise InputError(f"{where}: weights: {'; '.join(sorted(faults))}; convert again")
-
-
-def _weight_fault(weights: Path, name: str, offset: int) -> str | None:
-    if ".." in name.split("/"):
-        return f"{name} leaves the package"
-    file = weights / name.rsplit("/", 1)[-1]
-    if not file.is_file():  # nor is a circle of links
-        return f"{file.name} is missing"
-    if not file.resolve().is_relative_to(weights.parent.resolve()):
-        return leaves(file, file.name)
-    if offset + _RECORD.size > file.stat().st_size:
-        return f"{file.name} is cut short"
-    with file.open("rb") as stream:
-        stream.seek(offset)
-        record = stream.read(_RECORD.size)
-    sentinel, _, data_bytes, data_offset = _RECORD.unpack(record)
-    if sentinel != _SENTINEL:
-        return f"{file.name} is damaged"
-    return f"{file.name} is cut short" if data_offset + data_bytes > file.stat().st_size else None
-
-
-def file_values(spec) -> Iterator[tuple[str, int]]:
-    """Yield file name and offset of each constant that lies in a weight file."""
-    for operation in operations(spec):
-        bound = [part.value for given in operation.inputs.values() for part in given.arguments]
-        for value in [*operation.attributes.values(), *bound]:
-            if value.WhichOneof("value") == "blobFileValue":
-                yield value.blobFileValue.fileName, value.blobFileValue.offset
+        raise InputError(f"{where}: {kind} {twice} are there more than once; {remedy}")

@@ -13,6 +13,11 @@ _INTEGERS = ("INT", "UINT")
 _FLOATS = ("FLOAT", "BFLOAT")
 
 
+def required(features: Mapping[str, Feature]) -> set[str]:
+    """Name the inputs, given by name, that a prediction must have."""
+    return {name for name, feature in features.items() if not feature.may_lack}
+
+
 def check_inputs(spec, where: str, function: str) -> None:
     """Refuse a program whose function takes other inputs and states than are described.
 

@@ -30,6 +30,13 @@ def load(spec, weights: Path, where: str, function: str) -> Any:
     """
     if function not in spec.mlProgram.functions:
         raise InputError(f"{where}: the program holds no function; convert again")
+    opset = spec.mlProgram.functions[function].opset
+    if opset not in OPSETS:
+        known = ", ".join(sorted(OPSETS))
+        raise InputError(
+            f"{where}: the function {function} is of the opset {opset!r}, which is "
+            f"unknown; this runtime knows {known}"
+        )
     alone = type(spec)()
     try:
         alone = _alone(spec, function)
@@ -60,8 +67,7 @@ def _loaded(spec, weights: Path, function: str) -> Any:
     That may be an older one than the system asks for that the package is made for: a program of
     iOS 16 in a package of iOS 18 means what it meant.
     """
-    opset = spec.mlProgram.functions[function].opset
-    version = OPSETS.get(opset, spec.specificationVersion)
+    version = OPSETS[spec.mlProgram.functions[function].opset]
     with only_errors():
         program = load_program(spec, version, str(weights), force_spec_version=True)
     return program.functions[function]

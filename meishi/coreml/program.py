@@ -17,6 +17,7 @@ import numpy as np
 
 from meishi.coreml import checks, described, execution, loading, walking
 from meishi.coreml.features import Feature, by_label
+from meishi.coreml.weight_files import check_weights
 from meishi.errors import InputError
 from meishi.keras import tf
 
@@ -45,7 +46,7 @@ class Program:
         """Check and load a program; InputError says why it cannot run."""
         name = checks.function_name(spec, function, where)
         checks.check_operations(spec, where, name)
-        checks.check_weights(spec, weights, where)
+        check_weights(spec, weights, where)
         mil = loading.load(spec, weights, where, name)
         checks.check_names(spec, where, name)
         described.check_inputs(spec, where, name)
@@ -70,7 +71,7 @@ class Program:
     @property
     def takes(self) -> set[str]:
         """The inputs that a prediction must have."""
-        return {name for name, feature in self.features.items() if not feature.may_lack}
+        return described.required(self.features)
 
     @property
     def makes(self) -> set[str]:

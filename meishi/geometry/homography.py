@@ -94,7 +94,7 @@ def rectify(
     if ratio is None:
         ratio = aspect(quad_px, (image.shape[1], image.shape[0]))
     corners = np.asarray(quad_px, dtype=np.float64)
-    longest = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).max()
+    longest = quads.side_lengths(corners).max()
     long_px = max(round(longest), 1) if long_side_px is None else long_side_px
     width = max(round(long_px * min(ratio, 1.0)), 1)
     height = max(round(long_px / max(ratio, 1.0)), 1)
@@ -109,7 +109,7 @@ def rectify(
 
 def _warp(image: np.ndarray, quad_px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     # The card's corners are the outer corners of its pixels, not their centres.
-    card = quads.to_px(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), size_px)
+    card = quads.to_px(quads.FRAME, size_px)
     card_from_image = homography(quad_px, card)
     return cv2.warpPerspective(
         image, card_from_image, size_px, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE

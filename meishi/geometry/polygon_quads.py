@@ -18,7 +18,7 @@ from meishi.geometry.polygon_areas import (
     without_holes,
     without_specks,
 )
-from meishi.geometry.polygon_sides import Side, fitted_side, near_px
+from meishi.geometry.polygon_sides import Side, drawn_corners, fitted_side, near_px
 
 # Hull and quad must agree this much inside the photo, or the outline is no quadrilateral.
 MIN_AGREEMENT = 0.96
@@ -77,7 +77,8 @@ def quad_from_outline(parts_px: list[np.ndarray], size_px: tuple[int, int]) -> n
         )
     spacing = max(np.linalg.norm(np.roll(hull, -1, axis=0) - hull, axis=1).sum(), 1e-9) / SAMPLES
     samples = np.concatenate([polygons.along(part, spacing) for part in parts_px])
-    return _fitted(hull, samples, parts_px, size_px)
+    fitted = _fitted(hull, samples, parts_px, size_px)
+    return _sound(drawn_corners(fitted, parts_px))
 
 
 def quad_from_corners(corners_px: np.ndarray) -> np.ndarray:

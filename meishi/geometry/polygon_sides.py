@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from meishi.geometry import polygons, quads
+
 # Points are looked for this far beside a rough side, a share of its length.
 BAND_SHARE = 0.08
 MIN_BAND_PX = 2.0
@@ -31,6 +33,12 @@ MIDDLE = 1.0
 CORNER_SHARE = 0.2
 # Lines that are so many times further apart than a point may be from its line are two.
 APART = 3.0
+# A vertex was drawn as a corner if no other is as near to where two sides meet, as a share of the
+# shorter one, both its edges are as long a share of it, and it lies on both lines but for so many
+# times what a point may be off.
+ALONE_SHARE = 0.08
+EDGE_SHARE = 0.1
+OFF_BOTH = 3.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,47 @@ class Side:
 def near_px(length: float) -> float:
     """Tell how far from a side of this length its points may lie."""
     return max(NEAR_SHARE * length, MIN_NEAR_PX)
+
+
+def drawn_corners(corners: np.ndarray, parts_px: list[np.ndarray]) -> np.ndarray:
+    """Put corners that were drawn in the place of fitted ones.
+
+    A side on which somebody clicked a few times is no better known than its ends are, and its line
+    goes beyond the outmost click. Round corners and notches have several vertices, or none.
+
+    Args:
+        corners: (4, 2) of the fitted quad.
+        parts_px: (N, 2) polygons, as they were drawn.
+
+    Returns:
+        (4, 2): each corner, or the one vertex in its place.
+    """
+    lengths = quads.side_lengths(corners)  # of the side from each corner on
+    placed = corners.copy()
+    for index, corner in enumerate(corners):
+        sides = ((corners[index - 1], corner), (corner, corners[(index + 1) % 4]))
+        shorter = min(lengths[index - 1], lengths[index])
+        found = [
+            (part, number)
+            for part in parts_px
+            for number in np.flatnonzero(
+                np.linalg.norm(part - corner, axis=1) < ALONE_SHARE * shorter
+            )
+        ]
+        if len(found) != 1:
+            continue
+        part, number = found[0]
+        vertex, neighbours = part[number], part[[number - 1, (number + 1) % len(part)]]
+        long_edges = np.linalg.norm(neighbours - vertex, axis=1) > EDGE_SHARE * shorter
+        if long_edges.all() and all(_runs_by(vertex, *side) for side in sides):
+            placed[index] = vertex
+    return placed
+
+
+def _runs_by(point: np.ndarray, start: np.ndarray, end: np.ndarray) -> bool:
+    length = float(np.linalg.norm(end - start))
+    off = abs(polygons.cross(start, end, point)) / max(length, 1e-12)
+    return off < OFF_BOTH * near_px(length)
 
 
 def fitted_side(start: np.ndarray, end: np.ndarray, points: np.ndarray) -> Side:

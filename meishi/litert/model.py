@@ -9,6 +9,12 @@ from meishi.processes.quiet import without_startup_notes
 
 DETECTOR, SEGMENTER, CLASSIFIER = "ssd.tflite", "unet.tflite", "direction.tflite"
 FLAT = "flat.tflite"
+OUTPUTS = {
+    DETECTOR: {"coordinates", "confidence"},
+    SEGMENTER: {"mask"},
+    CLASSIFIER: {"start"},
+    FLAT: {"mask"},
+}
 # Not `dvc pull` alone: it ends with an error, as build/ is in no store.
 MEND = (
     "`dvc pull freeze` in the clone restores it, `dvc repro` makes it; elsewhere: "
@@ -23,7 +29,7 @@ class LiteRtModel:
         """Load a model.
 
         Raises:
-            InputError: if the file is missing or no model.
+            InputError: if the file is missing, no model, or makes other outputs than its name says.
         """
         if not path.is_file():
             raise InputError(f"{path}: no such model; {MEND}")
@@ -35,6 +41,9 @@ class LiteRtModel:
                 self._interpreter.allocate_tensors()
                 self._run = self._interpreter.get_signature_runner()
                 self.input_px = int(self._run.get_input_details()["image"]["shape"][1])
+                made = set(self._run.get_output_details())
+                if made != OUTPUTS.get(path.name, made):
+                    raise ValueError(f"makes {sorted(made)}, not {sorted(OUTPUTS[path.name])}")
             except (ValueError, RuntimeError, KeyError) as error:
                 raise InputError(
                     f"{path}: not one of our LiteRT models ({error}); {MEND}"

@@ -14,6 +14,7 @@ from meishi.coreml.features import Feature
 from meishi.coreml.ops import CONSTANTS
 from meishi.coreml.package import read_spec
 from meishi.coreml.runtime import parts
+from meishi.coreml.weight_files import check_weights
 from meishi.errors import InputError
 from meishi.packages.engine_layers import NETWORKS, layer_reasons
 from meishi.packages.engine_rules import of_tensor, reasons
@@ -101,7 +102,7 @@ def _inputs(spec, package: str) -> Iterator[Finding]:
 
 
 def _program(spec, weights: Path, path: Path) -> list[Finding]:
-    checks.check_weights(spec, weights, str(path))
+    check_weights(spec, weights, str(path))
     name = checks.function_name(spec)
     function = loading.load(spec, weights, str(path), name)
     operations = [op for op in _walk(function) if op.op_type not in _LEFT_OUT]

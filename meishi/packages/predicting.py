@@ -8,7 +8,7 @@ model.
 import sys
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 from meishi.coreml.features import Feature
 from meishi.coreml.runtime import Package
-from meishi.errors import InputError
+from meishi.errors import InputError, summary
 from meishi.files.atomic import replace_file
 from meishi.pictures import images
 
@@ -38,13 +38,13 @@ def predict_files(package: Package, files: Sequence[Path], resize: bool) -> list
         The outputs of each prediction, in the order of the files.
 
     Raises:
-        InputError: if a file cannot be read or is no input of the package.
+        InputError: of all files that cannot be read or are no input of the package.
     """
     stored = [file for file in files if file.suffix == ".npz"]
     pictures = [file for file in files if file.suffix != ".npz"]
     states: dict[str, np.ndarray] = {}
     if not pictures:
-        return [package.predict(_arrays(file), states) for file in stored]
+        return _each(stored, lambda file: package.predict(_arrays(file), states))
     feature = _image_input(package)
     shared: dict[str, np.ndarray] = {}
     for file in stored:
@@ -53,10 +53,26 @@ def predict_files(package: Package, files: Sequence[Path], resize: bool) -> list
         if twice:
             raise InputError(f"{file}: gives the inputs {twice}, which another file gives already")
         shared |= arrays
-    return [
-        package.predict(shared | {feature.name: read_picture(file, feature, resize)}, states)
-        for file in pictures
-    ]
+
+    def predict(picture: Path) -> dict[str, Any]:
+        given = {feature.name: read_picture(picture, feature, resize)}
+        return package.predict(shared | given, states)
+
+    return _each(pictures, predict)
+
+
+def _each(files: Sequence[Path], predict: Callable[[Path], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Predict for each file; an InputError tells of all that cannot be used."""
+    rows, faults = [], []
+    for file in files:
+        try:
+            rows.append(predict(file))
+        except InputError as error:
+            told = str(error)
+            faults.append(told if told.startswith(str(file)) else f"{file}: {told}")
+    if faults:
+        raise InputError(summary(faults))
+    return rows
 
 
 def save_outputs(rows: Sequence[dict[str, Any]], path: Path) -> None:

@@ -39,6 +39,8 @@ DAMAGE = (
     *(OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError),
     RuntimeError,
 )
+# Where Pillow looks for an orientation that EXIF does not tell.
+_XMP = ("xmp", "XML:com.adobe.xmp")
 # EXIF's orientation, and what turns the stored picture upright; 1 stands for upright.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -98,11 +100,18 @@ def opened(source: BinaryIO | Path) -> Image.Image:
 
 
 def orientation(picture: Image.Image) -> int:
-    """Read the EXIF orientation of an open picture, 1 to 8; 1, upright, where it tells none."""
+    """Read the EXIF orientation of an open picture, 1 to 8; 1, upright, where it tells none.
+
+    One that stands in XMP alone does not count: browsers, OpenCV and labelling tools do not see it.
+    """
+    known = picture.info
+    picture.info = {key: value for key, value in known.items() if key not in _XMP}
     try:
         told = picture.getexif().get(ExifTags.Base.Orientation, 1)
     except DAMAGE:
         return 1  # EXIF that cannot be read tells nothing; the picture itself may be sound
+    finally:
+        picture.info = known
     return told if told in _TURNS else 1
 
 

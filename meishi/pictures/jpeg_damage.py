@@ -5,20 +5,22 @@ that is grey or shifted from there on. libjpeg knows, but Pillow drops what it s
 it write to descriptor 2, where it is caught.
 """
 
-import os
 import re
-import sys
-import tempfile
+from contextlib import suppress
 
 import cv2
 import numpy as np
 
+from meishi.processes.quiet import held_back
+
 BEGIN = b"\xff\xd8"
-_TOLD = re.compile(rb"^(?:Corrupt JPEG data|Premature end of JPEG file).*$", re.MULTILINE)
+_TOLD = re.compile(rb"Corrupt JPEG data|Premature end of JPEG file")
 _LEFT_OVER = re.compile(r": (\d+) extraneous bytes before marker 0xd9$")
-# Bytes between the picture and its end: cameras leave a few; more are what a fault in the middle
-# has pushed out.
-MAX_LEFT_OVER = 64
+_END = b"\xff\xd9"
+# Between the picture and its end some cameras leave a few bytes, or fill a file up; other bytes
+# there are what a fault in the middle has pushed out.
+_FILLING = b"\x00\xff"
+MAX_LEFT_OVER = 8
 
 
 def damage(content: bytes) -> str | None:
@@ -28,33 +30,28 @@ def damage(content: bytes) -> str | None:
         content: a picture file of any format.
 
     Returns:
-        What it says, in its words; None for a sound JPEG and for other formats.
+        What it says, in its words; None for a sound JPEG, for other formats, and for damage that
+        it does not notice: half of the bytes that may change leave another picture's code.
     """
     if not content.startswith(BEGIN):
         return None
-    found = _TOLD.search(_said(content))
-    told = found[0].decode("ascii", "replace").strip() if found else ""
-    left_over = _LEFT_OVER.search(told)
-    if not told or (left_over and int(left_over[1]) <= MAX_LEFT_OVER):
-        return None
-    return told
+    told = _told(content)
+    if left_over := _LEFT_OVER.search(told):
+        number = int(left_over[1])
+        if number <= MAX_LEFT_OVER or not _before_end(content, number).strip(_FILLING):
+            return None
+    return told or None
 
 
-def _said(content: bytes) -> bytes:
-    """Decode to an eighth of the size, which still reads each byte; return what libjpeg writes."""
-    sys.stderr.flush()
-    screen = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
-        except cv2.error:
-            pass  # what OpenCV does not decode at all is for `images.decode` to refuse
-        finally:
-            sys.stderr.flush()
-            os.dup2(screen, 2)
-            os.close(screen)
-        held.seek(0)
-        said = held.read()
-    os.write(2, _TOLD.sub(b"", said).lstrip(b"\r\n"))  # others' lines are not ours to drop
-    return said
+def _before_end(content: bytes, count: int) -> bytes:
+    end = content.rfind(_END)
+    return content[max(end - count, 0) : max(end, 0)]
+
+
+def _told(content: bytes) -> str:
+    """Decode to an eighth of the size, which still reads each byte; return libjpeg's first word."""
+    with held_back(lambda line: not _TOLD.match(line)) as lines, suppress(cv2.error):
+        # What OpenCV does not decode at all is for `images.decode` to refuse.
+        cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    found = next(filter(_TOLD.match, lines), b"")
+    return found.decode("ascii", "replace").strip()

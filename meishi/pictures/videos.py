@@ -59,8 +59,8 @@ class Video:
         """
         self.path = path
         if not path.is_file():
-            kind = "a folder, not a video" if path.is_dir() else "no such file"
-            raise InputError(f"{path}: {kind}")
+            there = "no regular file" if path.exists() else "no such file"
+            raise InputError(f"{path}: {'a folder, not a video' if path.is_dir() else there}")
         _refuse_bytes(path)
         if fps is not None and not 0 < fps <= MAX_FPS:
             raise InputError(f"--fps: expected above 0, {MAX_FPS:g} at most, got {fps:g}")

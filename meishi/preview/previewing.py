@@ -13,9 +13,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from meishi.capture.flow import CardCapture
+from meishi.capture.naming import counted
 from meishi.errors import InputError, summary
 from meishi.files import atomic
-from meishi.files.writable import check_writable
+from meishi.files.writable import check_apart, check_writable
 from meishi.pictures import videos
 from meishi.preview.drawing import drawn
 from meishi.preview.tracking import TrackedCard, Tracker
@@ -40,9 +41,7 @@ class Outputs:
         """Raise an `InputError` if one cannot be written, or would replace another or the input."""
         files = [self.video, *([self.tracks] if self.tracks else [])]
         read = [source, *([self.truth] if self.truth else [])]
-        places = [file.resolve() for file in (*read, *files)]
-        if len(set(places)) < len(places):
-            raise InputError(f"{source}: input and outputs must be different files")
+        check_apart(read, files)
         videos.check_target(self.video)
         for file in files:
             check_writable(file)
@@ -61,8 +60,8 @@ class Previewed:
         """Say it in a line."""
         ids = {card.track_id for cards in self.cards for card in cards}
         return (
-            f"{len(self.cards)} frames, {len(ids)} tracks; {self.fps:.1f} frames a second "
-            "to find and follow cards, measured on this host"
+            f"{counted(len(self.cards), 'frame')}, {counted(len(ids), 'track')}; {self.fps:.1f} "
+            "frames a second to find and follow cards, measured on this host"
         )
 
 

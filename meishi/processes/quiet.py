@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # An absl information line (`I0000 00:00:17… port.cc:153] …`), its W0000 twin of the LiteRT
@@ -22,16 +22,31 @@ _NOTE = re.compile(
 @contextmanager
 def without_startup_notes() -> Iterator[None]:
     """Hold back what is written to descriptor 2 in the block, then pass on all but the notes."""
+    with held_back(lambda line: not _NOTE.match(line)):
+        yield
+
+
+@contextmanager
+def held_back(passes: Callable[[bytes], object]) -> Iterator[list[bytes]]:
+    """Hold back what is written to descriptor 2 in the block.
+
+    Args:
+        passes: says of a line whether it is passed on afterwards.
+
+    Yields:
+        A list that is empty until the block ends, then holds every line.
+    """
+    lines: list[bytes] = []
     sys.stderr.flush()
     screen = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            yield
+            yield lines
         finally:
             sys.stderr.flush()
             os.dup2(screen, 2)
             os.close(screen)
             held.seek(0)
-            kept = b"".join(line for line in held if not _NOTE.match(line))
-            os.write(2, kept)
+            lines += held
+            os.write(2, b"".join(line for line in lines if passes(line)))

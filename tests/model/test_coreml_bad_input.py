@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -127,6 +128,31 @@ def with_blobs(spec, change):
                     change(value.blobFileValue)
 
 
+def record(place, form, value):
+    """Change the record of the first constant in the weight file, which begins at byte 64."""
+
+    def change(path):
+        content = bytearray(weight_file(path).read_bytes())
+        struct.pack_into(form, content, 64 + place, value)
+        weight_file(path).write_bytes(content)
+
+    return change
+
+
+def of_opset(name):
+    def change(path):
+        def rename(spec):
+            function = spec.mlProgram.functions["main"]
+            function.block_specializations[name].CopyFrom(
+                function.block_specializations[function.opset]
+            )
+            function.opset = name
+
+        altered(path, rename)
+
+    return change
+
+
 def linked_weights(path):
     file = weight_file(path)
     elsewhere = path.parent / "elsewhere"
@@ -178,6 +204,17 @@ def without_operations(spec):
 
 
 PACKAGES = {
+    "another kind of numbers": (
+        record(4, "<I", 1),
+        r"weight.bin holds FLOAT16, expected FLOAT32 \(\w+\)",
+    ),
+    "an unknown kind of numbers": (record(4, "<I", 99), r"holds the unknown type 99, expected FL"),
+    "fewer numbers": (record(8, "<Q", 860), r"holds 860 bytes, expected 1200 \(FLOAT32\)"),
+    "data in the record": (record(16, "<Q", 64), r"weight.bin is damaged"),
+    "data in the file's head": (record(16, "<Q", 0), r"weight.bin is damaged"),
+    "data between the lines": (record(16, "<Q", 132), r"weight.bin is damaged"),
+    "an opset of the future": (of_opset("CoreML99"), r"of the opset 'CoreML99', which is unknown"),
+    "no opset": (of_opset(""), r"of the opset '', which is unknown; this runtime knows CoreML3"),
     "no weight file": (lambda p: weight_file(p).unlink(), r"weight.bin is missing"),
     "an empty weight file": (lambda p: weight_file(p).write_bytes(b""), r"weight.bin is cut short"),
     "a truncated weight file": (

@@ -126,6 +126,90 @@ def suppression():
     return spec
 
 
+def described_suppression():
+    """The same with a description of its one model, of two classes and any number of rows."""
+    spec = suppression()
+    stage = spec.pipeline.models[0]
+    for feature in spec.description.input:
+        stage.description.input.add(name=feature.name).type.multiArrayType.SetInParent()
+    for name, columns in (("confidence", 2), ("kept", 4)):
+        array = stage.description.output.add(name=name).type.multiArrayType
+        for low, high in ((0, -1), (columns, columns)):
+            array.shapeRange.sizeRanges.add(lowerBound=low, upperBound=high)
+    return spec
+
+
+def settings(**changes):
+    def change(stage):
+        for key, value in changes.items():
+            setattr(stage.nonMaximumSuppression, key, value)
+
+    return change
+
+
+def columns(output, count):
+    def change(stage):
+        ranges = stage.description.output[output].type.multiArrayType.shapeRange.sizeRanges
+        ranges[1].lowerBound = ranges[1].upperBound = count
+
+    return change
+
+
+def labels(count):
+    def change(stage):
+        stage.nonMaximumSuppression.stringClassLabels.vector.extend("abcd"[:count])
+
+    return change
+
+
+def as_picture(stage):
+    stage.description.output[0].type.imageType.width = 3
+
+
+WRONG_SUPPRESSIONS = {
+    "an output of another name": (
+        settings(confidenceOutputFeatureName="none"),
+        r"confidenceOutputFeatureName is 'none', expected one of \['confidence', 'kept'\]",
+    ),
+    "an output without a name": (
+        settings(coordinatesOutputFeatureName=""),
+        "coordinatesOutputFeatureName is ''",
+    ),
+    "an input of another name": (
+        settings(coordinatesInputFeatureName="none"),
+        "coordinatesInputFeatureName is 'none'",
+    ),
+    "an IoU below zero": (settings(iouThreshold=-1), "iouThreshold: expected 0 to 1, got -1"),
+    "an IoU above one": (settings(iouThreshold=2), "iouThreshold: expected 0 to 1, got 2"),
+    "an IoU that is none": (settings(iouThreshold=np.nan), "iouThreshold: expected 0 to 1, got na"),
+    "a score below zero": (
+        settings(confidenceThreshold=-1),
+        "confidenceThreshold: expected 0 or more, got -1",
+    ),
+    "too many labels": (labels(4), "4 labels, but confidence has 2 columns"),
+    "boxes of five numbers": (columns(1, 5), "kept is described with other than 4 columns"),
+    "a picture": (as_picture, "confidence is described as imageType, expected an array"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SUPPRESSIONS)
+def test_a_suppression_that_no_system_runs_is_refused(tmp_path, name):
+    change, words = WRONG_SUPPRESSIONS[name]
+    spec = described_suppression()
+    change(spec.pipeline.models[0])
+    with pytest.raises(InputError, match=f"suppression: .*{words}"):
+        Package.load(saved(tmp_path, spec))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_suppression_that_is_described_rightly_runs(tmp_path, count):
+    spec = described_suppression()
+    labels(count)(spec.pipeline.models[0])
+    scores = np.hstack([SCORES, SCORES / 2])
+    found = Package.load(saved(tmp_path, spec)).predict({"scores": scores, "boxes": BOXES})
+    assert found["confidence"].shape == (2, 2) and found["kept"].shape == (2, 4)
+
+
 SCORES = np.float32([[0.9], [0.8], [0.7]])
 BOXES = np.float32([[1, 1, 2, 2], [1.1, 1, 2, 2], [9, 9, 2, 2]])  # the first two overlap
 

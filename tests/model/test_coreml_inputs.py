@@ -394,6 +394,27 @@ def test_a_folder_in_the_place_of_outputs_is_refused_before_any_prediction(saved
     assert f"{tmp_path}: cannot be written (Is a directory)" in str(found.exception)
 
 
+def test_an_input_in_the_place_of_outputs_is_refused_and_stays(saved, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(PIXELS).save(photo)
+    before = photo.read_bytes()
+    found = command("predict", saved, photo, "--out", photo)
+    assert isinstance(found.exception, InputError)
+    assert f"{photo}: would replace {photo}" in str(found.exception)
+    assert photo.read_bytes() == before
+
+
+def test_every_input_that_cannot_be_used_is_told(saved, tmp_path):
+    good, large, out = tmp_path / "good.png", tmp_path / "large.png", tmp_path / "out.npz"
+    Image.fromarray(PIXELS).save(good)
+    Image.fromarray(PIXELS).resize((48, 40)).save(large)
+    (tmp_path / "text.png").write_text("no picture")
+    files = [tmp_path / "text.png", good, large, tmp_path / "none.png"]
+    told = str(command("predict", saved, *files, "--out", out).exception).splitlines()
+    assert [line.split(":")[0] for line in told] == [str(file) for file in files if file != good]
+    assert not out.exists()
+
+
 def test_damage_inside_an_archive_is_told(saved, tmp_path):
     given = tmp_path / "given.npz"
     np.savez_compressed(given, x=PIXELS)

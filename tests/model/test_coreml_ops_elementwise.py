@@ -66,6 +66,18 @@ POSITIVE = {
 }
 
 
+@pytest.mark.parametrize("given", [{}, {"epsilon": 1e-45}, {"epsilon": 1e-30}])
+def test_the_logarithm_of_zero_is_that_of_epsilon(tmp_path, given):
+    x = np.float32([0, 1e-20, 0.5, 1])
+    epsilon = np.float64(np.float32(given.get("epsilon", 1e-45)))
+    expected = np.log(x.astype(np.float64) + epsilon)
+    found, entropy = run(
+        tmp_path, lambda mb, x: [mb.log(x=x, **given), mb.mul(x=x, y=mb.log(x=x, **given))], x
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(entropy, x * expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("table", "x"),
     [(UNARY, X), (POSITIVE, np.clip(np.abs(X), 0.01, 0.99))],

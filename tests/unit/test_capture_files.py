@@ -1,5 +1,6 @@
 """`meishi capture` with stand-in networks: files, names, faults."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from meishi.capture.files import CaptureError, capture_photos, find_photos
 from meishi.capture.flow import CardCapture
 from meishi.capture.outputs import OutputFolder
 from meishi.errors import InputError
+from meishi.files import atomic
 from meishi.litert import running as litert
 from meishi.params import CaptureParams, ConfidenceParams
 from tests import heif
@@ -152,7 +154,7 @@ def test_bad_photos_are_told_and_the_good_ones_done(capture, photo, out):
     bad.write_bytes(b"no picture at all")
     with pytest.raises(CaptureError, match=r"broken\.jpg: not a picture") as told:
         run(capture, out, photo.parent)
-    assert str(told.value).endswith(f"\n{out}: 1 of 2 photos done")
+    assert str(told.value).endswith(f"\n{out}: 1 photo done")
     assert [r["file"] for r in json.loads((out / "cards.json").read_text())] == [str(photo)]
 
 
@@ -165,13 +167,13 @@ def test_a_photo_that_is_damaged_inside_is_done_and_told(capture, photo, out):
     cut.write_bytes(content[: len(content) // 2] + b"\xff\xd9")
     with pytest.raises(CaptureError, match=r"cut\.jpg: done, but the file is damaged") as told:
         run(capture, out, photo.parent)
-    assert str(told.value).endswith(f"\n{out}: 2 of 2 photos done")
+    assert str(told.value).endswith(f"\n{out}: 2 photos done")
     rows = json.loads((out / "cards.json").read_text())
     assert [len(row["cards"]) for row in rows] == [1, 1]
 
 
 def test_a_photo_that_there_is_not_counts_as_not_done(capture, photo, out):
-    with pytest.raises(CaptureError, match=r"(?s)no such file.*: 1 of 2 photos done$"):
+    with pytest.raises(CaptureError, match=r"(?s)no such file.*: 1 photo done$"):
         run(capture, out, photo, photo.parent / "missing.jpg")
 
 
@@ -185,10 +187,50 @@ def test_names_of_any_kind_are_taken(capture, out, tmp_path, name):
 def test_an_output_that_cannot_be_written_is_a_fault_and_the_rest_is_done(capture, photo, out):
     draw_card(photo.parent / "good.png")
     (out / "card-1.png").mkdir(parents=True)
-    with pytest.raises(CaptureError, match="cannot be written"):
+    with pytest.raises(CaptureError, match=r"card-1\.png is there and was not written here"):
         run(capture, out, photo.parent)
     rows = json.loads((out / "cards.json").read_text())
     assert [Path(row["file"]).name for row in rows] == ["good.png"]
+
+
+@pytest.mark.parametrize("failing", ["card-1.png", "card-overlay.jpg"])
+def test_a_photo_of_which_not_all_is_written_leaves_nothing(
+    capture, photo, out, monkeypatch, failing
+):
+    draw_card(photo.parent / "good.png")
+    write = atomic.atomic_write_bytes
+
+    def full_disk(path, content):
+        if path.name == failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, content)
+
+    monkeypatch.setattr(atomic, "atomic_write_bytes", full_disk)
+    with pytest.raises(CaptureError, match=r"card\.png: cannot be written: .*No space left"):
+        run(capture, out, photo.parent)
+    assert sorted(file.name for file in out.iterdir()) == [
+        ".meishi.json",
+        "cards.json",
+        "good-1.png",
+        "good-overlay.jpg",
+    ]
+    assert "card-" not in (out / ".meishi.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "content", ['{"mine": "precious"}', "{", "[1, 2]", '[{"file": "a"}]', '"text"', "7"]
+)
+def test_a_list_of_somebody_else_is_not_replaced(capture, photo, out, content):
+    out.mkdir()
+    (out / "cards.json").write_text(content)
+    with pytest.raises(InputError, match=r"cards\.json: is there and is no list that"):
+        run(capture, out, photo)
+    assert [file.name for file in out.iterdir()] == ["cards.json"]
+    assert (out / "cards.json").read_text() == content
+
+
+def test_an_empty_path_is_a_fault(out):
+    assert find_photos([""], out) == ([], ["an empty path; expected a photo or a folder of photos"])
 
 
 def test_a_list_that_cannot_be_written_is_told_before_the_work(capture, photo, out):

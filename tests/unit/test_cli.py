@@ -36,6 +36,22 @@ def meishi(*arguments, **environment):
     )
 
 
+def test_ctrl_c_in_a_command_is_a_word_and_status_130(tmp_path):
+    stopped = "import meishi.capture.files as f, meishi.cli as c\nsignal = KeyboardInterrupt()\n"
+    stopped += "def find_photos(*given):\n    raise signal\nf.find_photos = find_photos\nc.main()"
+    words = ["capture", "photo.jpg", "--out", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", stopped, *words], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_a_command_runs_without_a_place_for_its_faults(tmp_path):
+    words = f"capture {tmp_path / 'none.jpg'} --out {tmp_path}"
+    done = subprocess.run(["sh", "-c", f"'{sys.executable}' -c '{RUN}' {words} 2>&-"], cwd=ROOT)
+    assert done.returncode == 1
+
+
 @each_command
 def test_a_commands_help_is_whole_sentences(words):
     text = COMMANDS[words].help

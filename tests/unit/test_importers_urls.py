@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 
 import numpy as np
@@ -49,6 +50,21 @@ def test_a_file_comes_whole_under_its_name(served, digest):
     file = download(served.url, digest)
     assert file.read_bytes() == CONTENT and file.name == "desk.zip"
     assert file.is_relative_to("build/downloads") and partials() == []
+
+
+@pytest.mark.parametrize("digest", [SHA256, ""])
+@pytest.mark.parametrize("cuts", [[], [HALF // 2]])
+def test_what_a_server_packs_unasked_is_unpacked(served, digest, cuts):
+    served.content, served.coding, served.cuts = gzip.compress(CONTENT), "gzip", cuts
+    assert download(served.url, digest).read_bytes() == CONTENT
+    assert partials() == []
+
+
+def test_a_packed_file_stays_what_it_is_though_a_server_calls_it_so(served):
+    served.content, served.coding = gzip.compress(CONTENT), "x-gzip"
+    served.url = served.url.replace("desk.zip", "desk.tar.gz")
+    digest = hashlib.sha256(served.content).hexdigest()
+    assert download(served.url, digest).read_bytes() == served.content
 
 
 def test_a_file_of_the_stated_sha256_is_not_asked_for_again(served):

@@ -47,9 +47,23 @@ def test_a_sound_one_is_sound_whatever_follows_its_end(mode, after):
     assert damage(jpeg(True, mode, restart_marker_rows=1) + after) is None
 
 
-def test_a_few_bytes_that_cameras_leave_are_no_damage():
-    assert damage(jpeg()[:-2] + b"\x01\x02\x03" + END) is None
-    assert damage(jpeg()[:-2] + b"\x01\x02\x03" * 100 + END)
+@pytest.mark.parametrize("left", [b"\x01\x02\x03", bytes(200), b"\x00" * 3 + b"\x01" * 5])
+def test_what_cameras_leave_before_the_end_is_no_damage(left):
+    assert damage(jpeg()[:-2] + left + END) is None
+
+
+@pytest.mark.parametrize("count", [8, 30, 100])
+def test_what_a_fault_has_pushed_out_is_told(count):
+    assert "extraneous bytes" in damage(jpeg()[:-2] + b"\x01\x02\x03" * count + END)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.4, 0.5])
+def test_bytes_that_were_overwritten_are_told(place):
+    content = jpeg()
+    start = int(len(content) * place)
+    spoilt = content[:start] + bytes(range(10, 50)) + content[start + 40 :]
+    images.decode(spoilt)
+    assert damage(spoilt)
 
 
 def test_other_formats_are_not_judged():

@@ -98,7 +98,7 @@ def test_without_json_only_the_video_is_written(tmp_path):
 
 def test_what_is_seen_is_said_with_where_it_was_measured(tmp_path):
     seen = preview(bright, write(tmp_path / "a.mp4"), Outputs(tmp_path / "o.mp4"))
-    assert "15 frames, 1 tracks" in str(seen)
+    assert "15 frames, 1 track;" in str(seen)
     assert "measured on this host" in str(seen)
     assert seen.fps > 0
 
@@ -146,10 +146,10 @@ def test_a_fault_in_the_midst_leaves_the_old_outputs(tmp_path):
 @pytest.mark.parametrize(
     ("video", "tracks", "words"),
     [
-        ("a.mp4", None, "different files"),
-        ("o.mp4", "a.mp4", "different files"),
-        ("o.mp4", "o.mp4", "different files"),
-        ("sub/../a.mp4", None, "different files"),
+        ("a.mp4", None, "would replace"),
+        ("o.mp4", "a.mp4", "would replace"),
+        ("o.mp4", "o.mp4", "would replace"),
+        ("sub/../a.mp4", None, "would replace"),
         ("o.avi", None, "written as .mp4"),
         ("o", None, "written as .mp4"),
         ("folder.mp4", None, "cannot be written"),
@@ -179,7 +179,7 @@ def test_the_truth_is_not_replaced(tmp_path, output):
     source, truth = write(tmp_path / "a.mp4", frames=2), tmp_path / "truth.mp4"
     truth.write_text("true quads")
     files = {"video": tmp_path / "o.mp4", "tracks": tmp_path / "t.json", output: truth}
-    with pytest.raises(InputError, match="must be different files"):
+    with pytest.raises(InputError, match="would replace"):
         preview(bright, source, Outputs(**files, truth=truth))
     assert truth.read_text() == "true quads"
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from meishi.data import sources
 from meishi.data.records import Card
+from meishi.data.shards import sha256
 from meishi.data.sources import SourceError, verified_scenes
 from meishi.params import FetchParams, SourceParams
 from meishi.pictures import images
@@ -49,13 +50,46 @@ def test_a_sound_source_yields_every_scene(data):
     assert [(r.id, content) for r, content in read] == [(r.id, content) for r, content in drawn]
 
 
-def test_several_sources_get_their_names_as_prefixes(data):
-    tiny_data.write_data(Path("more"))
+def named_as(number: int, scene) -> tuple:
+    record, content = scene
+    return replace(record, id=f"s{number:05d}", image=f"s{number:05d}.webp"), content
+
+
+def with_more(drawn) -> FetchParams:
+    """Write a second source, and name both."""
+    tiny_data.write_data(Path("more"), iter(drawn))
     both = (SourceParams("tiny", "data"), SourceParams("more", "more"))
-    read = [record for record, _ in verified_scenes(replace(PARAMS, sources=both))]
+    return replace(PARAMS, sources=both)
+
+
+def test_several_sources_get_their_names_as_prefixes(data):
+    others = [named_as(n, tiny_data.draw_scene(100 + n, n % 3, n)) for n in range(18)]
+    read = [record for record, _ in verified_scenes(with_more(others))]
     assert [read[0].id, read[0].image] == ["tiny-s00000", "tiny-s00000.webp"]
     assert read[-1].id == "more-s00017"
     assert len({record.id for record in read}) == 36
+
+
+def test_a_picture_of_two_sources_comes_once_and_is_told(data):
+    params = with_more([*tiny_data.scenes(), named_as(99, tiny_data.draw_scene(99, 1, 0))])
+    copies: list[str] = []
+    read = [record.id for record, _ in verified_scenes(params, copies)]
+    assert read == [*(f"tiny-s{n:05d}" for n in range(18)), "more-s00099"]
+    assert copies[0] == "more-s00000: the same picture as tiny-s00000, with the same labels"
+    assert len(copies) == 18
+
+
+def test_a_picture_that_two_sources_label_otherwise_is_refused(data):
+    moved = list(tiny_data.scenes())
+    moved[1] = with_quad(QUAD)(*moved[1])
+    told = refusal(with_more(moved))
+    assert "more: more-s00001 is the same picture as tiny-s00001 of data, labelled other" in told
+
+
+def test_a_picture_is_no_scene_and_a_photo_without_a_card(data):
+    scene = tiny_data.draw_scene(0, 0, 0)
+    params = replace(PARAMS, without_cards=photos("beside", scene=scene))
+    assert "elsewhere-s00000 is the same picture as s00000, a scene of fetch.so" in refusal(params)
 
 
 def test_two_sources_of_one_name_are_refused(data):
@@ -140,7 +174,7 @@ def rename_in_records(old: str, new: str) -> None:
     """Change records.jsonl and its hash in the manifest."""
     file = Path("data/records.jsonl")
     file.write_text(file.read_text().replace(old, new))
-    digest = sources.sha256(file.read_bytes())
+    digest = sha256(file.read_bytes())
     edit_manifest(lambda manifest: manifest["records"].update(sha256=digest))
 
 
@@ -241,10 +275,10 @@ def test_ids_that_meet_through_their_prefixes_are_refused(workspace):
         list(verified_scenes(params))
 
 
-def photos(folder: str, cards: int = 0, **changes) -> tuple[SourceParams, ...]:
+def photos(folder: str, cards: int = 0, scene=None, **changes) -> tuple[SourceParams, ...]:
     """Write a source of one scene, and name it `elsewhere`."""
-    record, content = tiny_data.draw_scene(0, cards, 0)
-    tiny_data.write_data(Path(folder), iter([(record, content)]))
+    scene = scene or named_as(0, tiny_data.draw_scene(1000, cards, 0))
+    tiny_data.write_data(Path(folder), iter([scene]))
     return (SourceParams(**{"name": "elsewhere", "path": folder} | changes),)
 
 

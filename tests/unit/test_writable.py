@@ -1,7 +1,7 @@
 import pytest
 
 from meishi.errors import InputError
-from meishi.files.writable import check_replaceable, check_writable
+from meishi.files.writable import check_apart, check_replaceable, check_writable
 
 
 @pytest.mark.parametrize("place", [".", "..", "/", "inner/.."])
@@ -28,3 +28,24 @@ def test_a_name_that_leaves_no_room_for_the_half_written_file_is_refused(tmp_pat
     with pytest.raises(InputError, match="cannot be written"):
         check_writable(tmp_path / ("x" * 244 + ".json"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("photo.jpg", r"would replace .*photo\.jpg"),
+        ("model/../photo.jpg", r"would replace .*photo\.jpg"),
+        ("model", r"would replace .*model/data"),
+        ("model/data/out.npz", r"would lie in .*model/data"),
+        ("link.jpg", r"would replace .*photo\.jpg"),
+        ("other.npz", r"would replace .*other\.npz"),
+    ],
+)
+def test_an_output_that_is_an_input_is_refused(tmp_path, output, words):
+    (tmp_path / "photo.jpg").touch()
+    (tmp_path / "model" / "data").mkdir(parents=True)
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "photo.jpg")
+    inputs = [tmp_path / "photo.jpg", tmp_path / "model" / "data"]
+    check_apart(inputs, [tmp_path / "other.npz", tmp_path / "model.npz"])
+    with pytest.raises(InputError, match=words):
+        check_apart(inputs, [tmp_path / "other.npz", tmp_path / output])

@@ -39,6 +39,16 @@ def _epsilon(o: Arguments, name: str) -> np.float32:
     return np.float32(_EPSILON[name] if o.epsilon is None else concrete(o.epsilon))
 
 
+def _log(o: Arguments) -> tf.Tensor:
+    """Return log(x + epsilon), also where the sum is so small that TensorFlow takes it for zero."""
+    epsilon = _epsilon(o, "log")
+    total = o.x + epsilon
+    if not epsilon > 0:
+        return tf.math.log(total)
+    least = np.float32(np.log(np.float64(epsilon)))
+    return tf.where((total == 0) & (o.x == 0), tf.cast(least, total.dtype), tf.math.log(total))
+
+
 def _keeping_integers(kernel: Callable) -> Callable:
     """Compute integers in float64 and truncate, as MIL does for a division of integers."""
 
@@ -149,7 +159,7 @@ OPS: dict[str, Kernel] = {
     "inverse": lambda o: 1.0 / (o.x + _epsilon(o, "inverse")),
     "less": _binary(tf.less),
     "less_equal": _binary(tf.less_equal),
-    "log": lambda o: tf.math.log(o.x + _epsilon(o, "log")),
+    "log": _log,
     "logical_and": _logical(tf.logical_and),
     "logical_not": lambda o: tf.logical_not(tf.cast(o.x, tf.bool)),
     "logical_or": _logical(tf.logical_or),

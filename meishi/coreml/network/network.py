@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from meishi.coreml import execution
+from meishi.coreml import described, execution
 from meishi.coreml.features import Feature, by_label
 from meishi.coreml.network import running
 from meishi.coreml.network.table import CONTROL, LAYERS, REFUSED
@@ -103,7 +103,7 @@ class NeuralNetwork:
     @property
     def takes(self) -> set[str]:
         """The inputs that a prediction must have."""
-        return {name for name, feature in self.features.items() if not feature.may_lack}
+        return described.required(self.features)
 
     @property
     def makes(self) -> set[str]:

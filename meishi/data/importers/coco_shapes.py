@@ -74,9 +74,12 @@ def _segmentation(node: Node) -> Node:
 
 
 def _unturned(parts: tuple[np.ndarray, ...], node: Node) -> str | None:
-    """Say of a box that it is turned, and its outline is not, as Encord writes it."""
+    """Say of a box that it is turned, and its outline is not, as Encord writes it.
+
+    Half a turn makes the same box of it.
+    """
     stated = (node.at("attributes").at("rotation").value, node.at("rotation").value)
-    turns = [turn for turn in map(as_number, stated) if turn]
+    turns = [turn for turn in map(as_number, stated) if turn is not None and turn % 180]
     if not turns or len(parts) != 1 or not is_box(parts[0]):
         return None
     return f"rotation {turns[0]:g}, but the outline is an upright box; export polygons"

@@ -142,26 +142,35 @@ def _receive(url: str, partial: Path, checked: bool) -> bool:
             partial.unlink()
             raise _CutError("the part that is here is longer than the server's file")
         _check(response, url)
+        packed = _is_packed(response, url)
+        if packed and start:
+            partial.unlink()
+            raise _CutError("the server sends the file packed, which can only be had as a whole")
         if response.status_code != 206 or _first_byte(response) != start:
             start = 0  # the server sends the whole, or another version of it
         if response.status_code == 206 and _first_byte(response) != start:
             partial.unlink(missing_ok=True)
             raise _CutError("the server sent another part than was asked for")
-        _write(response, partial, start, total)
+        total = None if packed else total
+        _write(response, partial, start, total, packed)
     if total is not None and _size(partial) != total:
         raise _CutError(f"{_size(partial)} of {total} bytes came")
     return start > 0
 
 
-def _write(response: requests.Response, partial: Path, start: int, total: int | None) -> None:
+def _write(
+    response: requests.Response, partial: Path, start: int, total: int | None, packed: bool
+) -> None:
     with partial.open("ab" if start else "wb") as out:
         # After the old content is gone: a note must never speak of another version's bytes.
-        atomic_write_text(_note_of(partial), json.dumps({"version": _version(response)}))
+        version = "" if packed else _version(response)
+        atomic_write_text(_note_of(partial), json.dumps({"version": version}))
         name = partial.name.removeprefix(".").removesuffix(".partial")
         bar = tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=f"download {name}")
         with bar:
-            # Undecoded: offsets and sizes are those of what travels.
-            for chunk in response.raw.stream(CHUNK_BYTES, decode_content=False):
+            # Offsets and sizes are those of what travels. What comes packed all the same, as stores
+            # of objects hold it, is unpacked.
+            for chunk in response.raw.stream(CHUNK_BYTES, decode_content=packed):
                 out.write(chunk)
                 bar.update(len(chunk))
 
@@ -179,6 +188,12 @@ def _check(response: requests.Response, url: str) -> None:
             f"{shown(url)}: the server sends a web page, not a file: use the address behind its "
             "download button; a login page comes so, too"
         )
+
+
+def _is_packed(response: requests.Response, url: str) -> bool:
+    """Tell whether a file comes packed for the way; of a.tar.gz it is what the file itself is."""
+    coding = response.headers.get("Content-Encoding", "identity").lower()
+    return coding != "identity" and not urlsplit(url).path.lower().endswith((".gz", ".tgz"))
 
 
 def _total(response: requests.Response) -> int | None:

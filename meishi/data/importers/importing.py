@@ -24,7 +24,7 @@ from meishi.data.importers.finding import (
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Tally
 from meishi.data.importers.mask_folders import without_masks
-from meishi.data.importers.naming import pictured, slug, storable
+from meishi.data.importers.naming import carried_name, pictured, slug, storable
 from meishi.data.importers.opening import OpenError, Source, is_archive, open_source
 from meishi.data.importers.orientation import orientation
 from meishi.data.importers.outlining import is_upright, outlines, sides_on_border
@@ -46,6 +46,7 @@ NO_SHAPE = (
     "NOT ONE SHAPE in the export, so no picture holds a card (if any does, the writer dropped the "
     "shapes: export another format; stating labels refuses this); pictures"
 )
+PACKED = "no archive in an export is read; unpack it, if it holds the pictures"
 WHICH = "; state its folder in the label file, or name one folder as EXPORT"
 
 
@@ -77,10 +78,9 @@ def import_scenes(
             photos = certain(listed, labels, tally)
             inside = [n for n in source.names if is_archive(n)]
             tally.left_out["archives inside the export, left out"] += len(inside)
-            if inside and not photos:
-                faults.append(
-                    f"{source.place(inside[0])}: no archive in an export is read; unpack it"
-                )
+            packed = f"{source.place(inside[0])}: {PACKED}" if inside else ""
+            if packed and not photos:
+                faults.append(packed)
             if not photos and not faults:
                 told = "".join(f"; {what}: {n}" for what, n in sorted(tally.left_out.items()) if n)
                 faults.append(f"{path}: the export is empty: it names no picture{told}")
@@ -90,7 +90,10 @@ def import_scenes(
                 faults += [f"{path}: {why}" for why in missing_labels(labels, tally)]
                 if not (tally.labels or tally.ignored_labels):
                     tally.left_out[NO_SHAPE] += len(chosen)
+            known = len(faults)
             placed = _placed(source, chosen, kind in EMPTY_WITHOUT_LABELS, faults, tally)
+            if packed and photos and len(faults) > known:  # pictures that are not found
+                faults.append(packed)
             found = _scenes(source, placed, name, faults, tally)
             yield from in_pixels(found, kind, path, faults)
     except OpenError as error:
@@ -149,16 +152,8 @@ def _file_of(photo: LabelledPhoto, finder: Finder) -> str:
     if found := finder.first(photo.reference, photo.or_else, near=photo.near):
         return found
     if photo.content is not None:
-        return _embedded_name(photo)
+        return carried_name(photo)
     return finder.find(photo.or_else or photo.reference, photo.near)  # says why there is none
-
-
-def _embedded_name(photo: LabelledPhoto) -> str:
-    """Name the picture that a label file carries; its suffix must be one that is read."""
-    base = posixpath.basename(photo.reference.replace("\\", "/"))
-    stem, suffix = posixpath.splitext(base)
-    known = suffix.lower() in images.SUFFIXES
-    return posixpath.join(photo.near, base if known else f"{stem or 'photo'}.png")
 
 
 def _once(
@@ -194,7 +189,7 @@ def _scenes(
     seen: dict[str, tuple[str, Record]] = {}
     for file, photo in placed:
         try:
-            content = source.read(file) if file in listed else photo.content or b""
+            content = photo.content() if photo.content and file not in listed else source.read(file)
             scene = _scene(file, photo, content, name, faults)
         except (OpenError, images.ImageError) as error:
             faults.append(str(error) if file in str(error) else f"{photo.where}: {error}")

@@ -5,7 +5,7 @@ whose tool counts from pixel edges (0 is the left border of the first pixel) sub
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -74,7 +74,8 @@ class LabelledPhoto:
         relative: the shapes' coordinates are shares of the frame, not pixels.
         upright: they were drawn on the upright picture, whatever size is stated.
         in_browser: they were drawn on what a browser shows, which is upright since 2020.
-        content: the picture itself, when the label file carries it and no file is found.
+        content: gives the picture itself, when the label file carries it and no file is found; not
+            the bytes, for an export of thousands would fill the memory.
         group: what the photo shares with others (a clip, a document): one design for all of it.
         background: likewise, for the surface.
         local: these two names mean something within the source alone.
@@ -92,7 +93,7 @@ class LabelledPhoto:
     relative: bool = False
     upright: bool = False
     in_browser: bool = False
-    content: bytes | None = None
+    content: Callable[[], bytes] | None = None
     group: str | None = None
     background: str | None = None
     local: bool = False

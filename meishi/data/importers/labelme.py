@@ -14,6 +14,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -34,7 +35,7 @@ from meishi.data.importers.labelled import (
     refused,
 )
 from meishi.data.importers.masks import pack
-from meishi.data.importers.nodes import MalformedError, Node, described
+from meishi.data.importers.nodes import MalformedError, Node, described, load_json
 from meishi.data.importers.opening import OpenError, Source
 from meishi.data.importers.orientation import orientation
 from meishi.pictures import images
@@ -65,17 +66,21 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     finder = Finder(pictures(source))
     for name, value in json_files(source, "labelme file", _why_not, beside, faults, tally):
         own = stems.get(folded(posixpath.splitext(name)[0]))
-        photo = _photo(Node(value, source.place(name), faults), posixpath.dirname(name), own)
+        root = Node(value, source.place(name), faults)
+        carried = _embedded(root)
+        photo = _photo(root, posixpath.dirname(name), own, carried)
         if photo is None:
             continue
+        if carried is not None:
+            photo = replace(photo, content=partial(_carried, source, name))
         if found := finder.first(photo.reference, photo.or_else, near=photo.near):
-            if _is_another(source, found, photo):
+            if _is_another(source, found, photo.near, carried):
                 faults.append(
                     f"{source.place(name)}: imageData: another picture than {found}, the only one "
                     "that imagePath may mean; remove imageData, or put its own beside the file"
                 )
                 continue
-            photo = replace(photo, content=None)  # an export of thousands would fill the memory
+            photo = replace(photo, content=None)
             if own and folded_stem(found) != folded_stem(
                 own
             ):  # files that were renamed, with old paths inside
@@ -87,18 +92,23 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         yield photo
 
 
-def _is_another(source: Source, found: str, photo: LabelledPhoto) -> bool:
+def _carried(source: Source, name: str) -> bytes:
+    """Read the picture that a label file carries, which had one when it was read before."""
+    return _embedded(Node(load_json(source.read(name)), source.place(name), [])) or b""
+
+
+def _is_another(source: Source, found: str, near: str, carried: bytes | None) -> bool:
     """Tell whether a file elsewhere only has the name of the picture that a label file carries.
 
     The carried one may have been compressed anew. Another size is told where the labels are placed.
     """
-    if photo.content is None or posixpath.dirname(found) == photo.near:
+    if carried is None or posixpath.dirname(found) == near:
         return False
     try:
         file = source.read(found)
-        if file == photo.content:
+        if file == carried:
             return False
-        pair = [images.decode(content) for content in (file, photo.content)]
+        pair = [images.decode(content) for content in (file, carried)]
     except (OpenError, images.ImageError):
         return False  # told where the file is read; what is carried is not needed
     if pair[0].shape != pair[1].shape:
@@ -118,18 +128,17 @@ def _why_not(value: Any) -> str | None:
     return None if of_picture else "no 'imagePath'"
 
 
-def _photo(root: Node, near: str, own: str | None) -> LabelledPhoto | None:
+def _photo(root: Node, near: str, own: str | None, carried: bytes | None) -> LabelledPhoto | None:
     reference = root.at("imagePath").value
     if not (isinstance(reference, str) and reference):
         reference = own
     if reference is None:
         root.text("imagePath")  # notes the fault
         return None
-    content = _embedded(root)
     # Old versions state no size; what they carry is the picture that was labelled.
-    size_px = root.size_px("imageWidth", "imageHeight") or _embedded_size(content)
+    size_px = root.size_px("imageWidth", "imageHeight") or _embedded_size(carried)
     shapes = tuple(_shapes(root, size_px))
-    return LabelledPhoto(reference, near, root.where, shapes, size_px, own, content=content)
+    return LabelledPhoto(reference, near, root.where, shapes, size_px, own)
 
 
 def _embedded(root: Node) -> bytes | None:

@@ -3,6 +3,9 @@
 import posixpath
 import re
 
+from meishi.data.importers.labelled import LabelledPhoto
+from meishi.pictures import images
+
 ID_LETTERS = 40
 # Roboflow names each version that it makes of a photo a_jpg.rf.HASH.jpg, of a video's frame
 # a_mp4-0012_jpg.rf.HASH.jpg.
@@ -41,3 +44,11 @@ def slug(stem: str) -> str:
     """Reduce a name to the letters that an id may have."""
     kept = re.sub(r"[^A-Za-z0-9_-]+", "-", stem)[:ID_LETTERS].strip("-_")
     return kept or "photo"
+
+
+def carried_name(photo: LabelledPhoto) -> str:
+    """Name the picture that a label file carries; its suffix must be one that is read."""
+    base = posixpath.basename(photo.reference.replace("\\", "/"))
+    stem, suffix = posixpath.splitext(base)
+    known = suffix.lower() in images.SUFFIXES
+    return posixpath.join(photo.near, base if known else f"{stem or 'photo'}.png")

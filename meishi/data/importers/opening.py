@@ -6,6 +6,7 @@ archives are not listed. Of a folder, links are followed: they are the user's ow
 """
 
 import os
+import posixpath
 import re
 import stat
 import tarfile
@@ -189,7 +190,7 @@ def _tar(path: Path) -> Iterator[Source]:
         try:
             with tarfile.open(path) as archive:
                 for member in archive:
-                    name = member.name.removeprefix("./")
+                    name = posixpath.normpath(member.name)
                     fault = _member_fault(member.name, member.size)
                     if not (member.isfile() or member.isdir()):
                         fault = "is a link or a device"

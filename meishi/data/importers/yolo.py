@@ -20,6 +20,7 @@ from meishi.data.importers.yolo_pairs import DOTA, is_dota, numbers_of, pair
 
 # Beyond, a number is no share of the frame but a pixel.
 MAX_SHARE = 3.0
+EMPTY_TEXT = "pictures with an empty text, taken as scenes without cards"
 NO_TEXT = "pictures without a text, taken as scenes without cards"
 POSE_COLUMNS = {13: 2, 17: 3}  # class, box and four keypoints of 2 or 3 numbers
 
@@ -38,6 +39,7 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         if text or posixpath.dirname(picture) in folders:
             where = source.place(text or picture)
             tally.left_out[NO_TEXT] += not text
+            tally.left_out[EMPTY_TEXT] += bool(text) and not shapes
             yield LabelledPhoto(picture, "", where, shapes, relative=True)
 
 
@@ -81,7 +83,7 @@ def _shape(numbers: np.ndarray, label: tuple[str, ...], where: str, config: Conf
     if columns in POSE_COLUMNS and _may_be_pose(numbers, tight=config.known):
         why = (
             f"{columns} numbers may be a polygon, or a box with four keypoints; add the data.yaml "
-            "(kpt_shape stands in it for keypoints, names for both)"
+            f"(names, and for keypoints kpt_shape: [4, {POSE_COLUMNS[columns]}])"
         )
         return refused(label, where, why)
     if np.abs(numbers).max() > MAX_SHARE:

@@ -12,10 +12,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from meishi.data.importers.folding import folded
-from meishi.data.importers.nodes import decoded, shortened
+from meishi.data.importers.nodes import MalformedError, decoded, load_json, shortened
 from meishi.data.importers.opening import OpenError, Source
 
 YAMLS = (".yaml", ".yml")
+NOTES = "notes.json"  # of Label Studio
 LISTS = ("classes.txt", "obj.names")
 # A key `names`, also in quotes or in braces; class_names is another tool's.
 NAMES_KEY = re.compile(r"(?<![\w-])(names|nc|kpt_shape)[\"']?\s*:")
@@ -49,6 +50,9 @@ def read_config(source: Source, faults: list[str]) -> Config:
     # One with names goes before those without, which describe a network or a training.
     found = [pair for pair in found if pair[1].names] or found
     if not found:
+        noted = [(n, _of_notes(source, n, faults)) for n in source.names if _is_notes(n)]
+        found = [(name, config) for name, config in noted if config]
+    if not found:
         lists = [n for n in source.names if folded(posixpath.basename(n)) in LISTS]
         found = [(name, _of_list(source, name, faults)) for name in lists]
     for name, config in found[1:]:
@@ -70,6 +74,33 @@ def read_text(source: Source, name: str, faults: list[str]) -> str:
 def _of_list(source: Source, name: str, faults: list[str]) -> Config:
     lines = read_text(source, name, faults).splitlines()
     return Config({i: line.strip() for i, line in enumerate(lines) if line.strip()}, None, False)
+
+
+def _is_notes(name: str) -> bool:
+    return folded(posixpath.basename(name)) == NOTES
+
+
+def _of_notes(source: Source, name: str, faults: list[str]) -> Config | None:
+    """Read what Label Studio writes beside an export of keypoints; None of any other file.
+
+    Its converter states the keypoints of a class there alone, and writes three numbers of each.
+    """
+    try:
+        value = load_json(source.read(name))
+        rows = {int(row["id"]): row for row in value["categories"]}
+        by_tool = value["info"]["contributor"] == "Label Studio"
+        points = {key: row.get("keypoints") for key, row in rows.items()}
+        names = {key: str(row["name"]) for key, row in rows.items()}
+    except (OpenError, MalformedError, LookupError, TypeError, ValueError, AttributeError):
+        return None
+    if not by_tool or not any(points.values()):
+        return None
+    four = all(isinstance(own, list) and len(own) == 4 for own in points.values())
+    if not four:
+        stated = {names[key]: shortened(own) for key, own in points.items()}
+        faults.append(f"{source.place(name)}: keypoints: expected four of each class, got {stated}")
+        return None
+    return Config(names, 3, True)
 
 
 def _of_yaml(source: Source, name: str, faults: list[str]) -> Config | None:

@@ -5,6 +5,7 @@ of its language: in Japan cp932, in which the second byte of some letters is a b
 encodings can fit; then the labels tell which one it is, since they state the names.
 """
 
+import posixpath
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -44,7 +45,8 @@ def _decoded(entry: zipfile.ZipInfo, encoding: str) -> str:
 
 
 def _path(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./")
+    path = name.replace("\\", "/")
+    return path if ".." in path.split("/") else posixpath.normpath(path)  # what leads out is told
 
 
 def _oddities(names: Iterable[str]) -> int:
