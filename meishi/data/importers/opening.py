@@ -19,7 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from meishi.data.importers.folders import files_in, is_listed
-from meishi.data.importers.zip_names import names_by_encoding
+from meishi.data.importers.member_names import (
+    Stored,
+    names_by_encoding,
+    stored_in_tar,
+    stored_in_zip,
+)
 from meishi.errors import InputError, summary
 from meishi.pictures.images import SUFFIXES
 
@@ -28,6 +33,7 @@ OTHER_ARCHIVES = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".iso", ".dmg")
 TABLES = (".csv.gz",)  # compressed, and no archives: they hold no pictures
 # Folders of label files, whose pictures mostly lie beside the folder.
 LABEL_FOLDERS = ("annotations", "labels")
+ENCRYPTED = 0x1  # flag of a zip's member
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _DAMAGE = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zlib.error)
 _DAMAGE_OF_ARCHIVES = (*_DAMAGE, zipfile.BadZipFile, tarfile.TarError)
@@ -45,7 +51,7 @@ class Source:
         path: the folder or archive, as messages name it.
         names: the files in it, sorted.
         chosen: the one label file that the user named, instead of its folder.
-        respelled: the same files by other names, where a zip does not say which are right.
+        respelled: the same files by other names, where an archive does not say which are right.
     """
 
     path: Path
@@ -147,7 +153,8 @@ def _zip(path: Path) -> Iterator[Source]:
         entries = [
             entry for entry in archive.infolist() if not entry.filename.endswith("/")
         ]  # is_dir() fails where there is no name
-        found = [_members(path, entries, names) for names in names_by_encoding(entries)]
+        spellings = names_by_encoding(list(map(stored_in_zip, entries)))
+        found = [_members(path, entries, names) for names in spellings]
         sound = [members for members, faults in found if not faults]
         if not sound:
             _refuse(found[0][1])
@@ -166,6 +173,8 @@ def _members(
         fault = _member_fault(name, entry.file_size)
         if kind not in (0, stat.S_IFREG):
             fault = "is a link or a device"
+        if entry.flag_bits & ENCRYPTED:
+            fault = "is encrypted; pack it without a password"
         if fault is None and name in members:
             fault = "is in the archive twice"
         if fault:
@@ -185,7 +194,7 @@ def _named_source(
 def _tar(path: Path) -> Iterator[Source]:
     # A compressed tar can only be read from front to back: its files are set down once.
     with tempfile.TemporaryDirectory(prefix="meishi-") as folder:
-        files: dict[str, Path] = {}
+        files: dict[str, tuple[Stored, Path]] = {}
         faults = []
         try:
             with tarfile.open(path) as archive:
@@ -199,13 +208,24 @@ def _tar(path: Path) -> Iterator[Source]:
                     if fault:
                         faults.append(f"{path}: member {member.name!r} {fault}")
                     elif member.isfile() and is_listed(name) and not faults:
-                        files[name] = Path(folder) / f"{len(files)}"
+                        file = Path(folder) / f"{len(files)}"
+                        files[name] = stored_in_tar(member), file
                         stream = archive.extractfile(member)
-                        files[name].write_bytes(stream.read() if stream else b"")
+                        file.write_bytes(stream.read() if stream else b"")
         except _DAMAGE_OF_ARCHIVES as error:
             raise OpenError(f"{path}: no sound tar: {error}") from error
         _refuse(faults)
-        yield Source(path, tuple(sorted(files)), lambda name: files[name].read_bytes())
+        places = [place for _, place in files.values()]
+        first, *others = [
+            _of_files(path, dict(zip(names, places, strict=True)))
+            for names in names_by_encoding([stored for stored, _ in files.values()])
+            if not any(_member_fault(name, 0) for name in names)
+        ]
+        yield replace(first, respelled=tuple(others))
+
+
+def _of_files(path: Path, files: dict[str, Path]) -> Source:
+    return Source(path, tuple(sorted(files)), lambda name: files[name].read_bytes())
 
 
 def _refuse(faults: list[str]) -> None:

@@ -1,7 +1,9 @@
-"""Zips that do not say in which encoding the names of their members are."""
+"""Archives that do not say in which encoding the names of their members are."""
 
 import copy
+import io
 import json
+import tarfile
 import zipfile
 
 import pytest
@@ -25,6 +27,17 @@ def write_raw(file, members):
     return file
 
 
+def write_raw_tar(file, members):
+    """Write a tar of such names."""
+    with tarfile.open(file, "w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as archive:
+        for raw, content in members.items():
+            content = content.encode() if isinstance(content, str) else content
+            entry = tarfile.TarInfo(raw.decode("utf-8", "surrogateescape"))
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return file
+
+
 def labels_of(name):
     root = copy.deepcopy(coco.GOOD)
     root["images"][0]["file_name"] = name
@@ -44,12 +57,26 @@ def labels_of(name):
         ("Ångström Ø.jpg", "cp850"),
         ("Visitenkärtchen für Ä.jpg", "cp1252"),
         ("名刺表.jpg", "utf-8"),
+        ("我的名片正面.jpg", "gbk"),
+        ("我的名片正面.jpg", "big5"),
+        ("명함앞면.jpg", "cp949"),
     ],
 )
-def test_the_picture_that_the_labels_name_is_found(tmp_path, name, encoding):
+@pytest.mark.parametrize("write", [write_raw, write_raw_tar])
+def test_the_picture_that_the_labels_name_is_found(tmp_path, name, encoding, write):
     members = {name.encode(encoding): picture(), b"instances.json": labels_of(name)}
-    (record,) = scenes(write_raw(tmp_path / "x.zip", members), "coco")
+    (record,) = scenes(write(tmp_path / "x", members), "coco")
     assert record.attributes["photo"] == name and len(record.cards) == 1
+
+
+def test_a_zip_with_a_password_is_refused_by_name(tmp_path):
+    members = {b"a.jpg": picture(), b"instances.json": labels_of("a.jpg")}
+    file = write_raw(tmp_path / "x.zip", members)
+    content = bytearray(file.read_bytes())
+    for head, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(head) + flags] |= 1
+    file.write_bytes(content)
+    assert "member 'a.jpg' is encrypted; pack it without a password" in refusal(file, "coco")
 
 
 @pytest.mark.parametrize(
