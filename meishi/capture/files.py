@@ -10,7 +10,7 @@ from meishi.capture import reading
 from meishi.capture.card import CapturedCard
 from meishi.capture.flow import CardCapture
 from meishi.capture.listing import RESULT, Listing
-from meishi.capture.naming import Photo, counted, identity, named, printable
+from meishi.capture.naming import Photo, identity, named, printable
 from meishi.capture.outputs import LEDGER, OutputFolder
 from meishi.errors import InputError, summary
 from meishi.files.writable import check_writable
@@ -18,6 +18,7 @@ from meishi.geometry.focal_lengths import likely_aspect
 from meishi.geometry.homography import rectify
 from meishi.pictures import images
 from meishi.pictures.overlay import capture_overlay
+from meishi.wording import counted
 
 HIDDEN = "."  # begins the names of what systems keep beside files, and of half-written files
 

@@ -58,8 +58,3 @@ def identity(file: str) -> str:
 def printable(path: str) -> str:
     """Put a mark in place of bytes of a name that are no UTF-8: names of other systems."""
     return os.fsencode(path).decode("utf-8", "replace")
-
-
-def counted(number: int, what: str) -> str:
-    """Say how many: "1 photo", "2 photos"."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

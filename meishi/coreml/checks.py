@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from meishi.coreml.ops import CONSTANTS, CONTROL, OPS, REFUSED
 from meishi.errors import InputError
 
-TWICE = "convert again: a network that returns one value twice has to return a copy of it"
+AGAIN = "convert again"
 
 
 def function_name(spec, wanted: str | None = None, where: str = "") -> str:
@@ -87,8 +87,11 @@ def check_names(spec, where: str, function: str) -> None:
 
 def check_features(spec, where: str) -> None:
     """Refuse a description that names an input or an output twice, or of an unknown kind."""
-    for kind, features in (("inputs", spec.input), ("outputs", spec.output)):
-        _check_once(where, kind, [feature.name for feature in features], TWICE)
+    for kind, features, remedy in (
+        ("inputs", spec.input, AGAIN),
+        ("outputs", spec.output, f"{AGAIN}: a network that returns a value twice returns a copy"),
+    ):
+        _check_once(where, kind, [feature.name for feature in features], remedy)
         for feature in features:
             _check_kind(where, feature)
 
@@ -106,7 +109,7 @@ def _check_kind(where: str, feature) -> None:
             )
 
 
-def _check_once(where: str, kind: str, names: list[str], remedy: str = "convert again") -> None:
+def _check_once(where: str, kind: str, names: list[str], remedy: str = AGAIN) -> None:
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise InputError(f"{where}: {kind} {twice} are there more than once; {remedy}")

@@ -206,7 +206,7 @@ def by_label(labels: Sequence, probabilities: np.ndarray) -> dict:
     return found
 
 
-def _name(kinds, number: int) -> str:
+def kind_name(kinds, number: int) -> str:
     """Name a value of an enumeration of the format; `checks` refuses to run one without a name."""
     return kinds.Name(number) if number in kinds.values() else f"unknown kind {number}"
 
@@ -220,7 +220,7 @@ def _picture(spec) -> Feature:
     return Feature(
         spec.name,
         "image",
-        _name(_PICTURE.ColorSpace, image.colorSpace),
+        kind_name(_PICTURE.ColorSpace, image.colorSpace),
         (image.height, image.width),
         tuple((size.height, size.width) for size in sizes),
         tuple(ranges) if flexible == "imageSizeRange" else (),
@@ -229,7 +229,7 @@ def _picture(spec) -> Feature:
 
 
 def _array(spec, array) -> Feature:
-    kind = _name(_ARRAY.ArrayDataType, array.dataType)
+    kind = kind_name(_ARRAY.ArrayDataType, array.dataType)
     flexible = array.WhichOneof("ShapeFlexibility")
     default = array.WhichOneof("defaultOptionalValue")
     return Feature(

@@ -141,13 +141,15 @@ def _feature_faults(spec) -> Iterator[str]:
 
 
 def _value_faults(nms_spec, outputs) -> Iterator[str]:
+    """Say which thresholds are out of range, and what does not fit the described columns."""
     if not 0 <= nms_spec.iouThreshold <= 1:
         yield f"iouThreshold: expected 0 to 1, got {nms_spec.iouThreshold:g}"
     if not nms_spec.confidenceThreshold >= 0:
         yield f"confidenceThreshold: expected 0 or more, got {nms_spec.confidenceThreshold:g}"
     columns = {output.name: _columns(output.type.multiArrayType) for output in outputs}
-    if columns.get(nms_spec.coordinatesOutputFeatureName, 4) not in (4, None):
-        yield f"{nms_spec.coordinatesOutputFeatureName} is described with other than 4 columns"
+    boxes = nms_spec.coordinatesOutputFeatureName
+    if columns.get(boxes) not in (4, None):
+        yield f"{boxes}: expected 4 columns, its description has {columns[boxes]}"
     kind = nms_spec.WhichOneof("ClassLabels")
     count = len(getattr(nms_spec, kind).vector) if kind else 0
     stated = columns.get(nms_spec.confidenceOutputFeatureName)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meishi.coreml.checks import operations
+from meishi.coreml.features import kind_name
 from meishi.coreml.package import leaves
 from meishi.coreml.toolkit import ct
 from meishi.errors import InputError
 
 _RECORD = struct.Struct("<IIQQ")
 _SENTINEL, _ALIGNMENT = 0xDEADBEEF, 64
-_TYPES = ct.proto.MIL_pb2.DataType
 # By MIL's name of a type: its code in a record, and the bytes of a value where these are whole.
 _CODES = {
     "FLOAT16": (1, 2),
@@ -88,12 +88,12 @@ def stored_values(spec) -> Iterator[StoredValue]:
             if value.WhichOneof("value") == "blobFileValue":
                 made = operation.outputs[0].name if operation.outputs else operation.type
                 place, tensor = value.blobFileValue, value.type.tensorType
-                kind = tensor.dataType
-                known = _TYPES.Name(kind) if kind in _TYPES.values() else str(kind)
-                yield StoredValue(made, place.fileName, place.offset, known, _size(tensor))
+                kind = kind_name(ct.proto.MIL_pb2.DataType, tensor.dataType)
+                yield StoredValue(made, place.fileName, place.offset, kind, _size(tensor))
 
 
 def _size(tensor) -> int | None:
+    """Count the values of a tensor type; None where an axis is open."""
     sizes = tensor.dimensions
     if any(size.WhichOneof("dimension") != "constant" for size in sizes):
         return None
@@ -103,9 +103,10 @@ def _size(tensor) -> int | None:
 def _fault(weights: Path, value: StoredValue) -> str | None:
     if ".." in value.file.split("/"):
         return f"{value.file} leaves the package"
-    file = weights / value.file.rsplit("/", 1)[-1]
+    name = value.file.rsplit("/", 1)[-1]
+    file = weights / name
     if not file.is_file():  # nor is a circle of links
-        return f"{value.file.rsplit('/', 1)[-1] or repr(value.file)} is missing"
+        return f"{name or repr(value.file)} is missing"
     if not file.resolve().is_relative_to(weights.parent.resolve()):
         return leaves(file, file.name)
     if value.offset + _RECORD.size > file.stat().st_size:

@@ -27,10 +27,10 @@ def predict(
     ] = None,
 ) -> None:
     """Run a Core ML package on this machine; write its outputs by name."""
-    from meishi.capture.naming import counted
     from meishi.coreml.runtime import Package
     from meishi.files.writable import check_apart, check_writable
     from meishi.packages.predicting import predict_files, report_nan, save_outputs
+    from meishi.wording import counted
 
     check_writable(out)
     check_apart([package, *inputs], [out])

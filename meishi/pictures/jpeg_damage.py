@@ -31,7 +31,7 @@ def damage(content: bytes) -> str | None:
 
     Returns:
         What it says, in its words; None for a sound JPEG, for other formats, and for damage that
-        it does not notice: half of the bytes that may change leave another picture's code.
+        it does not notice, as of most single bytes that change: what follows decodes, too.
     """
     if not content.startswith(BEGIN):
         return None

@@ -13,13 +13,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from meishi.capture.flow import CardCapture
-from meishi.capture.naming import counted
 from meishi.errors import InputError, summary
 from meishi.files import atomic
 from meishi.files.writable import check_apart, check_writable
 from meishi.pictures import videos
 from meishi.preview.drawing import drawn
 from meishi.preview.tracking import TrackedCard, Tracker
+from meishi.wording import counted
 
 RECENT = 30  # frames whose time the drawn speed is of
 DECIMALS = 3  # of a pixel and of a second, in the JSON

@@ -20,6 +20,7 @@ LAYERS = {
         "ranges",
         "rules",
         "errors",
+        "wording",
         "files",
         "processes",
         "pictures",

@@ -187,7 +187,7 @@ WRONG_SUPPRESSIONS = {
         "confidenceThreshold: expected 0 or more, got -1",
     ),
     "too many labels": (labels(4), "4 labels, but confidence has 2 columns"),
-    "boxes of five numbers": (columns(1, 5), "kept is described with other than 4 columns"),
+    "boxes of five numbers": (columns(1, 5), "kept: expected 4 columns, its description has 5"),
     "a picture": (as_picture, "confidence is described as imageType, expected an array"),
 }
 

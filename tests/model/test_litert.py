@@ -11,7 +11,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from meishi import cli
+from meishi.coreml import freeze
 from meishi.errors import InputError
+from meishi.litert import model
 from meishi.litert import running as litert
 from meishi.params import CaptureParams, ConfidenceParams
 from tests.small_models import small_networks, write_small_models
@@ -102,6 +104,26 @@ def test_a_truncated_model_is_named(damaged):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match=litert.DETECTOR):
         litert.load_capture(damaged)
+
+
+@pytest.mark.parametrize(
+    ("place", "other"),
+    [
+        (litert.DETECTOR, litert.SEGMENTER),
+        (litert.FLAT, litert.CLASSIFIER),
+        (litert.CLASSIFIER, litert.DETECTOR),
+    ],
+)
+def test_a_sound_model_in_the_place_of_another_is_refused(damaged, place, other):
+    folder = damaged / "tflite"
+    (folder / place).write_bytes((folder / other).read_bytes())
+    with pytest.raises(InputError, match=rf"{place}: not one of our LiteRT models \(makes \["):
+        litert.load_capture(damaged)
+
+
+def test_what_is_exported_is_what_is_expected():
+    exported = {f"{name}.tflite": set(outputs) for name, outputs in freeze.OUTPUTS.items()}
+    assert exported == model.OUTPUTS
 
 
 def run(*arguments):

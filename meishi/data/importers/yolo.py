@@ -1,9 +1,9 @@
 """YOLO (one text a picture): segmentation and pose rows, with or without data.yaml.
 
-Coordinates: shares of the frame, 0 and 1 its borders: ours. `kpt_shape` in data.yaml tells pose
-rows (class, box, four keypoints) from segmentation rows (class, polygon); rows of a detector
-are boxes, no outlines, and refused. Which text is a picture's, `yolo_pairs` tells, whatever paths
-data.yaml states; a picture without a text, in a folder of others that have one, holds no card: so
+Coordinates: shares of the frame, 0 and 1 its borders: ours. `yolo_config` tells pose rows (class,
+box, four keypoints) from segmentation rows (class, polygon); rows of a detector are boxes, no
+outlines, and refused. Which text is a picture's, `yolo_pairs` tells, whatever paths data.yaml
+states; a picture without a text, in a folder of others that have one, holds no card: so
 does YOLO take it.
 """
 

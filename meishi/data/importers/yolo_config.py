@@ -1,6 +1,7 @@
-"""What classes a YOLO export has, and whether its rows are poses: data.yaml, or a list of names.
+"""What classes a YOLO export has, and whether its rows are poses: data.yaml, notes, or a list.
 
-The list is classes.txt, which labelling tools write beside the labels, or Darknet's obj.names.
+The notes are Label Studio's notes.json, which tells of keypoints; the list of names is classes.txt,
+which labelling tools write beside the labels, or Darknet's obj.names.
 """
 
 import posixpath
@@ -29,7 +30,7 @@ class Config:
     Attributes:
         names: by class; empty if nothing states them.
         keypoint_numbers: numbers a keypoint; None if the rows are no poses.
-        known: there is a data.yaml.
+        known: there is a data.yaml, or notes that tell of keypoints.
     """
 
     names: dict[int, str]
