@@ -75,10 +75,13 @@ def add_photos(
     """
     if kind not in READERS:
         raise AddError(f"--format {kind}: expected one of {', '.join(READERS)}")
+    into = _in_here(into)
     if into.exists():
         raise AddError(f"{into}: is there already; choose another folder with --into")
     if not records.NAME.fullmatch(into.name):
         raise AddError(f"--into {into}: the last part names the source: {records.NAME_RULE}")
+    if not is_remote(str(export)) and Path(export).resolve() in into.resolve().parents:
+        raise AddError(f"--into {into}: lies in the export; choose another, such as data/NAME")
     _check_apart(sheet, into)
     check_replaceable(into)
     check_writable(sheet)
@@ -96,6 +99,17 @@ def add_photos(
     atomic_write_bytes(sheet, images.encode(tiles, ".jpg", 85))
     came = [f"downloaded: {path}, sha256 {file_sha256(path)}"] if url else []
     return [*_report(found, tally), *came, f"contact sheet: {sheet}", "", *_next_steps(into)]
+
+
+def _in_here(into: Path) -> Path:
+    """Return a folder by its path from this one: DVC takes none that lies elsewhere."""
+    place, here = into.resolve(), Path.cwd().resolve()
+    if here not in place.parents:
+        raise AddError(
+            f"--into {into}: expected a folder within {here}, the clone that is to train on it, "
+            "such as data/NAME"
+        )
+    return place.relative_to(here)
 
 
 def _check_apart(sheet: Path, into: Path) -> None:

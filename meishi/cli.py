@@ -1,6 +1,7 @@
 """The `meishi` command: photos, videos, scenes, packages, collections, the state of a clone."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,9 @@ from meishi.packages.cli import app as packages
 from meishi.report.cli import app as reports
 
 WEIGHTS = Path("build/weights")
+TERMINATED = 143  # what a shell reports of a program that SIGTERM has ended
 Models = Annotated[Path, typer.Option(help="Folder with tflite/, as `freeze` writes it.")]
+Threads = Annotated[int, typer.Option(help="Threads of each model.", min=1, max=256)]
 
 app = typer.Typer(
     help="Cut business cards out of photos, and make what the models for it are trained on.",
@@ -35,7 +38,7 @@ def capture(
         Path, typer.Option(help="Folder to write: cards.json, the cards, the overlays.")
     ],
     models: Models = Path("models"),
-    threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
+    threads: Threads = 1,
     mirror: Annotated[bool, typer.Option(help="See mirror images, too: surer, slower.")] = True,
 ) -> None:
     """Find the cards in photos; write each card flat and upright, its corners into cards.json."""
@@ -62,7 +65,7 @@ def preview(
         float | None, typer.Option(help="Frames a second of the video, if it states wrong ones.")
     ] = None,
     models: Models = Path("models"),
-    threads: Annotated[int, typer.Option(help="Threads of each model.", min=1)] = 1,
+    threads: Threads = 1,
 ) -> None:
     """Follow the cards through a video; draw their boxes, quads and track ids into another."""
     from meishi.litert.running import load_capture
@@ -199,15 +202,35 @@ def convert_weights(
 
 
 def main() -> None:
-    """Run the command; an InputError ends it with its message and exit code 1."""
-    with clean_exit():
-        _open_stderr()
-        try:
-            app()
-        except SystemExit as end:
-            if end.code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
-                raise KeyboardInterrupt from end
-            raise
+    """Run the command; an InputError ends it with its message and exit code 1.
+
+    SIGTERM (`timeout`, systemd, a container that stops) ends it as Ctrl-C does, with TERMINATED.
+    """
+    terminated = False
+
+    def stop(*_) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        with clean_exit():
+            _run()
+    except SystemExit as end:
+        if terminated and end.code == INTERRUPTED:
+            raise SystemExit(TERMINATED) from end
+        raise
+
+
+def _run() -> None:
+    _open_stderr()
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            raise KeyboardInterrupt from end
+        raise
 
 
 def _open_stderr() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from meishi import paths, schema
 from meishi.errors import InputError
@@ -240,5 +240,17 @@ def _sentence(path: Path, fault: schema.Fault) -> str:
 def _read(path: Path) -> Any:
     try:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise ParamsError(f"{path.name}: cannot be read: {error}") from error
+    except FileNotFoundError as error:
+        raise ParamsError(
+            f"{path.name}: cannot be read: no such file; run this in the folder of a clone"
+        ) from error
+    except (OSError, ValueError, YAMLError) as error:  # ValueError: bytes, dates, huge numbers
+        raise ParamsError(f"{path.name}: cannot be read: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """Say what is wrong and where; not what ruamel.yaml advises its programmers."""
+    if isinstance(error, MarkedYAMLError) and error.problem and error.problem_mark:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return str(error)

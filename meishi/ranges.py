@@ -55,6 +55,17 @@ class Range:
 
 
 @dataclass(frozen=True)
+class ZeroOr:
+    """A number from a bound on, or 0 for nothing of the kind."""
+
+    least: float
+
+    def unmet(self, value: float, section: Any) -> str:
+        """Say where the numbers begin."""
+        return "" if value == 0 or value >= self.least else f"0, or {self.least:g} at least"
+
+
+@dataclass(frozen=True)
 class Odd:
     """An odd whole number: the side of a kernel that has a middle."""
 

@@ -17,6 +17,7 @@ from meishi.ranges import (
     PositiveShare,
     Share,
     Strategy,
+    ZeroOr,
 )
 
 
@@ -67,7 +68,7 @@ class TrainSsdParams(ContinuedTrainParams):
     match_iou: Annotated[PositiveShare, NotBelow("ignore_iou")]
     ignore_iou: Share
     focal_alpha: Share
-    focal_gamma: NonNegative
+    focal_gamma: Annotated[float, ZeroOr(1)]
     score_target: Annotated[str, OneOf(SCORE_TARGETS)]
     offset_weight: NonNegative
     offset_beta: Positive

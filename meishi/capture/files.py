@@ -9,9 +9,10 @@ from tqdm import tqdm
 from meishi.capture import reading
 from meishi.capture.card import CapturedCard
 from meishi.capture.flow import CardCapture
+from meishi.capture.ledger import LEDGER
 from meishi.capture.listing import RESULT, Listing
 from meishi.capture.naming import Photo, identity, named, printable
-from meishi.capture.outputs import LEDGER, OutputFolder
+from meishi.capture.outputs import OutputFolder
 from meishi.errors import InputError, summary
 from meishi.files.writable import check_writable
 from meishi.geometry.focal_lengths import likely_aspect

@@ -70,6 +70,8 @@ def without_others(
     low, high = np.floor(quad_px.min(axis=0)), np.ceil(quad_px.max(axis=0)) + 1
     low, high = (np.clip(end, 0, limits).astype(int) for end in (low, high))
     patch = painted[low[1] : high[1], low[0] : high[0]]
+    if not patch.size:  # the photo shows nothing of it
+        return painted
     own = _filled(patch, [quad_px - low])
     theirs = own & _filled(patch, [other_px - low for other_px in others_px])
     rest = patch[own & ~theirs]

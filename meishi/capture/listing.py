@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from meishi.capture.naming import identity
+from meishi.capture.naming import identity, is_name
 from meishi.errors import InputError
 from meishi.files import atomic
 from meishi.files.locking import locked
@@ -77,10 +77,11 @@ class Listing:
             self.replace([*rows, *self._without(touched, crops)])
 
     def _without(self, photos: Collection[str], crops: Collection[str]) -> list[dict]:
+        gone = {*crops}
         return [
             row
             for row in self._earlier
-            if identity(str(row["file"])) not in photos and not {*_crops(row)} & {*crops}
+            if identity(str(row["file"])) not in photos and gone.isdisjoint(_crops(row))
         ]
 
 
@@ -89,12 +90,12 @@ def _rows(file: Path) -> list[dict] | None:
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))
         for row in rows:
-            str(row["file"]), _crops(row)
-    except (OSError, ValueError, KeyError, TypeError):
+            identity(str(row["file"])), _crops(row)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return rows if isinstance(rows, list) else None
 
 
 def _crops(row: dict) -> list[str]:
     names = [card["crop"] for card in row["cards"]]
-    return [name for name in names if isinstance(name, str) and name == Path(name).name]
+    return [name for name in names if isinstance(name, str) and is_name(name)]

@@ -29,14 +29,18 @@ def named(files: Iterable[str], known: Mapping[str, str]) -> list[Photo]:
     """
     reserved = {_as_a_disk_sees(stem) for stem in known.values()}
     taken: set[str] = set()
+    numbers: dict[
+        str, int
+    ] = {}  # the next of each base: of thousands of a name none is tried twice
     photos = []
     for file in files:
         base = printable(Path(file).stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
-        stem, number = known.get(identity(file), ""), 2
+        stem = known.get(identity(file), "")
         if not stem or _as_a_disk_sees(stem) in taken:
             stem = base
-            while _as_a_disk_sees(stem) in taken | reserved:
-                stem, number = f"{base}~{number}", number + 1
+            while (seen := _as_a_disk_sees(stem)) in taken or seen in reserved:
+                numbers[base] = numbers.get(base, 1) + 1
+                stem = f"{base}~{numbers[base]}"
         taken.add(_as_a_disk_sees(stem))
         photos.append(Photo(file, stem))
     return photos
@@ -53,6 +57,16 @@ def identity(file: str) -> str:
     Bytes of a name that are no UTF-8 stay what they are, as lone surrogates (PEP 383).
     """
     return os.path.realpath(file)
+
+
+def known_as(photo: str, start: Path = Path()) -> str:
+    """Return the `identity` of a photo by its path from a folder; of no photo, no path: ""."""
+    return identity(os.path.join(start, photo)) if photo else ""
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a name read from a list may be that of a file in its folder."""
+    return name == Path(name).name and "\0" not in name
 
 
 def printable(path: str) -> str:

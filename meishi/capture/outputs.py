@@ -1,29 +1,22 @@
 """The folder that `meishi capture` writes to, and which of its files were written by it.
 
-cards.json lists the photos of one run. What all runs wrote stands in a hidden list beside it, with
-the sha256 of each file: photos may lie in the same folder, and even take the name of an output.
-It names a photo by its path from the folder, so that one photo is one however it is given, and
-from wherever; a list of earlier versions names it as it was given, from where we are now.
+cards.json lists the photos of one run. What all runs wrote stands in a hidden list beside it (see
+`ledger`): photos may lie in the same folder, and even take the name of an output.
 """
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from meishi.capture.naming import identity
+from meishi.capture.ledger import Entry, Ledger
+from meishi.capture.naming import known_as
 from meishi.errors import InputError
 from meishi.files import atomic
 from meishi.files.locking import locked
 
-LEDGER = ".meishi.json"
 _OUTPUT = re.compile(r"(.+)-(?:overlay\.jpg|[0-9]+\.png)", re.DOTALL)
-
-Entry = tuple[str, str, str]  # photo's `identity`, name of an output, its sha256
-PHOTOS, OUTPUTS = "photos", "outputs"  # of the list
-FROM_HERE = "paths from this folder"
 
 
 class OutputFolder:
@@ -38,9 +31,10 @@ class OutputFolder:
         """
         self.folder = folder
         self._written: set[Entry] = set()
-        listed = _read(folder)
+        self._ledger = Ledger(folder)
+        listed = self._ledger.read()
         if listed is None:
-            found = ((_known(photo), name, _sha256(folder / name)) for photo, name in otherwise)
+            found = ((known_as(photo), name, _sha256(folder / name)) for photo, name in otherwise)
             listed = {(photo, name, digest) for photo, name, digest in found if digest}
         self._entries = listed
         self._known = set(listed)  # as the list was when we last read or wrote it
@@ -92,13 +86,13 @@ class OutputFolder:
                 written none stays.
         """
         entries = {
-            (_known(photo), name, hashlib.sha256(content).hexdigest())
+            (known_as(photo), name, hashlib.sha256(content).hexdigest())
             for name, content in files.items()
         }
         self._written |= entries
         self._entries |= entries
         try:
-            self._save()  # first: a run that is killed below leaves no file that is not listed
+            self._list(entries)  # first: a run that is killed below leaves no file off the list
             for name, content in files.items():
                 atomic.atomic_write_bytes(self.folder / name, content)
         except BaseException:
@@ -120,7 +114,7 @@ class OutputFolder:
         Args:
             photos: paths of those whose outputs are all written.
         """
-        done, names = {_known(photo) for photo in photos}, {name for _, name, _ in self._written}
+        done, names = {known_as(photo) for photo in photos}, {name for _, name, _ in self._written}
         for photo, name, digest in self._entries:
             stale = photo in done and name not in names
             if stale and _sha256(self.folder / name) == digest:
@@ -129,41 +123,26 @@ class OutputFolder:
         self._entries = {entry for entry in kept if (self.folder / entry[1]).is_file()}
         self._save()
 
+    def _list(self, entries: set[Entry]) -> None:
+        """Add to the list: at its end, unless another run has changed it."""
+        with locked(self.folder):
+            if not self._ledger.is_as_left():
+                self._merge_and_save()
+                return
+            self._ledger.append(entries)
+            self._known |= entries
+
     def _save(self) -> None:
+        with locked(self.folder):
+            self._merge_and_save()
+
+    def _merge_and_save(self) -> None:
         # Another run may write to the same folder: what it has listed meanwhile stays.
         names = {name for _, name, _ in self._written}
-        with locked(self.folder):
-            others = (_read(self.folder) or set()) - self._known
-            self._entries |= {entry for entry in others if entry[1] not in names}
-            self._known = set(self._entries)
-            rows = sorted((_from(self.folder, photo), *rest) for photo, *rest in self._entries)
-            # In ASCII: a path may hold bytes that are no UTF-8 (see `naming.identity`).
-            text = json.dumps({PHOTOS: FROM_HERE, OUTPUTS: rows}, indent=0)
-            atomic.atomic_write_text(self.folder / LEDGER, text + "\n")
-
-
-def _read(folder: Path) -> set[Entry] | None:
-    """Read the list of a folder; None if there is no sound one."""
-    try:
-        listed = json.loads((folder / LEDGER).read_text(encoding="utf-8"))
-        rows, start = (listed[OUTPUTS], folder) if isinstance(listed, dict) else (listed, Path())
-        entries = {(_known(str(photo), start), str(name), str(sha)) for photo, name, sha in rows}
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return {entry for entry in entries if entry[1] == Path(entry[1]).name}
-
-
-def _known(photo: str, start: Path = Path()) -> str:
-    """Return the `identity` of a photo by its path from a folder; of no photo, no path: ""."""
-    return identity(os.path.join(start, photo)) if photo else ""
-
-
-def _from(folder: Path, photo: str) -> str:
-    """Return the path of a photo from a folder."""
-    try:
-        return os.path.relpath(photo, identity(str(folder))) if photo else ""
-    except ValueError:  # on another drive of Windows: there is none
-        return photo
+        others = (self._ledger.read() or set()) - self._known
+        self._entries |= {entry for entry in others if entry[1] not in names}
+        self._known = set(self._entries)
+        self._ledger.replace(self._entries)
 
 
 def _sha256(file: Path) -> str:

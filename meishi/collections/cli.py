@@ -78,7 +78,7 @@ def publish(
     """Put a package through the quality gate and into a collection."""
     import tempfile
 
-    from meishi.collections import gate, layout, publishing, registry
+    from meishi.collections import edits, gate, layout, publishing, registry
     from meishi.collections.contract import contract_of, system_of
 
     collection = layout.checked_collection(to)
@@ -94,6 +94,8 @@ def publish(
         repository = open_published(at, keys, root, lock)
         entry = publishing.publish(repository, collection, candidate, terms, wanted, contract_of)
     print(f"{collection}: {entry.model} {entry.version}, contract {entry.contract[:12]}")
+    if note := edits.overtaken(repository.load(), collection, entry):
+        print(f"note: {note}")
 
 
 @app.command()

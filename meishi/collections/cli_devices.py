@@ -4,12 +4,14 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from meishi.collections.cli_options import Address, Lock, Root
 from meishi.collections.installed import QUOTA_BYTES
 from meishi.errors import InputError, summary
+from meishi.wording import counted
 
 app = typer.Typer()
 
@@ -68,12 +70,16 @@ def client(
         int, typer.Option(help="Bytes for packages and archives.", min=1)
     ] = QUOTA_BYTES,
 ) -> None:
-    """Be a device once: poll, download, verify, try, swap; print what runs then."""
+    """Be a device once: poll, download, verify, try, swap; print what runs then.
+
+    Ends with 1 if the status of a model is failed, to be tried again; with 0 otherwise.
+    """
     from meishi.collections.client import Client
     from meishi.collections.layout import checked_collection
     from meishi.collections.probing import probe_package
     from meishi.collections.selection import Device
 
+    _require_http(url)
     packages = _embedded(embedded)
     contracts = _contracts(packages)
     one = Client(
@@ -85,12 +91,15 @@ def client(
         probe_package,
         quota=quota,
     )
-    for outcome in one.update():
+    outcomes = one.update()
+    for outcome in outcomes:
         reason = f" ({outcome.reason})" if outcome.reason else ""
         print(f"{outcome.model}: {outcome.status}, runs {outcome.version}{reason}")
         print(f"  {one.package(outcome.model)}")
     traffic = one.http.traffic
-    print(f"{traffic.requests} requests, {traffic.received} bytes of answers")
+    print(f"{counted(traffic.requests, 'request')}, {counted(traffic.received, 'byte')} of answers")
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -107,6 +116,21 @@ def simulate(
 
     for line in simulate_to(out, devices, seed, workers):
         print(line)
+
+
+def _require_http(url: str) -> None:
+    """Refuse an address that no device can ask; InputError."""
+    try:
+        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
+    except ValueError as error:
+        raise InputError(f"{url}: no address: {error}; expected http(s)://HOST/PATH") from error
+    if scheme not in ("http", "https"):
+        raise InputError(
+            f"{url}: expected http:// or https://, got {f'{scheme}:' if scheme else 'no scheme'}; "
+            "a folder can be served with `python -m http.server --directory FOLDER`"
+        )
+    if not host:
+        raise InputError(f"{url}: no host; expected {scheme}://HOST/PATH")
 
 
 def _embedded(texts: list[str]) -> dict[str, Path]:

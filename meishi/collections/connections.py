@@ -59,7 +59,15 @@ def within(seconds: float) -> Iterator[Deadline]:
         _CURRENT.reset(token)
 
 
-class _Watched:
+class _Named:
+    """What urllib3's messages begin with: our classes' names would tell nobody anything."""
+
+    def __str__(self) -> str:
+        host = self.host.strip("[]")  # type: ignore[attr-defined]  # a mixin
+        return f"{f'[{host}]' if ':' in host else host}:{self.port}"  # type: ignore[attr-defined]
+
+
+class _Watched(_Named):
     def getresponse(self):
         """Let the deadline watch the socket, before the first byte is read."""
         if deadline := _CURRENT.get(None):
@@ -75,11 +83,11 @@ class _Secure(_Watched, urllib3.connection.HTTPSConnection):
     pass
 
 
-class _PlainPool(urllib3.HTTPConnectionPool):
+class _PlainPool(_Named, urllib3.HTTPConnectionPool):
     ConnectionCls = _Plain
 
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
+class _SecurePool(_Named, urllib3.HTTPSConnectionPool):
     ConnectionCls = _Secure
 
 

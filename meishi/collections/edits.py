@@ -32,6 +32,28 @@ def add(state: State, collection: str, entry: Entry, length: int, sha256: str) -
     targets[target.path] = target
 
 
+def overtaken(state: State, collection: str, entry: Entry) -> str:
+    """Say that devices pass over an entry for a newer version of its contract; "" if they do not.
+
+    What is unsound in the list devices pass over, too.
+    """
+    sound, _ = read_offers(state.collections[collection].signed, collection)
+    rivals = [
+        o.entry.version
+        for o in sound
+        if (o.entry.model, o.entry.contract) == (entry.model, entry.contract)
+        and o.entry.state != entries.WITHDRAWN
+    ]
+    newest = max(rivals, key=layout.number, default=entry.version)
+    if layout.number(newest) <= layout.number(entry.version):
+        return ""
+    back = f"rollback {entry.model} --in {collection} --to {entry.version}"
+    return (
+        f"{collection}: {entry.model} {newest} is newer than {entry.version}: devices that may "
+        f"have it pass over {entry.version}; `meishi collections {back}` withdraws all newer ones"
+    )
+
+
 def promote(
     state: State,
     model: str,

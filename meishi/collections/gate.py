@@ -166,8 +166,17 @@ def check_metrics(model: Model, metrics: dict[str, Any]) -> dict[str, float]:
     return seen
 
 
-def check_contract(model: Model, contract: str, min_app: str, max_app: str) -> None:
+def check_contract(
+    model: Model, contract: str, min_app: str, max_app: str, source: str = "the package"
+) -> None:
     """Hold a package's contract against the apps that it claims to serve.
+
+    Args:
+        model: what is asked of it.
+        contract: of the package that is published, whatever the configured one has.
+        min_app: oldest app.
+        max_app: newest app; "" for any.
+        source: where the package comes from, for the message.
 
     Raises:
         GateError: naming each range of apps that reads another contract.
@@ -189,8 +198,7 @@ def check_contract(model: Model, contract: str, min_app: str, max_app: str) -> N
         raise GateError(
             f"{model.name}: contract {contract[:12]} breaks apps that it claims to serve: "
             f"{summary(faults)}; narrow --min-app and --max-app, or publish for a new app; if the "
-            f"apps do read it, {layout.CONFIG} takes what this prints: meishi collections contract "
-            f"{model.package}"
+            f"apps do read it, {layout.CONFIG} takes that of {source}: contract: {contract}"
         )
 
 

@@ -87,7 +87,7 @@ def publish(
     wanted = config.model(candidate.model)
     metrics = gate.check_metrics(wanted, gate.read_metrics(candidate.metrics))
     contract = contract_of(candidate.package)
-    gate.check_contract(wanted, contract, terms.min_app, terms.max_app)
+    gate.check_contract(wanted, contract, terms.min_app, terms.max_app, candidate.source)
     content, unpacked = archive.pack(candidate.package)
     sha256 = hashlib.sha256(content).hexdigest()
     entry = Entry(
@@ -134,10 +134,11 @@ def from_folder(package: Path, model: str, version: str, metrics: list[Path]) ->
     """Take a package that lies here.
 
     Raises:
-        InputError: if a metrics file cannot be read, or the version is none.
+        InputError: if there is no package, if what a tag would tell is not given or the version is
+            none, or if a metrics file cannot be read.
     """
-    if not layout.is_version(version):
-        raise InputError(f"--version {version!r}: expected three numbers, as 1.4.0")
+    if faults := _faults(package, model, version):
+        raise InputError(summary(faults))
     stems = [file.stem for file in metrics]
     if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
         raise InputError(
@@ -150,6 +151,25 @@ def from_folder(package: Path, model: str, version: str, metrics: list[Path]) ->
     return Candidate(package, model, version, contents, f"folder {package.name}")
 
 
+def _faults(package: Path, model: str, version: str) -> list[str]:
+    """Say what keeps a folder from being published: all of it at once."""
+    faults = []
+    if not package.is_dir():
+        here = "a file" if package.exists() else "nothing here"
+        faults.append(
+            f"{package}: neither a tag MODEL@vVERSION, as card-detector@v1.4.0, nor a package: "
+            f"expected the folder of an .mlpackage, got {here}"
+        )
+    given = {"--model": model, "--version": version}
+    if missing := [option for option, value in given.items() if not value]:
+        faults.append(
+            f"{', '.join(missing)}: not given; what is no tag needs {' and '.join(given)}"
+        )
+    if version and not layout.is_version(version):
+        faults.append(f"--version {version!r}: expected three numbers, as 1.4.0")
+    return faults
+
+
 def require_archives(
     repository: Repository, source: str, to: str, model: str, version: str
 ) -> None:
@@ -160,7 +180,7 @@ def require_archives(
     """
     found = edits.promotable(repository.load(), model, version, source, to)
     needed = entries.needed_archives(found)
-    if faults := [fault for o in found if (fault := repository.archive_fault(o, needed))]:
+    if faults := repository.archive_faults(found, needed):
         raise StateError(summary(faults))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tuf.api.exceptions import ExpiredMetadataError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from meishi.collections import clocks, layout
@@ -122,20 +123,19 @@ class Repository:
         And that no file is longer than devices accept, or holds longer than one signed now.
 
         Returns:
-            Faults; none if all is well.
+            Faults of what the metadata say; none if all is well.
+
+        Raises:
+            StateError: if the metadata are refused.
         """
-        try:
-            state = self._verified(now, {})
-        except StateError as error:
-            return [str(error)]
+        state = self._verified(now, {})
         offers: list[Offer] = []
         faults = [*self._size_faults(state), *clocks.ahead(state, now)]
         for name in layout.COLLECTIONS:
             sound, bad = read_offers(state.collections[name].signed, name)
             offers += sound
             faults += bad
-        needed = needed_archives(offers)
-        return faults + [fault for o in offers if (fault := self.archive_fault(o, needed))]
+        return faults + self.archive_faults(offers, needed_archives(offers))
 
     @staticmethod
     def _size_faults(state: State) -> list[str]:
@@ -145,17 +145,28 @@ class Repository:
             lengths[name.removesuffix(".json")] = meta.length or 0
         return [fault for role, n in lengths.items() if (fault := size_fault(role, n))]
 
-    def archive_fault(self, offer: Offer, needed: set[str]) -> str | None:
-        """Say what is wrong with the archive of an offer; one not in `needed` may be missing."""
-        path = layout.archive_path(offer.sha256)
+    def archive_faults(self, offers: Iterable[Offer], needed: set[str]) -> list[str]:
+        """Say what is wrong with archives, once each; one not in `needed` may be missing."""
+        listed: dict[str, list[Offer]] = {}
+        for offer in offers:
+            listed.setdefault(layout.archive_path(offer.sha256), []).append(offer)
+        return [
+            f"{path}: {fault}; listed as {', '.join(o.target.path for o in found)}; put it back "
+            "from a copy"
+            for path, found in listed.items()
+            if (fault := self._archive_fault(path, found, path in needed))
+        ]
+
+    def _archive_fault(self, path: str, offers: list[Offer], needed: bool) -> str:
         content = self.store.read(path)
         if content is None:
-            return f"{offer.target.path}: {path} is missing" if path in needed else None
-        try:
-            offer.target.verify_length_and_hashes(content)
-        except REFUSALS as error:
-            return f"{offer.target.path}: {path}: {error}"
-        return None
+            return "is missing" if needed else ""
+        for offer in offers:
+            try:
+                offer.target.verify_length_and_hashes(content)
+            except REFUSALS as error:
+                return str(error)
+        return ""
 
     def _publish(self, state: State, roles: Iterable[str], extra: Extra | None) -> None:
         extra = extra or {}
@@ -189,7 +200,9 @@ class Repository:
                 for name in layout.COLLECTIONS:
                     verified_targets(updater, name)
             except REFUSALS as error:
-                raise StateError(f"{self.store.address}: refused: {error}") from error
+                raise StateError(
+                    f"{self.store.address}: refused: {_reason(error, fetcher.last)}"
+                ) from error
             return State(
                 Metadata[Root].from_file(str(folder / "root.json")),
                 Metadata[Timestamp].from_file(str(folder / "timestamp.json")),
@@ -201,3 +214,16 @@ class Repository:
                 },
                 raw,
             )
+
+
+def _reason(error: Exception, file: str) -> str:
+    """Say what tuf refuses, of which file, and what helps; `file` is what it asked for last."""
+    words = str(error) or type(error).__name__
+    if isinstance(error, ExpiredMetadataError):  # names its file, which may be an earlier one
+        return f"{words}; `meishi collections refresh` signs anew, with --roles what it leaves out"
+    if not file:
+        return f"{words}; the fault is in the trusted root: name the root.json that `init` wrote"
+    place = words if words.startswith(file) else f"{file}: {words}"
+    other = "is the trusted root that of this publication? If so, "
+    doubt = other if isinstance(error, UnsignedMetadataError) else ""
+    return f"{place}; {doubt}put the file back from the newest copy: `refresh` cannot mend it"

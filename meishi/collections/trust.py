@@ -119,9 +119,10 @@ class StoreFetcher(FetcherInterface):
         """Read from `store`; what `unwritten` holds by path comes first."""
         self._store = store
         self._unwritten = unwritten or {}
+        self.last = ""  # what was asked for last: if all is refused then, the file at fault
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        path = url.removeprefix("store:/")
+        path = self.last = url.removeprefix("store:/")
         content = self._unwritten.get(path)
         if content is None:
             content = self._store.read(path)

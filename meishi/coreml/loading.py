@@ -1,14 +1,12 @@
 """Reading an ML program with coremltools' own loader."""
 
 import traceback
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-from meishi.coreml import checks
+from meishi.coreml import checks, readable
 from meishi.coreml.features import Feature
-from meishi.coreml.toolkit import OPSETS, ct, load_program, only_errors
+from meishi.coreml.toolkit import OPSETS, load_program, only_errors
 from meishi.errors import InputError
 
 
@@ -39,7 +37,7 @@ def load(spec, weights: Path, where: str, function: str) -> Any:
         )
     alone = type(spec)()
     try:
-        alone = _alone(spec, function)
+        alone = readable.alone(spec, function)
         return _loaded(alone, weights, function)
     except Exception as error:  # coremltools raises whatever a damaged program leads it to
         # Its loader takes every axis of a range for another one, and then some operations for ones
@@ -71,52 +69,6 @@ def _loaded(spec, weights: Path, function: str) -> Any:
     with only_errors():
         program = load_program(spec, version, str(weights), force_spec_version=True)
     return program.functions[function]
-
-
-def _alone(spec, function: str) -> Any:
-    """Copy a program with one function only, as the loader reads it."""
-    alone = type(spec)()
-    alone.CopyFrom(spec)
-    for name in set(alone.mlProgram.functions) - {function}:
-        del alone.mlProgram.functions[name]
-    alone.mlProgram.ClearField("docString")  # as those of values: the loader refuses them
-    numbers = count()
-    for part in alone.mlProgram.functions.values():
-        for block in part.block_specializations.values():
-            _name_weights(block, numbers)
-    return alone
-
-
-def _name_weights(block, numbers: Iterator[int]) -> None:
-    """Make a constant of each weight that an operation of a block binds without one.
-
-    The format has both; the loader knows the weights of constants alone.
-    """
-    operations = []
-    for operation in block.operations:
-        for inner in operation.blocks:
-            _name_weights(inner, numbers)
-        for value in operation.attributes.values():
-            value.ClearField("docString")
-        for given in operation.inputs.values():
-            for bound in given.arguments:
-                if bound.WhichOneof("binding") == "value":
-                    bound.value.ClearField("docString")
-                if bound.value.WhichOneof("value") == "blobFileValue":
-                    operations.append(_constant(bound, f":{next(numbers)}"))
-        operations.append(operation)
-    if len(operations) > len(block.operations):
-        del block.operations[:]
-        block.operations.extend(operations)
-
-
-def _constant(bound, name: str):
-    """Move a value that is bound to an operation to a constant; no name in use has a colon."""
-    constant = ct.proto.MIL_pb2.Operation(type="const")
-    constant.outputs.add(name=name).type.CopyFrom(bound.value.type)
-    constant.attributes["val"].CopyFrom(bound.value)
-    bound.name = name
-    return constant
 
 
 def _settle(alone, spec, function: str) -> bool:

@@ -79,7 +79,7 @@ def spec_path(path: Path) -> Path:
     if (path / "coremldata.bin").exists():
         raise InputError(f"{path}: a compiled model, of which only Core ML knows the format")
     try:
-        manifest = json.loads((path / "Manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((path / "Manifest.json").read_text(encoding="utf-8-sig"))
         items = {name: item["path"] for name, item in manifest["itemInfoEntries"].items()}
         root = items[manifest["rootModelIdentifier"]]
     except FileNotFoundError:

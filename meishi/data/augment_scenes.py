@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -13,11 +13,11 @@ from meishi.data.augment import Augmenter, Sample
 from meishi.data.mixing import Mixer
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
+from meishi.data.tasks import in_tasks, task_name
 from meishi.pictures import images
 from meishi.processes import workers
 from meishi.recipe import AugmentParams
 
-SCENES_PER_TASK = 16  # a second of work: handing it out costs little beside it
 CODE = ("meishi.data", "meishi.geometry", "meishi.pictures")  # what decides a sample
 
 Job = tuple[int, Record, bytes]  # a scene with its number
@@ -43,19 +43,14 @@ def augment_scenes(
     params = augmenter.params
     numbered = enumerate(chain(reader, photos))
     jobs = ((number, record, content) for number, (record, content) in numbered)
-    tasks = iter(lambda: list(islice(jobs, SCENES_PER_TASK)), [])
     with workers.connect(None, params.workers) as run:
         shared = pool.build(reader, seed, partial(run.map, name=_name_cut, code=CODE))
         mixers = _mixers(params, shared, photos)
         augment = partial(
             _augment, augmenter=augmenter, mixers=mixers, seed=seed, scenes=len(reader)
         )
-        for made in run.map(augment, tasks, _name, CODE):
+        for made in run.map(augment, in_tasks(jobs), task_name, CODE):
             yield from made
-
-
-def _name(jobs: list[Job]) -> str:
-    return f"scenes {jobs[0][1].id} to {jobs[-1][1].id}"
 
 
 def _name_cut(cut: pool.Cut) -> str:

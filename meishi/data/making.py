@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 
 import numpy as np
 from tqdm import tqdm
 
 from meishi.data.samples import SampleSet
+from meishi.data.tasks import in_tasks, task_name
 from meishi.processes import workers
 
-SCENES_PER_TASK = 16
 CODE = ("meishi.data", "meishi.geometry", "meishi.pictures")  # what decides a view
 Made = list[list[tuple[bytes, np.ndarray]]]  # by scene its samples: a JPEG file, (n, 4, 2) quads
 
@@ -29,11 +28,9 @@ def make_samples(
     Returns:
         A set, in the order of the jobs.
     """
-    waiting = iter(jobs)
-    tasks = iter(lambda: list(islice(waiting, SCENES_PER_TASK)), [])
     pairs: list[tuple[bytes, np.ndarray]] = []
     with workers.connect(None, processes) as run:
-        made = (scene for part in run.map(make, tasks, _name, CODE) for scene in part)
+        made = (scene for part in run.map(make, in_tasks(jobs), task_name, CODE) for scene in part)
         for scene in tqdm(made, total=total, unit="scene", desc="flat views"):
             pairs += scene
     jpegs, quads = [jpeg for jpeg, _ in pairs], [quad for _, quad in pairs]
@@ -46,7 +43,3 @@ def _key(jpegs: Sequence[bytes], quads: Sequence[np.ndarray]) -> str:
         digest.update(jpeg)
         digest.update(np.ascontiguousarray(quad, np.float64).tobytes())
     return digest.hexdigest()
-
-
-def _name(jobs: list[tuple]) -> str:
-    return f"scenes {jobs[0][1].id} to {jobs[-1][1].id}"

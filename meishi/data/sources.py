@@ -38,11 +38,13 @@ def verified_scenes(params: FetchParams, copies: list[str] | None = None) -> Ite
         copies: receives a line for each scene that is left out so.
 
     Raises:
-        SourceError: at the end, if there was any fault: what was yielded must not be used then.
+        SourceError: at once for what params.yaml alone shows; at the end for any other fault: what
+            was yielded must not be used then.
     """
-    weights = (params.weights, params.direction_weights)
-    told = (fault for name in weights for fault in _weight_faults(params, name))
-    faults = [*source_faults(params.sources), *dict.fromkeys(told)]
+    if unusable := source_faults(params.sources):  # before minutes of reading
+        raise _refusal(unusable)
+    keys = ("weights", "direction_weights")
+    faults = list(dict.fromkeys(fault for key in keys for fault in _weight_faults(params, key)))
     copies, pictures = [] if copies is None else copies, dict[str, Record]()
     prefixed = len(params.sources) > 1
     yield from _scenes(params.sources, faults, prefixed, pictures, copies)
@@ -56,7 +58,11 @@ def verified_scenes(params: FetchParams, copies: list[str] | None = None) -> Ite
             )
     faults += [fault for fault in also if fault not in faults]
     if faults:
-        raise SourceError(f"the data is refused, faults: {len(faults)}\n{summary(faults)}")
+        raise _refusal(faults)
+
+
+def _refusal(faults: Sequence[str]) -> SourceError:
+    return SourceError(f"the data is refused, faults: {len(faults)}\n{summary(faults)}")
 
 
 def without_cards(params: FetchParams) -> Iterator[Scene]:
@@ -149,9 +155,9 @@ def _seen(params: FetchParams, faults: list[str]) -> set[str]:
     return found
 
 
-def _weight_faults(params: FetchParams, name: str) -> list[str]:
+def _weight_faults(params: FetchParams, key: str) -> list[str]:
     """Check a file of weights against the manifest of the source it lies in."""
-    file = Path(name)
+    file = Path(getattr(params, key))
     for source in params.sources:
         if source.format != OWN_FORMAT:
             continue
@@ -162,7 +168,10 @@ def _weight_faults(params: FetchParams, name: str) -> list[str]:
             return faults
         if manifest is None:
             return []  # that fault is told where the source is read
-    return [f"{file}: the weights stand in no source's {MANIFEST_FILE}"]
+    return [
+        f"params.yaml [fetch]: {key}: {file} stands in the {MANIFEST_FILE} of no source; keep the "
+        "one that ships it in fetch.sources, or name weights that another one ships"
+    ]
 
 
 def _read(source: SourceParams, faults: list[str]) -> Iterator[Scene]:

@@ -8,7 +8,6 @@ imports no TensorFlow.
 
 from dataclasses import replace
 from functools import cache, partial
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from meishi.capture.proposing import QuadProposer
 from meishi.data.records import Record
 from meishi.data.shards import ShardReader
+from meishi.data.tasks import in_tasks, task_name
 from meishi.geometry import quads
 from meishi.litert.model import DETECTOR, SEGMENTER, LiteRtModel
 from meishi.params import CaptureParams, ConfidenceParams
@@ -38,7 +38,6 @@ LAX = CaptureParams(
 # A detector that has learnt from photos without a card is seldom surer in one, seen or not.
 PHOTOS_SCORE = 0.05
 NO_CARD_IOU = 0.3  # a quad that overlaps each card less shows none; of a piece of one nobody says
-SCENES_PER_TASK = 16
 CODE = ("meishi.capture", "meishi.geometry", "meishi.pictures", "meishi.ssd")
 
 
@@ -59,21 +58,15 @@ def mine(
     Returns:
         By scene, quads (N, 4, 2) float64, canonical and relative; scenes without any are left out.
     """
-    scenes = iter(reader)
-    tasks = iter(lambda: list(islice(scenes, SCENES_PER_TASK)), [])
     found: dict[str, np.ndarray] = {}
     with workers.start(processes) as run:  # on this machine, where the networks lie
         look = partial(_mine, networks=networks, least_score=least_score)
-        parts = run.map(look, tasks, _name, CODE)
+        parts = run.map(look, in_tasks(reader), task_name, CODE)
         mined = (one for part in parts for one in part)
         for name, others in tqdm(mined, total=len(reader), unit="scene", desc="mine"):
             if len(others):
                 found[name] = others
     return found
-
-
-def _name(scenes: list[tuple[Record, bytes]]) -> str:
-    return f"scenes {scenes[0][0].id} to {scenes[-1][0].id}"
 
 
 def _mine(

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from meishi.data.manifest import Manifest, read_manifest
+from meishi.data.source_faults import OWN_FORMAT
 from meishi.params import SourceParams
 
-OWN_FORMAT = "meishi"
 # As `meishi render` names what it makes; whatever else is a source may hold photos.
 RENDERED = ("meishi-composited", "meishi-traced", "meishi-extended")
 

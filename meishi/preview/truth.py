@@ -53,7 +53,7 @@ def read_truth(path: Path) -> list[list[np.ndarray]]:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = [[np.array(quad, np.float64) for quad in frame] for frame in content["quads"]]
         faults = [quads.fault(quad) for frame in found for quad in frame]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path}: not the quads of a rendered video ({error}); `meishi render --video` "
             "writes them beside the video"

@@ -1,6 +1,7 @@
 """The charts of cost: sizes of the exported models, size against quality, speed."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -11,9 +12,9 @@ from meishi.report.figures import FIGURES, Figure, value_of
 from meishi.report.revisions import RevisionError, Snapshot, history
 
 COMMITS = 30
-TOLD = 0.01  # of quad IoU: a variant that loses more is named in its chart
 KINDS = ("isolated", "single_image", "live")  # of modelled times
 BAR_PX = 20
+FIGURE_ROOM = 0.4  # of the span: a figure left of the leftmost point, on a phone, too
 BEFORE, AFTER = "frozen .pb, TensorFlow", "LiteRT"
 QUALITY = ("capture.iou_mean", "detection.ap50_95", "segmentation.mask_iou")
 NETWORKS = (
@@ -44,44 +45,48 @@ def sizes(snapshot: Snapshot) -> Drawing:
 
 
 def variants(snapshot: Snapshot) -> Drawing | None:
-    """Draw the variants' sizes against what capture makes of them, a shape for each network."""
-    if not snapshot.text(paths.METRICS / "variants.json"):
-        return None
-    measured = snapshot.metrics("variants")
-    shipped = {row.get("variant") for row in snapshot.metrics("ship").values()}
-    rows = [
-        {
-            "variant": name,
-            "network": LABELS[row["model"]],
-            "MB": row["bytes"] / 1e6,
-            "quad IoU": row["capture"]["iou_mean"],
-            "state": "shipped" if name in shipped else f"not shipped, runs on {row['target']}",
-        }
-        for name, row in measured.items()
-    ]
+    """Draw what capture makes of each variant, a line each, by network and size."""
+    rows = _variants(snapshot)
     if not rows:
         return None
-    base = alt.Chart(pd.DataFrame(rows)).encode(
-        alt.X("MB:Q", title="package, MB", scale=alt.Scale(zero=False, padding=30)),
-        alt.Y("quad IoU:Q", title="capture: quad IoU, mean", scale=alt.Scale(zero=False)),
-        tooltip=["variant:N", "MB:Q", "quad IoU:Q", "state:N"],
+    least = min(row["quad IoU"] for row in rows)
+    span = alt.Scale(domain=[least - FIGURE_ROOM * (1 - least), 1], nice=False)
+    # Names at the axis: beside the points they would lie over each other, for most differ little.
+    base = alt.Chart(pd.DataFrame(rows), height=BAR_PX * len(rows)).encode(
+        alt.X("quad IoU:Q", title="capture: quad IoU, mean", scale=span),
+        alt.Y("variant:N", title=None, sort=None, axis=alt.Axis(labelLimit=200, grid=True)),
+        tooltip=["variant:N", "network:N", "MB:Q", "quad IoU:Q", "state:N"],
     )
     legend = alt.Legend(orient="bottom", columns=1, labelLimit=300)
-    points = base.mark_point(filled=True, size=80, opacity=0.9).encode(
-        alt.Color("state:N", title=None, legend=legend),
-        alt.Shape("network:N", title=None, legend=legend),
+    points = base.mark_circle(size=80, opacity=1).encode(
+        alt.Color("state:N", title=None, legend=legend)
     )
-    # Names of those that ship or lose much; the others lie too near each other to be read.
-    best = max(row["quad IoU"] for row in rows)
-    told = f"datum.state == 'shipped' || datum['quad IoU'] < {best - TOLD:.4f}"
-    names = base.transform_filter(told).mark_text(align="left", dx=8, dy=12)
-    names = names.encode(text="variant:N")
+    texts = base.mark_text(align="right", dx=-8).encode(text=alt.Text("quad IoU:Q", format=".3f"))
     caption = (
         "Each variant as the package that it is, run on Linux, in place of one network; the others "
         "are the float32 ones. Rendered scenes, the same for all."
     )
-    chart = alt.LayerChart(layer=[points, names])
-    return Drawing("variants", "The variants of the networks", caption, chart)
+    return Drawing("variants", "The variants of the networks", caption, points + texts)
+
+
+def _variants(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """List the variants by network and size; none when the revision has no such file."""
+    if not snapshot.text(paths.METRICS / "variants.json"):
+        return []
+    shipped = {row.get("variant") for row in snapshot.metrics("ship").values()}
+    by_size = sorted(snapshot.metrics("variants").items(), key=lambda pair: pair[1]["bytes"])
+    return [
+        {
+            "variant": f"{name}, {row['bytes'] / 1e6:.2f} MB",
+            "network": label,
+            "MB": row["bytes"] / 1e6,
+            "quad IoU": row["capture"]["iou_mean"],
+            "state": "shipped" if name in shipped else f"not shipped, runs on {row['target']}",
+        }
+        for net, label in LABELS.items()
+        for name, row in by_size
+        if row["model"] == net
+    ]
 
 
 def speed(snapshot: Snapshot) -> Drawing:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from meishi.evaluation.losses import LOWER_IS_BETTER
+from meishi.report.hosts import TIMED, same_host
 from meishi.report.revisions import RevisionError, Snapshot, same_test_data
 
 Better = Literal["higher", "lower", ""]
 MEASURED = "evaluate"  # the file whose figures depend on the scenes of the test split
+NOT_COMPARED = "–"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Figure:
         file: of metrics/, without suffix.
         path: dotted place in the file.
         form: how it is printed.
-        better: which way is; "" where two hosts are not to be compared.
+        better: which way is; "" of a time, which no two runs share.
         always: False where a revision may lack it: it is then left out, and gets no verdict, for
             what it was measured on is not recorded beside the scenes.
     """
@@ -54,18 +56,25 @@ class Compared:
         value: of the revision that is looked at.
         base: None when there is no base, or it lacks the figure.
         comparable: whether both were measured on the same scenes, or it depends on none.
+        one_host: whether both were timed on one host, or it is no time.
     """
 
     figure: Figure
     value: float
     base: float | None
     comparable: bool
+    one_host: bool = True
 
     @property
     def change(self) -> str:
-        """The difference with its sign; "" without a base, "=" where both print alike."""
+        """The difference with its sign, or "=" where both print alike.
+
+        "" without a base, NOT_COMPARED for times of two hosts.
+        """
         if self.base is None:
             return ""
+        if not self.one_host:
+            return NOT_COMPARED
         form = self.figure.form
         if form.format(self.value) == form.format(self.base):
             return "="
@@ -77,7 +86,7 @@ class Compared:
         """The words "better", "worse", or "" where it is neither."""
         if self.base is None or self.change == "=" or not self.figure.better:
             return ""
-        if not self.comparable:
+        if not (self.comparable and self.one_host):
             return ""
         rose = self.value > self.base
         return "better" if rose == (self.figure.better == "higher") else "worse"
@@ -160,8 +169,12 @@ def compare(head: Snapshot, base: Snapshot | None) -> list[Compared]:
     if base is None:
         return [Compared(figure, value, None, False) for figure, value in found]
     same = same_test_data(head, base)
+    apart = {file for file in TIMED if not same_host(file, head, base)}
     return [
-        Compared(figure, value, _value_or_none(base, figure), _comparable(figure, same))
+        Compared(
+            *(figure, value, _value_or_none(base, figure), _comparable(figure, same)),
+            one_host=figure.file not in apart,
+        )
         for figure, value in found
     ]
 

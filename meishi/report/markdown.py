@@ -13,6 +13,7 @@ from meishi import paths
 from meishi.errors import InputError
 from meishi.report.figures import Compared, compare
 from meishi.report.gate import Verdict, judge
+from meishi.report.hosts import not_compared
 from meishi.report.revisions import Snapshot, same_test_data
 from meishi.report.targets import SLICE_CARDS
 from meishi.rules import GateParams
@@ -53,6 +54,7 @@ def pull_request_report(
         _data_note(head, base),
         _gate(judge(gate, head, base)),
         _headline(rows, head, base),
+        not_compared(head, base),
         _slices(head, base),
         f"Curves, slices and pictures side by side: [report]({link})" if link else "",
         *(_curve(head, base, name, title) for name, title in CURVES),

@@ -19,6 +19,7 @@ from meishi.files.writable import check_replaceable
 from meishi.report import charts, cost_charts, pictures
 from meishi.report.charts import Drawing
 from meishi.report.figures import compare
+from meishi.report.hosts import times_line
 from meishi.report.model_card import card_html
 from meishi.report.revisions import Snapshot, same_test_data, snapshot
 
@@ -68,7 +69,7 @@ def write_report(out: Path, base_rev: str | None = None) -> list[str]:
             "charts": drawn,
             "captures": shown,
             "missing": missing,
-            "host": head.metrics("latency")["host"],
+            "times": times_line(head, base),
             "card": card_html(folder),
         }
         (folder / "index.html").write_text(_rendered(content), encoding="utf-8")

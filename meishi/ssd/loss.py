@@ -23,7 +23,7 @@ def focal_loss(logits, roles, quality, alpha: float, gamma: float):
         roles: (B, A) int32 of each anchor, see `ssd.targets`.
         quality: (B, A) in [0, 1], the target of matched anchors; None if that is 1 for all.
         alpha: weight of cards against background.
-        gamma: focus on hard anchors.
+        gamma: focus on hard anchors: 1 at least, or 0 for none.
 
     Returns:
         Scalar sum; divide by the number of matched anchors.
@@ -37,7 +37,9 @@ def focal_loss(logits, roles, quality, alpha: float, gamma: float):
     gap = 1 - score if quality is None else tf.abs(quality - score)
     miss = card * gap + (1 - card) * score
     weight = card * alpha + (1 - card) * (1 - alpha)
-    return tf.reduce_sum(counted * weight * miss**gamma * entropy)
+    # Where nothing is missed powers below 1 have no gradient, and that of 0 is no factor.
+    focus = miss**gamma if gamma else 1.0
+    return tf.reduce_sum(counted * weight * focus * entropy)
 
 
 def offset_loss(offsets, gt_offsets, roles, beta: float):

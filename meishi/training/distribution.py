@@ -21,32 +21,50 @@ from meishi.ranges import STRATEGIES
 
 AUTO, MIRRORED, MULTI_WORKER = STRATEGIES
 
-CLUSTER = "TF_CONFIG"
+CLUSTER, WORKER = "TF_CONFIG", "worker"
 
 
 def workers() -> int:
     """Count the workers that TF_CONFIG names: 1 without it.
 
     Raises:
-        InputError: if it is set, but names no workers.
+        InputError: if it is set, but names no workers, this process is none of them, or there are
+            other kinds of processes.
     """
-    text = os.environ.get(CLUSTER)
-    if not text:
-        return 1
-    try:
-        addresses = json.loads(text)["cluster"]["worker"]
-        json.loads(text)["task"]["index"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{CLUSTER}: not a cluster ({error!r}); expected "
-            '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": N}}'
-        ) from error
-    return len(addresses)
+    return _place()[0]
 
 
 def is_chief() -> bool:
     """Tell whether this process writes what training gives: worker 0, or the only one."""
-    return workers() == 1 or json.loads(os.environ[CLUSTER])["task"]["index"] == 0
+    return _place()[1] == 0
+
+
+def _place() -> tuple[int, int]:
+    """Read how many workers there are, and which of them this process is."""
+    text = os.environ.get(CLUSTER)
+    if not text:
+        return 1, 0
+    try:
+        config = json.loads(text)
+        cluster, task = config["cluster"], config["task"]
+        # TensorFlow, too, takes a number in quotes for a number.
+        addresses, index = list(cluster["worker"]), int(task["index"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _no_cluster(repr(error)) from error
+    # A chief or parameter servers beside the workers: two processes would write the same files.
+    if set(cluster) != {WORKER} or task.get("type") != WORKER:
+        kinds = f"jobs {', '.join(map(str, cluster))}, this is of type {task.get('type')!r}"
+        raise _no_cluster(f"{kinds}; workers alone can train here")
+    if isinstance(cluster["worker"], str) or not 0 <= index < len(addresses):
+        raise _no_cluster(f"worker {index} of {cluster['worker']!r}")
+    return len(addresses), index
+
+
+def _no_cluster(why: str) -> InputError:
+    return InputError(
+        f"{CLUSTER}: not a cluster ({why}); expected "
+        '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": N}}'
+    )
 
 
 def choose(name: str, batch: int) -> tf.distribute.Strategy:

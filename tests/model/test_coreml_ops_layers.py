@@ -227,3 +227,21 @@ def test_an_lstm_clips_its_cell_state_and_takes_scaled_tanh_as_tanh(tmp_path):
         h = sigmoid(o) * np.tanh(c)
     np.testing.assert_allclose(found[1], h, atol=1e-5)
     np.testing.assert_allclose(found[2], c, atol=1e-5)
+
+
+def test_an_lstms_gates_see_its_cell_state_through_peepholes(tmp_path):
+    x, h, c = random(5, 1, 3), random(1, 2), random(1, 2, seed=1)
+    weights, peephole = (random(8, 3), random(8, 2), random(8)), random(6, seed=2)
+
+    def build(mb, x, h, c):
+        given = dict(zip(("weight_ih", "weight_hh", "bias"), weights, strict=True))
+        return mb.lstm(x=x, initial_h=h, initial_c=c, peephole=peephole, **given)
+
+    found = run(tmp_path, build, x, h, c)
+    into, over, out = np.split(peephole, 3)
+    for step in x:
+        i, f, o, z = np.split(step @ weights[0].T + h @ weights[1].T + weights[2], 4, axis=1)
+        c = sigmoid(f + over * c) * c + sigmoid(i + into * c) * np.tanh(z)
+        h = sigmoid(o + out * c) * np.tanh(c)  # of the new state
+    np.testing.assert_allclose(found[1], h, atol=1e-5)
+    np.testing.assert_allclose(found[2], c, atol=1e-5)

@@ -10,7 +10,7 @@ import pytest
 
 from meishi.coreml.convert import Metadata, convert_program, detector_pipeline
 from meishi.coreml.freeze import by_name, freeze, read_frozen_pb, write_frozen_pb, write_tflite
-from meishi.coreml.package import save_package
+from meishi.coreml.package import read_spec, save_package
 from meishi.coreml.runtime import Package
 from meishi.coreml.toolkit import ct
 from meishi.geometry.boxes import nms, xyxy_from_cxcywh
@@ -77,6 +77,14 @@ def test_two_conversions_give_the_same_bytes(model, tmp_path):
         save_package(pipeline, tmp_path / name / "pipeline.mlpackage")
         write_frozen_pb(freeze(model, NAMES), tmp_path / name / "net.pb")
     assert tree_hash(tmp_path / "a") == tree_hash(tmp_path / "b")
+
+
+def test_no_part_of_a_package_tells_the_day_of_its_conversion(pipeline, tmp_path):
+    save_package(pipeline, tmp_path / "d.mlpackage")
+    spec, _ = read_spec(tmp_path / "d.mlpackage")
+    facts = [part.description.metadata.userDefined for part in (spec, *spec.pipeline.models)]
+    assert len(facts) == 3
+    assert not any("date" in key for part in facts for key in part)
 
 
 def test_another_process_writes_the_same_bytes(tmp_path):

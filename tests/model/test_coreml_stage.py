@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from meishi import params as parameters
 from meishi import paths, variants
-from meishi.coreml.parity import ParityError, max_difference, require
+from meishi.coreml.parity import ParityError, max_difference, program_differences, require
 from meishi.coreml.runtime import Package
 from meishi.data import records
 from meishi.data.shards import write_shards
@@ -19,7 +19,7 @@ from meishi.direction import model as direction
 from meishi.errors import InputError
 from meishi.files.atomic import replace_folder
 from meishi.files.saved import save_network
-from meishi.keras import keras
+from meishi.keras import keras, tf
 from meishi.measuring.variant_capture import LossError
 from meishi.ssd import model as ssd
 from meishi.steps import freeze
@@ -188,3 +188,32 @@ def test_every_output_beyond_the_tolerance_is_named():
         require({"A": {"x": 0.3, "y": 0.01}, "B": {"z": 0.5}}, 0.02, "exports.a.tolerance")
     assert "A: x differs" in str(caught.value) and "B: z differs" in str(caught.value)
     assert "y differs" not in str(caught.value)
+
+
+def test_a_difference_may_be_as_large_as_the_tolerance_and_no_larger():
+    require({"A": {"x": 0.02}}, 0.02, "exports.a.tolerance")
+    with pytest.raises(ParityError, match="A: x differs from its source by 0.0201, allowed 0.02"):
+        require({"A": {"x": 0.0201}}, 0.02, "exports.a.tolerance")
+
+
+class Drawn:
+    """A package whose answer is a picture's mean, off by its first value."""
+
+    def predict(self, given):
+        image = given["image"].astype(np.float32)
+        return {"mask": np.array([image.mean() + image[0, 0, 0]])}
+
+
+def test_the_difference_of_a_program_is_the_largest_over_the_pictures():
+    pictures = [np.full((4, 4, 3), value, np.uint8) for value in (3, 9, 5)]
+
+    def mean(image, training):
+        return tf.reduce_mean(image)[None]
+
+    found = program_differences(mean, ["mask"], Drawn(), pictures)
+    assert found == {"mask": 9.0}
+
+
+def test_without_pictures_nothing_is_compared():
+    with pytest.raises(ParityError, match="no images"):
+        program_differences(None, ["mask"], Drawn(), [])

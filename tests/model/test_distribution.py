@@ -112,6 +112,10 @@ def test_two_workers_and_two_replicas_give_the_loss_curve_of_one(tmp_path, netwo
     assert_alike(one, both)
 
 
+def described(kind="worker", index=0, **jobs):
+    return json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})
+
+
 @pytest.mark.parametrize(
     ("cluster", "strategy", "words"),
     [
@@ -120,6 +124,14 @@ def test_two_workers_and_two_replicas_give_the_loss_curve_of_one(tmp_path, netwo
         ('{"cluster": {}}', "auto", "TF_CONFIG: not a cluster"),
         ('{"cluster": {"worker": ["a:1", "b:1"]}}', "auto", "TF_CONFIG: not a cluster"),
         ("[]", "auto", "TF_CONFIG: not a cluster"),
+        ("[" * 100_000, "auto", "TF_CONFIG: not a cluster"),
+        (described(worker=5), "auto", "TF_CONFIG: not a cluster"),
+        (described(worker=None), "auto", "TF_CONFIG: not a cluster"),
+        (described(worker="a:1"), "auto", "worker 0 of 'a:1'"),
+        (described(worker=["a:1", "b:1"], index=2), "auto", r"worker 2 of \['a:1', 'b:1'\]"),
+        (described(worker=["a:1", "b:1"], index=-1), "auto", "worker -1 of"),
+        (described(worker=["a:1"], chief=["c:1"]), "auto", "jobs worker, chief, .*workers alone"),
+        (described(worker=["a:1", "b:1"], kind="chief"), "auto", "this is of type 'chief'"),
     ],
 )
 def test_a_cluster_that_is_none_is_refused(monkeypatch, cluster, strategy, words):
@@ -151,7 +163,7 @@ def test_a_batch_that_two_replicas_cannot_share_is_refused(tmp_path):
     assert "expected a multiple of the 2 replicas, got 3" in problem
 
 
-@pytest.mark.parametrize(("index", "chief"), [(0, True), (1, False)])
+@pytest.mark.parametrize(("index", "chief"), [(0, True), (1, False), ("0", True), ("1", False)])
 def test_worker_0_is_the_one_that_writes(monkeypatch, index, chief):
     cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": index}}
     monkeypatch.setenv(distribution.CLUSTER, json.dumps(cluster))

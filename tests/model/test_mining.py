@@ -112,3 +112,10 @@ def test_a_quad_on_a_card_a_piece_of_it_and_a_mask_without_sides_are_no_others()
     expected = [quads.to_relative(quad_px, record.size_px) for quad_px in (beside, spot)]
     np.testing.assert_allclose(found, expected)
     assert mining._others(Proposing([card_px]), record, content).shape == (0, 4, 2)
+
+
+def test_a_quad_on_one_of_two_cards_is_no_other():
+    record, content = tiny_data.draw_scene(2, 2, 0)
+    cards_px = [quads.to_px(quad, record.size_px) for quad in record.quads]
+    assert len(cards_px) == 2 and quads.iou(*cards_px) == 0
+    assert len(mining._others(Proposing(cards_px), record, content)) == 0

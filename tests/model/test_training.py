@@ -181,6 +181,18 @@ def test_whatever_shapes_a_run_gives_it_other_checkpoints(tmp_path, change):
     assert folder(change) != folder(None)
 
 
+def test_changed_code_of_any_module_gives_a_run_other_checkpoints(tmp_path, monkeypatch):
+    module = tmp_path / "meishi" / "ssd" / "loss.py"
+    module.parent.mkdir(parents=True)
+    monkeypatch.setattr(loop, "__file__", str(tmp_path / "meishi" / "training" / "loop.py"))
+    folders = []
+    for weight in (1, 2, 1):
+        module.write_text(f"WEIGHT = {weight}\n")
+        train = replace(TRAIN_UNET, batch=1)
+        folders.append(make_plan(SampleSet([b""], [], "key"), train, 5, tmp_path).folder)
+    assert folders[0] == folders[2] != folders[1]
+
+
 def plan(**changes):
     values = {
         "samples": 10,

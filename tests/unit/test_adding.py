@@ -29,6 +29,12 @@ def export(folder, shapes=SHAPES):
     )
 
 
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """The folder that sources are added in."""
+    monkeypatch.chdir(tmp_path)
+
+
 def add(folder, **options):
     given = {"kind": "labelme", "labels": [], "licence": "CC0-1.0"}
     paths = {"into": folder / "photos", "sheet": folder / "sheet.jpg"}
@@ -51,6 +57,25 @@ def test_what_is_added_is_a_sound_source(data):
     ]
     assert any("dvc add" in line for line in lines)
     assert images.decode(data.parent / "sheet.jpg").shape == (240, 480, 3)
+
+
+@pytest.mark.parametrize("into", ["../desk", "/desk", "."])
+def test_a_source_outside_the_clone_is_refused(data, into):
+    export(data.parent / "export")
+    with pytest.raises(AddError, match="expected a folder within .*, such as data/NAME"):
+        add(data.parent, into=Path(into))
+
+
+def test_a_source_in_the_export_is_refused(data):
+    export(data.parent / "export")
+    with pytest.raises(AddError, match="lies in the export"):
+        add(data.parent, into=data.parent / "export/desk")
+
+
+def test_a_source_in_data_is_known_however_it_is_given(data):
+    export(data.parent / "export")
+    steps = add(data.parent, into=data.resolve() / "desk")
+    assert "  dvc add data" in steps and any("path: data/desk}" in step for step in steps)
 
 
 def test_a_source_in_data_needs_neither_a_dep_nor_a_dvc_file_of_its_own():
@@ -119,11 +144,9 @@ def test_a_sheet_in_the_source_or_around_it_is_refused_before_any_work(tmp_path,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export"]
 
 
-@pytest.mark.parametrize("stated", [".", "inner/..", "./"])
-def test_the_manifest_names_the_export_as_it_is_called(tmp_path, monkeypatch, stated):
-    folder = export(tmp_path / "export")
-    (folder / "inner").mkdir()
-    monkeypatch.chdir(folder)
+@pytest.mark.parametrize("stated", ["export/.", "export/inner/..", "export/"])
+def test_the_manifest_names_the_export_as_it_is_called(tmp_path, stated):
+    (export(tmp_path / "export") / "inner").mkdir()
     add(tmp_path, export=stated)
     manifest = json.loads((tmp_path / "photos" / "manifest.json").read_text())
     assert [source["name"] for source in manifest["sources"]] == ["export"]
@@ -169,7 +192,7 @@ def test_weights_are_checked_whichever_source_comes_first(data):
     (data / "weights/efficientnet_lite0.npz").write_bytes(b"others")
     with pytest.raises(SourceError, match="wrong sha256"):
         list(verified_scenes(params))
-    with pytest.raises(SourceError, match="stand in no source's"):
+    with pytest.raises(SourceError, match="stands in the manifest.json of no source"):
         list(verified_scenes(replace(params, sources=sources[:1])))
 
 

@@ -79,8 +79,8 @@ def test_a_card_that_is_not_sure_enough_is_refused():
 def test_merit_falls_with_the_square_of_the_agreement_and_less_with_the_score():
     [card] = capture([(0.9, FIVE[0])])(photo(FIVE[0]))
     assert card.merit == pytest.approx(0.9**0.6 * card.agreement**2)
-    doubted = replace(card, score=0.45, likeness=0.5)
-    assert doubted.merit == pytest.approx(0.45**0.6 * card.agreement**2 * 0.5)
+    doubted = replace(card, score=0.45, agreement=0.7, likeness=0.5)
+    assert doubted.merit == pytest.approx(0.45**0.6 * 0.49 * 0.5)
 
 
 def judged(score, agreement, likeness, weights=PARAMS.confidence):

@@ -47,6 +47,11 @@ def test_a_missed_card_counts_as_no_overlap():
     assert metrics["exact_count"] == 0
 
 
+def test_the_fifth_percentile_lies_midway_between_the_worst_two_of_eleven_cards():
+    metrics = capture_metrics([[CARD]] * 10 + [[LOW]], [[CARD]] * 11)  # IoUs of 1 and 0.2
+    assert metrics["iou_p05"] == pytest.approx(0.6)
+
+
 def test_corner_error_is_in_percent_of_the_diagonal_of_found_cards():
     # Shifted by 1 of 50 along x, IoU 39 / 41; the other card is not found at all.
     metrics = capture_metrics([[CARD + [1, 0]]], [[CARD, OTHER]])
@@ -90,6 +95,11 @@ def test_mask_iou_counts_pixels_over_the_threshold():
     pred = np.array([[0.9, 0.6], [0.4, 0.0]])
     gt = np.array([[True, False], [True, False]])
     assert mask_iou(pred, gt) == pytest.approx(1 / 3)
+
+
+def test_a_pixel_at_the_threshold_belongs_to_the_mask():
+    assert mask_iou(np.array([0.5, 0.4]), np.array([True, False])) == 1
+    assert mask_iou(np.array([1.0, 0.0]), np.array([0.5, 0.4])) == 1
 
 
 def test_two_empty_masks_agree():

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from meishi.capture.files import find_photos
+from meishi.capture.ledger import LEDGER
 from meishi.capture.listing import Listing
-from meishi.capture.naming import identity
-from meishi.capture.outputs import LEDGER, OutputFolder
+from meishi.capture.naming import identity, named
+from meishi.capture.outputs import OutputFolder
 
 
 def draw(path):
@@ -26,6 +27,10 @@ def stems(out, *given):
 
 def write(out, photo, stem):
     OutputFolder(out, []).write(str(photo), {f"{stem}-1.png": b"", f"{stem}-overlay.jpg": b""})
+
+
+def listed(out):
+    return [json.loads(line) for line in (out / LEDGER).read_text().splitlines()[1:]]
 
 
 def test_a_later_photo_does_not_take_the_stem_of_another(tmp_path):
@@ -78,7 +83,7 @@ def test_a_photo_is_one_however_it_is_given(tmp_path, monkeypatch, before, manne
     later.write(given, {"x-1.png": b"3"})
     later.tidy([given])
     assert not (out / "x-2.png").exists()  # what it no longer shows
-    assert len(json.loads((out / LEDGER).read_text())["outputs"]) == 1
+    assert len(listed(out)) == 1
 
 
 def test_a_name_from_elsewhere_is_another_photo(tmp_path, monkeypatch):
@@ -99,10 +104,69 @@ def test_a_folder_that_moves_with_its_photos_keeps_their_names(tmp_path):
 def test_a_list_of_an_earlier_version_is_read(tmp_path, monkeypatch):
     out, photo = tmp_path / "out", draw(tmp_path / "in/x.png")
     write(out, photo, "x~2")
-    rows = [["x.png", *rest] for _, *rest in json.loads((out / LEDGER).read_text())["outputs"]]
+    rows = [["x.png", *rest] for _, *rest in listed(out)]
     (out / LEDGER).write_text(json.dumps(rows))
     monkeypatch.chdir(photo.parent)
     assert stems(out, photo) == ["x~2"]
+
+
+def test_a_list_in_one_value_is_read_and_kept(tmp_path):
+    out, photo, other = tmp_path / "out", draw(tmp_path / "in/x.png"), draw(tmp_path / "in/y.png")
+    write(out, photo, "x~2")
+    older = {"photos": "paths from this folder", "outputs": listed(out)}
+    (out / LEDGER).write_text(json.dumps(older, indent=0))
+    assert stems(out, photo) == ["x~2"]
+    write(out, other, "y~3")
+    assert stems(out, photo, other) == ["x~2", "y~3"]
+
+
+def test_half_a_line_of_a_killed_run_is_no_damage(tmp_path):
+    out, photo, other = tmp_path / "out", draw(tmp_path / "in/x.png"), draw(tmp_path / "in/y.png")
+    write(out, photo, "x~2")
+    with (out / LEDGER).open("a") as file:
+        file.write('["../in/y.png", "y-1.p')
+    assert stems(out, photo) == ["x~2"]
+    write(out, other, "y~3")
+    assert stems(out, photo, other) == ["x~2", "y~3"]
+
+
+def test_two_runs_that_take_turns_list_what_both_wrote(tmp_path):
+    out, runs = tmp_path / "out", [OutputFolder(tmp_path / "out", []) for _ in range(2)]
+    for number in range(6):
+        name = f"{number}-1.png"
+        runs[number % 2].write(str(tmp_path / f"{number}.png"), {name: b"card"})
+    assert {name for _, name, _ in listed(out)} == {f"{number}-1.png" for number in range(6)}
+
+
+def test_the_next_photo_adds_its_lines_and_leaves_the_others(tmp_path):
+    out = tmp_path / "out"
+    folder = OutputFolder(out, [])
+    folder.write("x.png", {"x-1.png": b"card"})
+    before, file = (out / LEDGER).read_text(), (out / LEDGER).stat().st_ino
+    folder.write("y.png", {"y-1.png": b"card"})
+    assert (out / LEDGER).read_text().startswith(before)
+    assert (out / LEDGER).stat().st_ino == file
+
+
+@pytest.mark.parametrize("name", ["../x.png", "a/b.png", "..", "x\0.png"])
+def test_a_list_that_names_files_elsewhere_is_not_believed(tmp_path, name):
+    out, photo = tmp_path / "out", draw(tmp_path / "in/x.png")
+    write(out, photo, "x~2")
+    with (out / LEDGER).open("a") as file:
+        file.write(json.dumps(["../in/x.png", name, "0" * 64]) + "\n")
+    assert len(OutputFolder(out, []).files()) == 2
+
+
+@pytest.mark.parametrize("file", [LEDGER, "cards.json"])
+def test_lists_nested_too_deeply_are_no_lists(tmp_path, file):
+    (tmp_path / file).write_text("[" * 100_000)
+    assert stems(tmp_path, draw(tmp_path / "in/x.png")) == ["x"]
+
+
+def test_photos_by_the_thousand_may_have_one_name():
+    stems = [photo.stem for photo in named((f"{i}/card.jpg" for i in range(3000)), {"": "CARD~3"})]
+    assert stems[:4] == ["card", "card~2", "card~4", "card~5"]
+    assert len(set(stems)) == 3000
 
 
 def test_outputs_of_earlier_folders_are_no_photos(tmp_path):

@@ -46,6 +46,23 @@ def test_ctrl_c_in_a_command_is_a_word_and_status_130(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
+def test_sigterm_in_a_command_ends_it_as_ctrl_c_does_with_status_143(tmp_path):
+    stopped = "import os, signal, meishi.capture.files as f, meishi.cli as c\n"
+    stopped += "f.find_photos = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\nc.main()"
+    words = ["capture", "photo.jpg", "--out", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", stopped, *words], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("threads", ["0", "257", "3000000000"])
+def test_threads_that_no_machine_has_are_refused(tmp_path, threads):
+    done = meishi("capture", "photo.jpg", "--out", str(tmp_path), "--threads", threads)
+    assert done.returncode == 2
+    assert "--threads" in done.stderr and "or equal to" in done.stderr
+
+
 def test_a_command_runs_without_a_place_for_its_faults(tmp_path):
     words = f"capture {tmp_path / 'none.jpg'} --out {tmp_path}"
     done = subprocess.run(["sh", "-c", f"'{sys.executable}' -c '{RUN}' {words} 2>&-"], cwd=ROOT)

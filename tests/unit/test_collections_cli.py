@@ -108,6 +108,14 @@ def test_a_package_for_no_app_is_not_published(desk):
     assert "--max-app 2.0: below --min-app 3.0" in told
 
 
+def test_a_version_below_the_newest_is_published_with_a_note(desk):
+    run("init --at public --keys keys")
+    assert "note" not in publish(desk, "1.10.0")
+    told = publish(desk, "1.9.0").splitlines()
+    assert told[0].startswith("staging: card-detector 1.9.0, contract")
+    assert told[1].startswith("note: staging: card-detector 1.10.0 is newer than 1.9.0: devices")
+
+
 def test_names_that_differ_by_case_are_not_published(desk):
     run("init --at public --keys keys")
     package = desk / "a.mlpackage"
@@ -174,7 +182,7 @@ FAULTS = {
     "init --at public --keys keys": "published here already",
     "promote card-detector 9.9.9 --at public --keys keys": "there is none",
     "promote card-detector 1.0.0 --to beta --at public --keys keys": "one of staging, release",
-    "publish nowhere.mlpackage --at public --keys keys": "--version '': expected three numbers",
+    "publish nowhere.mlpackage --at public --keys keys": "--model, --version: not given",
     "publish card-detector@v1.0.0 --at public --keys keys": "not a git repository",
     "publish x --to beta --at public --keys keys": "one of staging, release",
     "publish x --config none.yaml --at public --keys keys": "none.yaml: cannot be read",
@@ -190,6 +198,10 @@ FAULTS = {
     "rotate-key cook none --into new --at public --keys keys": "expected one of root",
     "client http://x --root keys/root.json --state d --embedded card-detector": "MODEL=PACKAGE",
     "client http://x --root keys/root.json --state d --embedded a=nowhere": "no such package",
+    "client file:///x --root none --state d --embedded a": "or https://, got file:",
+    "client public --root none --state d --embedded a": "or https://, got no scheme",
+    "client http:///x --root none --state d --embedded a": "no host; expected http://HOST",
+    "client http://[ --root none --state d --embedded a": "http://[: no address",
 }
 
 

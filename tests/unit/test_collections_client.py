@@ -1,7 +1,12 @@
 """What an honest server costs a device, and how a device falls back."""
 
+import pytest
+from typer.testing import CliRunner
+
+from meishi.cli import app
+from meishi.collections import contract, probing
 from meishi.collections.faulty_server import Twist
-from tests.collections_world import DETECTOR, runs, weights
+from tests.collections_world import BAD, CONTRACT, DETECTOR, probe, runs, weights
 from tests.unit.collections_scene import NEW, OLD
 
 
@@ -177,3 +182,43 @@ def test_metadata_that_were_changed_on_the_device_are_not_believed(scene):
     asked, _ = cost(scene)
     assert any(path.endswith(".release.json") for path in asked)
     assert runs(scene.phone) == NEW
+
+
+@pytest.fixture
+def command(scene, monkeypatch):
+    """Return `meishi collections client` as a new device; gives its exit code and its words."""
+    monkeypatch.setattr(contract, "contract_of", lambda package: CONTRACT)
+    monkeypatch.setattr(probing, "probe_package", probe)
+    folder = scene.world.folder
+    embedded = f"{DETECTOR}={folder / 'app' / 'CardDetector.mlpackage'}"
+    options = ["--root", folder / "keys" / "root.json", "--state", folder / "new"]
+
+    def run(url=scene.site.url):
+        words = ["collections", "client", url, *options, "--embedded", embedded]
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        return done.exit_code, done.output
+
+    return run
+
+
+def test_the_command_ends_with_1_only_if_it_failed(scene, command):
+    scene.twists["archives/"] = Twist(status=500)
+    code, told = command()
+    assert code == 1 and "failed, runs embedded" in told and " of answers" in told
+    scene.twists.clear()
+    code, told = command()
+    assert code == 0 and "updated, runs 1.1.0" in told
+    code, told = command()
+    assert code == 0 and told.endswith("\n1 request, 0 bytes of answers\n")
+
+
+def test_the_command_ends_with_0_if_a_package_is_refused(scene, command):
+    scene.world.publish("1.2.0", BAD)
+    scene.world.promote("1.2.0")
+    code, told = command()
+    assert code == 0 and "refused, runs embedded" in told
+
+
+def test_the_command_names_who_does_not_answer(command):
+    code, told = command("http://127.0.0.1:1")
+    assert code == 1 and "no answer: 127.0.0.1:1: " in told and "_Plain" not in told

@@ -1,13 +1,16 @@
-"""What a publisher is kept from: a list that is too long, and a clock that cannot be right."""
+"""What a publisher is kept from: a list too long, a wrong clock, what is damaged or none."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
 
-from meishi.collections import edits, founding, signing, trust
+from meishi.collections import cli_devices, edits, founding, publishing, signing, trust
 from meishi.collections.clocks import ClockError
 from meishi.collections.signing import SizeError
-from tests.collections_world import NOW, at, days, files_of, keyid_of
+from meishi.collections.store import Store
+from meishi.errors import InputError
+from tests.collections_world import DETECTOR, NOW, at, days, files_of, keyid_of
 
 # Size
 
@@ -122,3 +125,82 @@ def test_a_signature_of_a_clock_that_is_a_little_late_holds_as_long(world):
     state = world.repository.load()
     signer.signed_timestamp(state, {})
     assert state.timestamp.signed.expires == before
+
+
+# Packages
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "told"),
+    [
+        ("", "", "--model, --version: not given; what is no tag needs --model and --version"),
+        (DETECTOR, "", "--version: not given"),
+        ("", "1.0", "--model: not given.*\n--version '1.0': expected three numbers, as 1.4.0"),
+    ],
+)
+def test_all_that_a_package_lacks_is_told_at_once(tmp_path, model, version, told):
+    with pytest.raises(InputError, match=f"^{told}"):
+        publishing.from_folder(tmp_path, model, version, [])
+    nonsense = tmp_path / "nonsense"
+    neither = "nonsense: neither a tag MODEL@vVERSION, .* nor a package: .*, got nothing here"
+    with pytest.raises(InputError, match=f"{neither}\n{told}"):
+        publishing.from_folder(nonsense, model, version, [])
+
+
+def test_a_file_is_no_package(tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"x")
+    with pytest.raises(InputError, match="x.zip: neither a tag .* got a file$"):
+        publishing.from_folder(tmp_path / "x.zip", DETECTOR, "1.0.0", [])
+
+
+# Damage
+
+
+def verify(world):
+    """Run the command; return what it refuses."""
+    with pytest.raises(InputError) as refused:
+        cli_devices.verify(str(world.public), world.folder / "keys" / "root.json")
+    return str(refused.value).removeprefix(f"{world.public}: refused: ")
+
+
+@pytest.mark.parametrize("file", ["timestamp", "3.snapshot", "3.staging", "2.release", "2.targets"])
+@pytest.mark.parametrize("content", [b"", b"{}"])
+def test_damaged_metadata_are_named_once_with_what_helps(world, file, content):
+    world.publish("1.0.0")
+    path = world.public / "metadata" / f"{file}.json"
+    path.write_bytes(content)
+    told = verify(world)
+    assert told.startswith(f"metadata/{file}.json: ") and "refused" not in told
+    assert told.endswith("; put the file back from the newest copy: `refresh` cannot mend it")
+    path.unlink()
+    assert f"metadata/{file}.json" in verify(world)
+
+
+def test_a_root_that_is_none_is_told_from_damage(world):
+    (world.folder / "keys" / "root.json").write_text("{}")
+    assert "the fault is in the trusted root" in verify(world)
+
+
+def test_the_root_of_another_publication_is_asked_for(world, tmp_path):
+    founding.found(Store(str(tmp_path / "other" / "public")), tmp_path / "other" / "keys", NOW)
+    shutil.copy(tmp_path / "other" / "keys" / "root.json", world.folder / "keys" / "root.json")
+    assert "is the trusted root that of this publication?" in verify(world)
+
+
+def test_what_has_expired_is_no_damage(world):
+    with pytest.raises(edits.StateError, match=r"is expired; `meishi collections refresh` signs"):
+        world.repository.check(days(500))
+
+
+@pytest.mark.parametrize("left", [b"", b"x", None], ids=["empty", "other", "missing"])
+def test_a_damaged_archive_is_told_once_with_all_that_lists_it(world, left):
+    world.publish("1.0.0")
+    world.promote("1.0.0")
+    (archive,) = (world.public / "archives").iterdir()
+    archive.unlink()
+    if left is not None:
+        archive.write_bytes(left)
+    told = verify(world)
+    listed = f"listed as staging/{DETECTOR}/1.0.0.zip, release/{DETECTOR}/1.0.0.zip"
+    assert told.count(archive.name) == 1 and len(told.splitlines()) == 1
+    assert told.startswith(f"archives/{archive.name}: ") and listed in told

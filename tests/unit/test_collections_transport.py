@@ -5,6 +5,7 @@ import socket
 import threading
 
 import pytest
+from tuf.api.exceptions import DownloadError
 
 from meishi.collections.faulty_server import Twist
 from meishi.collections.http import Http
@@ -135,6 +136,21 @@ def test_the_words_of_an_error_are_not_waited_for(head):
     server.join()
     listening.close()
     assert hung_up.is_set()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_who_does_not_answer_is_named_by_host_and_port(scheme, host):
+    with pytest.raises(DownloadError) as refused:
+        with Http().get(f"{scheme}://{host}:1/x", 10):
+            pass
+    assert f"/x: no answer: {host}:1: Failed to" in str(refused.value)
+
+
+def test_a_server_that_hangs_is_named_by_host_and_port(scene):
+    scene.twists[TIMESTAMP] = Twist(wait_s=2, drop=True)
+    told = scene.attacked().reason
+    assert "no answer: 127.0.0.1:" in told and "Pool" not in told
 
 
 def test_a_kept_connection_that_the_server_closed_is_opened_again():

@@ -1,5 +1,6 @@
 """The segmenter's crop: geometry, resampling, soft masks."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,9 +76,61 @@ def test_inside_marks_the_photo_and_not_the_padding():
     assert marked[48].tolist() == [False] * 16 + [True] * 80
 
 
+@given(st.floats(-0.3, 0.7), st.floats(-0.3, 0.7), st.floats(0.05, 0.6), st.floats(0, 0.5))
+def test_inside_are_the_mask_pixels_whose_middles_lie_within_the_photos_outer_edges(
+    x, y, w, margin
+):
+    box = np.array([x, y, x + w, y + w])
+    marked = crops.inside(
+        192, 96, np.linalg.inv(crops.crop_from_image(box, SIZE_PX, 192, margin)), SIZE_PX
+    )
+    side = w * SIZE_PX[0] * (1 + 2 * margin)  # the photo is wider than high
+    middles = (np.arange(96) + 0.5) / 96 - 0.5
+    columns, rows = (
+        (centre + w / 2) * length + middles * side
+        for centre, length in zip((x, y), SIZE_PX, strict=True)
+    )
+    shown = [
+        (places > 0) & (places < length)
+        for places, length in zip((columns, rows), SIZE_PX, strict=True)
+    ]
+    edges = [
+        np.minimum(np.abs(places), np.abs(places - length)) < 1e-6
+        for places, length in zip((columns, rows), SIZE_PX, strict=True)
+    ]
+    told = ~(edges[1][:, None] | edges[0])  # what lies on an edge may count as either
+    np.testing.assert_array_equal(marked[told], (shown[1][:, None] & shown[0])[told])
+
+
 def test_a_quad_travels_into_the_crop_and_back():
     quad = np.array([[0.2, 0.3], [0.6, 0.25], [0.65, 0.7], [0.18, 0.66]])
     matrix = crops.crop_from_image(np.array([0.18, 0.25, 0.65, 0.7]), SIZE_PX, 192, 0.2)
     moved = crops.quad_in_crop(quad, SIZE_PX, matrix, 192)
     back_px = crops.transform(quads.to_px(moved, (192, 192)), np.linalg.inv(matrix))
     np.testing.assert_allclose(quads.to_relative(back_px, SIZE_PX), quad, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("size_px", "times"),
+    [
+        ((79, 79), 1),  # 1.23 pixels a step
+        ((81, 81), 2),  # 1.27
+        ((143, 143), 2),  # 2.23
+        ((145, 145), 3),  # 2.27
+        ((81, 145), 3),  # of the two steps the longer one
+        ((300, 70), 5),
+        ((510, 510), 8),  # 7.97
+    ],
+)
+def test_warp_takes_the_mean_of_as_many_samples_each_way_as_pixels_are_crossed(size_px, times):
+    image = np.random.default_rng(2).integers(0, 256, (*size_px[::-1], 3), dtype=np.uint8)
+    fine = cv2.warpPerspective(
+        image,
+        crops.stretch(size_px, 64 * times),
+        (64 * times, 64 * times),
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(crops.PADDING,) * 3,
+    )
+    expected = fine.reshape(64, times, 64, times, 3).mean(axis=(1, 3))
+    found = crops.warp(image, crops.stretch(size_px, 64), (64, 64))
+    assert np.abs(found - expected).max() <= 1

@@ -59,3 +59,22 @@ def test_halves_first_give_what_one_mean_gives(size_px):
     found = cutting.scale_down(picture, (64, 48))
     assert found.shape == (48, 64, 3)
     assert np.abs(found.astype(int) - at_once).mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    ("size_px", "fine_px"),
+    [
+        ((100, 100), (128, 128)),  # 1.56 pixels are left for one
+        ((100, 79), (128, 64)),  # 1.56 and 1.23
+        ((81, 64), (128, 64)),  # 1.27
+        ((202, 198), (128, 128)),  # halved to 101 x 99
+    ],
+)
+def test_an_axis_that_shrinks_by_a_part_is_first_scaled_to_twice_the_pixels(size_px, fine_px):
+    picture = np.random.default_rng(2).integers(0, 256, (*size_px[::-1], 3), dtype=np.uint8)
+    found = cutting.scale_down(picture, (64, 64))
+    if min(size_px) >= 128:
+        picture = picture.reshape(size_px[1] // 2, 2, size_px[0] // 2, 2, 3).mean(axis=(1, 3))
+    fine = cv2.resize(picture.astype(np.float32), fine_px, interpolation=cv2.INTER_LINEAR)
+    expected = fine.reshape(64, fine_px[1] // 64, 64, fine_px[0] // 64, 3).mean(axis=(1, 3))
+    assert np.abs(found - expected).max() <= 2

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meishi.data import flat_views as views_module
-from meishi.data import making, wrong_quads
+from meishi.data import tasks, wrong_quads
 from meishi.data.flat_views import make_flat_views
 from meishi.data.overprint import is_printable
 from meishi.data.shards import ShardReader, write_shards
@@ -19,6 +19,7 @@ from meishi.geometry import crops, flat_views, quads
 from meishi.geometry.homography import homography
 from meishi.params import load_params
 from tests.tiny_data import scenes
+from tests.unit.test_quads import convex_quads
 
 PARAMS = load_params("flat", "augment", path=Path(__file__).resolve().parents[2] / "params.yaml")
 WRONG = PARAMS.flat.wrong
@@ -43,6 +44,14 @@ def test_a_view_begins_at_a_long_side(start):
     lengths = quads.side_lengths(begun)
     assert lengths[0] + lengths[2] > lengths[1] + lengths[3]
     assert any((np.roll(begun, turn, axis=0) == CARD_PX).all() for turn in range(4))
+
+
+@given(convex_quads())
+def test_a_view_begins_at_the_first_corner_or_where_its_side_is_the_shorter_at_the_second(quad):
+    first, second, third, fourth = quads.side_lengths(quad)
+    start = 0 if first + third >= second + fourth else 1
+    begun = flat_views.from_a_long_side(quad)
+    np.testing.assert_array_equal(begun, quad[[start, start + 1, start + 2, start - 1]])
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -148,7 +157,7 @@ def plain():
 
 
 def test_views_are_the_same_for_any_number_of_workers_and_change_with_the_seed(reader, monkeypatch):
-    monkeypatch.setattr(making, "SCENES_PER_TASK", 1)
+    monkeypatch.setattr(tasks, "SCENES_PER_TASK", 1)
     flat = replace(PARAMS.flat, views_per_card=2)
     one, two = (
         make_flat_views(reader, SIDE_PX, flat, replace(PARAMS.augment, workers=count), 3)

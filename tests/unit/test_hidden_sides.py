@@ -107,3 +107,10 @@ def test_what_comes_out_is_a_quad_of_which_one_side_moved_along_its_neighbours(n
     for corner, other in ((side, (side + 3) % 4), ((side + 1) % 4, (side + 2) % 4)):
         along, way = quad_px[other] - quad_px[corner], placed[corner] - quad_px[corner]
         assert along[0] * way[1] - along[1] * way[0] == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("inside_px", "counts"), [(0.1, True), (0.7, True), (0.9, False)])
+def test_a_side_a_two_hundredth_of_the_card_inside_the_border_counts_as_beyond(inside_px, counts):
+    found = rectangle(-0.5 + inside_px, 70, 159.5, 220)  # 160 px long: 0.8 px are the limit
+    expected = place_hidden_side(BORDER, SIZE_PX) if counts else found
+    np.testing.assert_allclose(place_hidden_side(found, SIZE_PX), expected, atol=0.02)

@@ -180,7 +180,7 @@ def test_pictures_in_an_archive_beside_the_labels_are_told(tmp_path):
     write(tmp_path, {"l.json": coco(EDGES_PX)})
     write_zip(tmp_path / "images.zip", {"a.jpg": picture()})
     told = refusal(tmp_path, "coco")
-    assert "no picture 'a.jpg'" in told
+    assert "holds no picture at all, and 'a.jpg' is named" in told
     assert "images.zip: no archive in an export is read; unpack it" in told
 
 

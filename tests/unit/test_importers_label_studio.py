@@ -323,8 +323,27 @@ def test_keypoints_of_a_rectangle_stand_in_the_small_export(tmp_path):
 
 
 @pytest.mark.parametrize("own", [{}, {"id": ("r1", "k{}")}])
-def test_keypoints_and_rectangles_of_unknown_parents_are_refused(tmp_path, own):
-    told = refusal(small_export(tmp_path, small_pose(**own)), "label_studio")
+def test_the_only_rectangle_of_a_small_row_frames_the_four_points_that_end_at_it(tmp_path, own):
+    folder = small_export(tmp_path, small_pose(**own))
+    assert np.allclose(card_px(folder, "label_studio", ["card"]), QUAD_PX)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: row["kp"].pop(),
+        lambda row: row["kp"].append(row["kp"][0]),
+        lambda row: row["label"].append(row["label"][0]),
+        lambda row: row["label"][0].update(width=20),
+        lambda row: row["label"][0].update(x="?"),
+        lambda row: row["label"][0].update(rotation=20),
+    ],
+    ids=["three", "five", "two boxes", "another place", "no number", "turned"],
+)
+def test_keypoints_and_rectangles_of_unknown_parents_are_refused(tmp_path, change):
+    row = small_pose()
+    change(row)
+    told = refusal(small_export(tmp_path, row), "label_studio")
     assert "without 'parentID'" in told and "export JSON, not JSON-MIN" in told
 
 

@@ -93,7 +93,7 @@ def test_what_is_no_quad_is_refused_by_name(tmp_path, value, words):
 
 
 def test_a_quad_without_its_picture_is_refused(tmp_path):
-    assert "no picture '01_alb_id/images/CA/CA01_01.tif'" in refusal(
+    assert "no picture at all, and '01_alb_id/images/CA/CA01_01.tif' is named" in refusal(
         write(tmp_path, {LABELS: QUAD}), "midv"
     )
 

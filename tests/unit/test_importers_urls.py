@@ -280,13 +280,26 @@ def test_fetch_tells_every_fault_of_every_source_at_once(data, served):
     sources = (
         SourceParams("a", served.url, "coco"),
         SourceParams("b", "gone.zip", "coco"),
+        SourceParams("tiny", "data"),
+    )
+    with pytest.raises(SourceError) as caught:
+        list(verified_scenes(FetchParams(sources, WEIGHTS, WEIGHTS)))
+    for words in ("answers 404", "gone.zip: no such"):
+        assert words in str(caught.value)
+
+
+def test_what_params_alone_show_is_told_before_any_source_is_read(data, served):
+    served.statuses.append(404)
+    sources = (
+        SourceParams("a", served.url, "coco"),
         SourceParams("c", served.url),
         SourceParams("tiny", "data", sha256="0" * 64),
     )
     with pytest.raises(SourceError) as caught:
         list(verified_scenes(FetchParams(sources, WEIGHTS, WEIGHTS)))
-    for words in ("answers 404", "gone.zip: no such", "'c': path: meishi", "'tiny': sha256: man"):
+    for words in ("faults: 2\n", "'c': path: meishi", "'tiny': sha256: man"):
         assert words in str(caught.value)
+    assert served.statuses == [404]  # nobody asked
 
 
 def test_photos_of_a_server_are_added_and_their_sha256_is_said(tmp_path, served):

@@ -73,6 +73,15 @@ def test_corner_errors_are_those_of_found_cards(outcome):
     assert [row["cards"] for row in errors][0] == 1 == sum(row["cards"] for row in errors)
 
 
+def test_the_last_bin_of_corner_errors_takes_the_larger_ones(outcome):
+    quad_px = QUAD * 100 - 0.5
+    outcome.cards[0][0] = replace(outcome.cards[0][0], quad_px=quad_px)
+    wide = quad_px + [[0, 0], [38, 0], [38, 0], [0, 0]]  # an IoU of 40 / 78, an error of 34 %
+    outcome.cards[1] = [replace(outcome.cards[0][0], quad_px=wide)]
+    _, errors = outcome.histograms()
+    assert (errors[0]["cards"], errors[-1]["cards"]) == (1, 1)
+
+
 def test_a_thousand_wrong_boxes_of_one_score_make_no_thousand_rows(outcome):
     many = Detections(np.tile(BOX + 0.35, (1000, 1)), np.linspace(0.3, 0.2, 1000))
     outcome.detections[1] = many

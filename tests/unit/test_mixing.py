@@ -1,15 +1,20 @@
 """Copy-paste and background swap: edges exactly along the quads, whatever the shape."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meishi.data import cutout
+from meishi.data.mixing import Mixer
 from meishi.data.paste import find_place, paste
-from meishi.data.pool import Donor
+from meishi.data.pool import Donor, Pool
+from meishi.data.records import Card, Record
 from meishi.data.swap import can_swap, swap
 from meishi.geometry import crops, quads
+from meishi.params import load_params
 from meishi.pictures import images
 from meishi.recipe import DropShadowParams, PasteParams
 from tests.unit.test_scenes import edge_offset_px
@@ -85,3 +90,15 @@ def test_an_inset_square_is_smaller_by_that_much_on_each_side():
 @pytest.mark.parametrize(("old", "new"), [(1.0, 255.0), (255.0, 1.0), (100.0, 100.0)])
 def test_brightness_is_matched_within_bounds(old, new):
     assert cutout.GAIN[0] <= cutout.gain(old, new) <= cutout.GAIN[1]
+
+
+@pytest.mark.parametrize(("donor", "cards"), [("white", 2), ("scene", 1)])
+def test_a_card_is_pasted_onto_other_scenes_than_its_own(workspace, donor, cards):
+    params = load_params("augment").augment
+    small = replace(PASTE, touch=0.0, scale_low=0.2, scale_high=0.3)  # there is room
+    params = replace(params, paste=small, zoom=replace(params.zoom, frame_probability=0.0))
+    mixer = Mixer(params, Pool((replace(WHITE, scene=donor),)))
+    quad = quads.FRAME * 0.18 + 0.02
+    of_scene = ((Card(quad, "design"),), ("desk",), {"held": False})
+    record = Record("scene", "", "scene.png", "", *SIZE_PX, *of_scene)
+    assert {len(mixer.frame(scene(quad), record, [seed])[1]) for seed in range(8)} == {cards}

@@ -131,10 +131,25 @@ def test_a_file_that_is_no_mapping_is_refused(workspace, content):
         load_params("seed")
 
 
-def test_a_missing_file_is_named(workspace):
-    (workspace / "params.yaml").unlink()
+@pytest.mark.parametrize("value", ["2026-13-01", "!!int 'x'", "9" * 5000])
+def test_a_value_that_yaml_cannot_read_is_a_fault_of_the_file(workspace, value):
+    (workspace / "params.yaml").write_text(f"seed: {value}\n")
     with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read"):
         load_params("seed")
+
+
+def test_a_missing_file_is_named_and_where_to_run_it(workspace):
+    (workspace / "params.yaml").unlink()
+    with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read: .* of a clone$"):
+        load_params("seed")
+
+
+def test_a_key_that_is_there_twice_is_told_by_its_line_without_advice_for_programmers(workspace):
+    (workspace / "params.yaml").write_text("seed: 1\nseed: 2\n")
+    with pytest.raises(ParamsError) as refused:
+        load_params("seed")
+    assert "line 2" in str(refused.value) and "seed" in str(refused.value)
+    assert "http" not in str(refused.value)
 
 
 @pytest.mark.parametrize("key", ["batch", "epochs", "runs", "checkpoint_steps"])

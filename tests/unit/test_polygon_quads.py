@@ -90,6 +90,15 @@ def test_a_corner_that_the_frame_cuts_off_is_restored():
     assert np.abs(quad_from_outline([cut], SIZE_PX) - quad).max() < 0.01
 
 
+def test_the_border_gives_way_to_a_side_of_which_the_frame_shows_less():
+    quad = np.array([[300.0, 100.0], [690.0, 140.0], [630.0, 380.0], [280.0, 350.0]])
+    beyond = quad[1, 0] - 639.5
+    upper = quad[1] - (quad[1] - quad[0]) * beyond / 390
+    lower = quad[1] + (quad[2] - quad[1]) * beyond / 60  # below it a sixth of the right side shows
+    cut = np.array([quad[0], upper, lower, quad[2], quad[3]])
+    assert np.abs(quad_from_outline([cut], SIZE_PX) - quad).max() < 0.01
+
+
 @pytest.mark.parametrize("corners", [3, 5, 6, 7, 8, 40])
 def test_another_regular_polygon_is_no_card(corners):
     angles = np.arange(corners) * 2 * np.pi / corners

@@ -43,6 +43,17 @@ def test_a_bump_on_a_side_moves_no_corner(bump):
     assert off(quad_from_mask_outline(drawn(outline), SIZE_PX)) < 1.0
 
 
+def test_a_bump_on_a_third_of_a_side_moves_no_corner_in_the_middle_and_is_refused_at_the_end():
+    """The side has its ends, which count more, for itself; a bump there has one of them."""
+    bump = np.array([[535, 450], [535, 462], [365, 462], [365, 450.0]])
+    outline = np.vstack([CARD_PX[:3], bump, CARD_PX[3:]])
+    assert off(quad_from_outline([outline], SIZE_PX)) < 0.5
+    assert off(quad_from_mask_outline(drawn(outline), SIZE_PX)) < 1.0
+    outline = np.vstack([CARD_PX[:3], bump[:3] - [165, 0]])
+    with pytest.raises(NoQuadError, match="two lines fit alike"):
+        quad_from_outline([outline], SIZE_PX)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 3), st.floats(0.1, 0.9), st.floats(0.03, 0.07), st.floats(0.01, 0.035))
 def test_what_leaked_out_of_a_side_moves_no_corner_or_is_refused(side, place, width, height):

@@ -53,6 +53,13 @@ def test_other_quads_stay_as_they_are(quad_px):
     assert np.array_equal(proportions.end_at_border(quad_px, SIZE_PX), quad_px)
 
 
+@pytest.mark.parametrize(("beyond", "ended"), [(190, -0.5), (210, -210)])
+def test_a_side_moves_by_two_fifths_of_the_card_and_no_more(beyond, ended):
+    guessed = rectangle(-beyond, 50, 290, 240)  # cut to 290 x 190 it would be a likelier card
+    expected = rectangle(ended, 50, 290, 240)
+    np.testing.assert_allclose(proportions.end_at_border(guessed, SIZE_PX), expected, atol=1e-9)
+
+
 def test_the_neighbouring_sides_stay_on_their_lines():
     guessed = np.array([[-30, 40], [330, 10], [350, 200], [-40, 250]], float)
     ended = proportions.end_at_border(guessed, SIZE_PX)

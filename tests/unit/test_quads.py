@@ -101,6 +101,12 @@ def test_a_square_on_its_corner_starts_at_the_top():
     np.testing.assert_array_equal(quads.canonical(np.roll(diamond, 2, axis=0)), diamond)
 
 
+@given(st.floats(-1e-10, 1e-10), st.integers(0, 3))
+def test_a_square_on_its_corner_starts_at_the_top_whatever_its_last_digits_say(off, roll):
+    diamond = np.array([[1.0 + off, 0.0], [2.0, 1.0], [1.0, 2.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(quads.canonical(np.roll(diamond, roll, axis=0)), diamond)
+
+
 def test_iou_of_shifted_squares():
     # Overlap 1/2 x 1/2, union 2 - 1/4.
     assert quads.iou(SQUARE, SQUARE + 0.5) == pytest.approx(0.25 / 1.75)
@@ -148,6 +154,13 @@ def test_corner_error_of_a_shift_is_its_share_of_the_diagonal():
     # 3-4-5: each corner is off by 5, the diagonals are 100 * sqrt(2).
     shifted = SQUARE * 100 + [3, 4]
     assert quads.corner_error(shifted, SQUARE * 100) == pytest.approx(5 / (100 * np.sqrt(2)))
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_corner_error_is_a_share_of_the_mean_of_both_diagonals(start):
+    # 3-4-5: each corner is off by 5, the diagonals are 30 and 70.
+    kite = np.roll([[20.0, -15.0], [50.0, 0.0], [20.0, 15.0], [-20.0, 0.0]], start, axis=0)
+    assert quads.corner_error(kite + [3, 4], kite) == pytest.approx(5 / 50)
 
 
 def test_corner_error_forgives_a_card_read_upside_down():

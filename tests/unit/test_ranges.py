@@ -73,6 +73,7 @@ def put(workspace, place: str, value) -> None:
         ("ssd.scales.1", [], "[ssd]: scales[1]: expected one item at least, got ()"),
         ("ssd.aspects", [0.5, 0], "[ssd]: aspects[1]: expected above 0, got 0.0"),
         ("ssd.variances.1", 0, "[ssd]: variances[1]: expected above 0, got 0.0"),
+        ("train_ssd.focal_gamma", 0.5, "focal_gamma: expected 0, or 1 at least, got 0.5"),
         ("unet.margin", -0.1, "[unet]: margin: expected 0 at least, got -0.1"),
         ("unet.blocks", 99, "[unet]: blocks: expected 1 to 11, got 99"),
         ("unet.blocks", 0, "[unet]: blocks: expected 1 to 11, got 0"),

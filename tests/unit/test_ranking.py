@@ -122,3 +122,8 @@ def test_a_card_beside_the_parts_stays():
 
 def test_no_quads_are_none():
     assert ranking.distinct([], []) == []
+
+
+def test_two_parts_stay_where_the_whole_overlaps_another_card():
+    beside = rectangle(0, 32, 90, 50)  # an IoU of .22 with the whole, below .2 with each part
+    assert ranking.distinct([*cut_in_two(0.1), beside], [0.7, 0.6, 0.3, 0.5]) == [0, 1, 3]

@@ -54,3 +54,27 @@ def test_a_set_that_is_missing_empty_or_uneven_is_refused(folder):
         pass
     with pytest.raises(InputError, match="0 pictures, 2 labels"):
         samples.read(folder, "frames")
+
+
+@pytest.mark.parametrize(("kept", "labels"), [(1, 1), (2, 3)])
+def test_a_set_with_a_label_too_few_or_too_many_is_refused(folder, kept, labels):
+    file = folder / "frames.jsonl"
+    lines = file.read_text().splitlines()[:kept]
+    file.write_text("".join(line + "\n" for line in [*lines, "[]"][:labels]))
+    with pytest.raises(InputError, match=f"frames: 2 pictures, {labels} labels"):
+        samples.read(folder, "frames")
+
+
+@pytest.mark.parametrize(
+    ("jpeg", "label"), [(b"sEcond", []), (b"second", [QUAD])], ids=["picture", "label"]
+)
+def test_the_key_of_a_set_changes_with_its_pictures_and_its_labels(folder, jpeg, label):
+    before = samples.read(folder, "frames").key
+    with samples.SampleWriter(folder, "frames") as writer:
+        writer.add(b"first", [QUAD])
+        writer.add(b"second", [])
+    assert samples.read(folder, "frames").key == before
+    with samples.SampleWriter(folder, "frames") as writer:
+        writer.add(b"first", [QUAD])
+        writer.add(jpeg, label)
+    assert samples.read(folder, "frames").key != before

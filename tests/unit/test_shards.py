@@ -1,4 +1,5 @@
 import pickle
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +38,19 @@ def test_the_same_scenes_give_the_same_bytes(folder, tmp_path_factory):
     write_shards(again, tiny_data.scenes(2, 3), shard_bytes=4000)
     for file in folder.iterdir():
         assert file.read_bytes() == (again / file.name).read_bytes()
+
+
+def test_the_pictures_of_a_shard_have_a_fixed_date(folder):
+    with zipfile.ZipFile(folder / "scenes-000.zip") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_a_name_may_hold_line_separators_of_other_kinds(tmp_path):
+    names = ("desk\u2028one", "desk\u2029two", "desk\x85three", "desk\vfour", "desk\rfive")
+    [(record, content)] = tiny_data.scenes(1, 1)
+    record = replace(record, backgrounds=names)
+    write_shards(tmp_path, [(record, content), (replace(record, image="b.webp"), content)])
+    assert [record.backgrounds for record in ShardReader(tmp_path).records] == [names] * 2
 
 
 def test_chosen_scenes_are_read_in_the_order_asked(folder):

@@ -95,6 +95,7 @@ def test_a_picture_is_no_scene_and_a_photo_without_a_card(data):
 def test_two_sources_of_one_name_are_refused(data):
     twice = replace(PARAMS, sources=PARAMS.sources * 2)
     assert "two sources are called 'tiny'" in refusal(twice)
+    assert "faults: 1\n" in refusal(twice)  # told before anything is read
 
 
 def test_no_source_is_refused(data):
@@ -202,8 +203,9 @@ def test_changed_weights_are_refused(data):
 
 
 def test_weights_no_manifest_lists_are_refused(data):
-    assert "the weights stand in no source's" in refusal(replace(PARAMS, weights="data/w.npz"))
-    assert "data/d.npz: the weights" in refusal(replace(PARAMS, direction_weights="data/d.npz"))
+    for key in ("weights", "direction_weights"):
+        told = refusal(replace(PARAMS, **{key: "data/w.npz"}))
+        assert f"[fetch]: {key}: data/w.npz stands in the manifest.json of no source" in told
 
 
 @pytest.mark.parametrize("name", ["scenes-000.zip", "records.jsonl"])

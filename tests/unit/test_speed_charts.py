@@ -74,3 +74,29 @@ def test_the_variants_of_all_networks_are_drawn_and_the_caption_counts_no_two():
     drawing = cost_charts.variants(Metrics(variants=table, ship={}))
     assert {row["network"] for row in rows(drawing)} == {"SSD", "U-Net", "flat U-Net", "direction"}
     assert "the others are the float32 ones" in drawing.caption and "both" not in drawing.title
+
+
+def test_each_variant_has_a_line_and_a_name_of_its_own_by_network_and_size():
+    def variant(model, size):
+        return {"model": model, "bytes": size, "target": "iOS16", "capture": {"iou_mean": 0.9}}
+
+    table = {
+        "unet_fp16": variant("unet", 2e6),
+        "unet_int8": variant("unet", 1.5e6),
+        "ssd_fp16": variant("ssd", 3e6),
+    }
+    ship = {"CardDetector": {"variant": "ssd_fp16"}}
+    drawing = cost_charts.variants(Metrics(variants=table, ship=ship))
+    found = [(row["variant"], row["state"].split(",")[0]) for row in rows(drawing)]
+    assert found == [
+        ("ssd_fp16, 3.00 MB", "shipped"),
+        ("unet_int8, 1.50 MB", "not shipped"),
+        ("unet_fp16, 2.00 MB", "not shipped"),
+    ]
+    lines = drawing.chart.to_dict()["layer"][0]["encoding"]["y"]
+    assert (lines["field"], lines["sort"]) == ("variant", None)
+
+
+def test_without_variants_there_is_no_chart_of_them():
+    assert cost_charts.variants(Metrics(variants={}, ship={})) is None
+    assert cost_charts.variants(Metrics(ship={})) is None

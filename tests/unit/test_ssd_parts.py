@@ -10,7 +10,7 @@ from meishi.ssd.anchors import make_anchors
 from meishi.ssd.box_coder import BoxCoder
 from meishi.ssd.matcher import IGNORE, NO_MATCH, Matcher
 from meishi.ssd.postprocess import select
-from meishi.ssd.targets import TargetEncoder
+from meishi.ssd.targets import BACKGROUND, IGNORED, TargetEncoder
 
 CODER = BoxCoder((0.1, 0.2))
 side = st.floats(0.02, 1.5)
@@ -104,3 +104,33 @@ def test_select_thresholds_suppresses_and_clips():
     boxes_xyxy, scores = select(coordinates, confidence, 0.5, 0.45, 4)
     assert scores.tolist() == [0.9, 0.7]
     np.testing.assert_allclose(boxes_xyxy, [[0.31, 0.3, 0.71, 0.7], [0.0, 0.4, 0.2, 0.6]])
+
+
+@pytest.mark.parametrize(("match_iou", "expected"), [(0.5, 0), (0.75, IGNORE)])
+def test_an_anchor_at_a_limit_of_the_matcher_has_reached_it(match_iou, expected):
+    gt = np.array([[0.0, 0.0, 1.0, 1.0]])
+    anchors = np.array([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.5]])  # the IoU of the second: 0.5
+    assert Matcher(match_iou, 0.5)(gt, anchors).tolist() == [0, expected]
+
+
+def test_anchors_that_the_matcher_ignores_are_no_background_among_the_targets():
+    anchors = make_anchors([8, 4], [[0.2, 0.3], [0.5, 0.7]], [0.5, 1.0, 2.0])
+    matcher, gt = Matcher(0.5, 0.4), np.array([[0.1, 0.2, 0.4, 0.5]])
+    match = matcher(gt, boxes.xyxy_from_cxcywh(anchors))
+    roles, _ = TargetEncoder(anchors, matcher, CODER)(gt)
+    assert (match == IGNORE).any()
+    assert ((roles == IGNORED) == (match == IGNORE)).all()
+    assert ((roles == BACKGROUND) == (match == NO_MATCH)).all()
+
+
+def test_select_keeps_a_score_at_the_threshold():
+    coordinates = np.array([[0.3, 0.3, 0.2, 0.2], [0.7, 0.7, 0.2, 0.2]])
+    _, scores = select(coordinates, np.array([[0.25], [0.2499]]), 0.25, 0.5, 4)
+    assert scores.tolist() == [0.25]
+
+
+def test_select_compares_boxes_as_they_are_before_they_end_at_the_frame():
+    # From -0.3 and from -0.06 to 0.3: an IoU of 0.6. What the frame holds of them is one box.
+    coordinates = np.array([[0.0, 0.5, 0.6, 0.4], [0.12, 0.5, 0.36, 0.4]])
+    boxes_xyxy, _ = select(coordinates, np.array([[0.9], [0.8]]), 0.1, 0.7, 4)
+    np.testing.assert_allclose(boxes_xyxy, [[0.0, 0.3, 0.3, 0.7]] * 2, atol=1e-12)

@@ -45,3 +45,8 @@ def test_labels_suppress_each_other_only_when_told_to(per_label, kept):
 
 def test_nothing_above_the_threshold_leaves_no_rows():
     assert suppress([[0.1], [0.1], [0.1]]) == []
+
+
+def test_of_equal_scores_the_row_that_was_first_comes_first():
+    assert suppress([[0.1, 0.7], [0.0, 0.0], [0.7, 0.1]]) == [[0.1, 0.7], [0.7, 0.1]]
+    assert suppress([[0.7, 0.1], [0.0, 0.0], [0.1, 0.7]]) == [[0.7, 0.1], [0.1, 0.7]]

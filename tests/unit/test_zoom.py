@@ -126,6 +126,14 @@ def test_a_window_may_leave_out_a_rim_but_no_more():
     assert np.median(shown) > 0.9
 
 
+def test_of_a_card_that_the_scene_cuts_no_window_shows_too_little():
+    quad = np.array([[-0.12, 0.4], [0.1, 0.4], [0.1, 0.6], [-0.12, 0.6]])  # 0.45 of it show
+    rng = np.random.default_rng(3)
+    found = [RIM.card(scene_of(quad), quad, rng) for _ in range(100)]
+    assert min(quads.visible_share(moved) for _, moved in found) >= CUT[1]
+    assert min(area_of(part) for part, _ in found) < area_of(scene_of()) / 2
+
+
 def test_a_card_that_fills_the_scene_leaves_it_as_it_is():
     quad = np.array([[0.02, 0.02], [0.98, 0.02], [0.98, 0.98], [0.02, 0.98]])
     image = scene_of(quad)

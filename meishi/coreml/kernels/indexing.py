@@ -93,29 +93,36 @@ def _slice_by_size(o: Arguments):
     return tf.slice(o.x, begin, integers(o.size))
 
 
-def _from_front(indices, size: int | np.ndarray):
-    """Count negative indices from the front."""
-    indices = tf.cast(indices, tf.int32)
-    return tf.where(indices < 0, indices + size, indices)
+def _from_front(o: Arguments, size: int | np.ndarray):
+    """Count negative indices from the front.
+
+    Where they are to be validated (iOS 17) a negative one is out of bounds: TensorFlow refuses it.
+    """
+    indices = tf.cast(o.indices, tf.int32)
+    return (
+        indices
+        if integer(o.validate_indices, 0)
+        else tf.where(indices < 0, indices + size, indices)
+    )
 
 
 def _gather(o: Arguments):
     sizes = shape_of(o.x)
     axis = integer(o.axis, 0) % len(sizes)
-    indices = _from_front(o.indices, sizes[axis])
+    indices = _from_front(o, sizes[axis])
     return tf.gather(held(o.x), indices, axis=axis, batch_dims=integer(o.batch_dims, 0))
 
 
 def _gather_along_axis(o: Arguments):
     sizes = shape_of(o.x)
     axis = integer(o.axis, 0) % len(sizes)
-    return take_along_axis(tf.convert_to_tensor(o.x), _from_front(o.indices, sizes[axis]), axis)
+    return take_along_axis(tf.convert_to_tensor(o.x), _from_front(o, sizes[axis]), axis)
 
 
 def _gather_nd(o: Arguments):
     batch = integer(o.batch_dims, 0)
     depth = shape_of(o.indices)[-1]
-    indices = _from_front(o.indices, np.array(shape_of(o.x)[batch : batch + depth], np.int32))
+    indices = _from_front(o, np.array(shape_of(o.x)[batch : batch + depth], np.int32))
     return tf.gather_nd(o.x, indices, batch_dims=batch)
 
 
@@ -134,6 +141,8 @@ def _scattered(data, indices, updates, mode: str):
     arithmetic = {"mul": np.multiply, "div": np.divide}
     result = concrete(data).copy()
     places = tuple(np.moveaxis(concrete(indices), -1, 0))
+    if any((place < 0).any() for place in places):  # NumPy would count from the end
+        raise ValueError("an index is out of bounds")
     arithmetic[mode].at(result, places, concrete(updates))
     return tf.constant(result)
 
@@ -150,7 +159,7 @@ def _scatter(o: Arguments):
     moved = list(range(axis, axis + inner))
     rest = [i for i in range(len(sizes) - 1 + inner) if i not in moved]
     updates = tf.transpose(o.updates, moved + rest)
-    indices = _from_front(o.indices, sizes[axis])[..., None]
+    indices = _from_front(o, sizes[axis])[..., None]
     result = _scattered(tf.transpose(o.data, front), indices, updates, _mode(o))
     return tf.transpose(result, np.argsort(front))
 
@@ -159,13 +168,13 @@ def _scatter_along_axis(o: Arguments):
     sizes, shape = shape_of(o.data), shape_of(o.indices)
     axis = integer(o.axis, 0) % len(sizes)
     grid = list(tf.meshgrid(*[tf.range(n) for n in shape], indexing="ij"))
-    grid[axis] = _from_front(o.indices, sizes[axis])
+    grid[axis] = _from_front(o, sizes[axis])
     return _scattered(o.data, tf.stack(grid, axis=-1), o.updates, _mode(o))
 
 
 def _scatter_nd(o: Arguments):
     depth = shape_of(o.indices)[-1]
-    indices = _from_front(o.indices, np.array(shape_of(o.data)[:depth], np.int32))
+    indices = _from_front(o, np.array(shape_of(o.data)[:depth], np.int32))
     return _scattered(o.data, indices, o.updates, _mode(o))
 
 

@@ -9,7 +9,6 @@ every mask as a crowd, see `_masks_are_crowds`. Label Studio's are read by what 
 """
 
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from meishi.data.importers.coco_boxes import BOXES, without_boxes
 from meishi.data.importers.coco_entries import ENTRIES, put_together
 from meishi.data.importers.coco_label_studio import of_converter, of_label_studio
 from meishi.data.importers.coco_shapes import outline
+from meishi.data.importers.coco_subsets import EMPTY_SUBSET, SUBSET, is_empty_subset
 from meishi.data.importers.finding import same_path
 from meishi.data.importers.label_files import json_files
 from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally
@@ -26,9 +26,6 @@ from meishi.data.importers.tracing import of_fiftyone
 
 NAMED = ("annotation", "instances", "coco", "keypoints")
 LISTS = ("images", "annotations", "categories")
-SUBSET = re.compile(
-    r"^(?:instances|person_keypoints|stuff|panoptic|image_info)_(?P<name>.+)\.json$"
-)
 OUTLINING = {"segmentation", "keypoints", "bbox"}
 CROWDS = "masks that are all marked iscrowd, as CVAT and Datumaro do, taken as cards"
 LABEL_STUDIO = ("Label Studio", "Label Studio Converter")
@@ -43,10 +40,12 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
     crowds = _masks_are_crowds([row for _, value in files for row in value["annotations"]])
     for name, value in files:
         if _lists_pictures_only(name, value):
-            tally.left_out["lists of pictures without labels (image_info)"] += 1
-            continue
+            if not is_empty_subset(name, source.names, files):
+                tally.left_out["lists of pictures without labels (image_info)"] += 1
+                continue
+            tally.left_out[EMPTY_SUBSET] += len(value["images"])
         if crowds:
-            tally.left_out[CROWDS] += len(value["annotations"])
+            tally.left_out[CROWDS] += len(_outlined(value["annotations"]))
         yield from _photos(Node(value, source.place(name), faults), name, crowds, tally)
 
 
@@ -83,17 +82,20 @@ def _lists_pictures_only(name: str, value: dict) -> bool:
 
 
 def _masks_are_crowds(rows: list) -> bool:
-    """Tell whether a tool has marked all it wrote as crowds, which then says nothing of any.
+    """Tell whether a tool has marked all it outlined as crowds, which then says nothing of any.
 
-    Only if there is nothing else: beside a polygon, or a mask that is none, a crowd is what COCO
-    means by it. Nor does a single one show a habit.
+    Only if there is no other outline: beside a polygon, or a mask that is none, a crowd is what
+    COCO means by it. Nor does a single one show a habit. Bare boxes show none either.
     """
-    return len(rows) > 1 and all(
-        isinstance(row, dict)
-        and as_number(row.get("iscrowd")) == 1
-        and isinstance(row.get("segmentation"), dict)
-        for row in rows
+    outlined = _outlined(rows)
+    return len(outlined) > 1 and all(
+        as_number(row.get("iscrowd")) == 1 and isinstance(row["segmentation"], dict)
+        for row in outlined
     )
+
+
+def _outlined(rows: list) -> list[dict]:
+    return [row for row in rows if isinstance(row, dict) and row.get("segmentation")]
 
 
 def _photos(root: Node, name: str, crowds: bool, tally: Tally) -> Iterator[LabelledPhoto]:

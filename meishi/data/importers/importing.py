@@ -24,6 +24,7 @@ from meishi.data.importers.finding import (
 from meishi.data.importers.label_files import pictures
 from meishi.data.importers.labelled import LabelledPhoto, Tally
 from meishi.data.importers.mask_folders import without_masks
+from meishi.data.importers.missing_photos import without_pictures
 from meishi.data.importers.naming import carried_name, pictured, slug, storable
 from meishi.data.importers.opening import OpenError, Source, is_archive, open_source
 from meishi.data.importers.orientation import orientation
@@ -108,6 +109,11 @@ def _placed(
     tally: Tally,
 ) -> list[tuple[str, LabelledPhoto]]:
     """Join photos with their files, and add the pictures that need no label file; sorted."""
+    if not any(p.content for p in photos) and (
+        why := without_pictures(source, [p.reference for p in photos])
+    ):
+        faults.append(why)
+        return []
     every = pictures(source)
     stated = [(path, p.near) for p in photos for path in (p.reference, p.or_else) if path]
     led_to = {path for one in stated for path in direct_paths(*one)}.intersection(every)

@@ -17,7 +17,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -34,9 +33,10 @@ from meishi.data.importers.labelled import (
     joined,
     refused,
 )
+from meishi.data.importers.labelme_pictures import carries_upright, is_another
 from meishi.data.importers.masks import pack
 from meishi.data.importers.nodes import MalformedError, Node, described, load_json
-from meishi.data.importers.opening import OpenError, Source
+from meishi.data.importers.opening import Source
 from meishi.data.importers.orientation import orientation
 from meishi.pictures import images
 
@@ -44,8 +44,6 @@ from meishi.pictures import images
 OUTLINES = ("polygon", "oriented_rectangle", "rectangle", "rotation", "quadrilateral")
 # Tools of browsers write an address that is the picture.
 DATA_URL = re.compile(r"^\s*data:image/[\w.+-]+;base64,")
-# One picture, compressed twice, differs less than this when it is made so small.
-ALIKE_PX, ALIKE_LEVELS = (32, 32), 4.0
 # What is raised by base64 or Pillow.
 _NO_PICTURE = (
     OSError,
@@ -74,13 +72,14 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
         if carried is not None:
             photo = replace(photo, content=partial(_carried, source, name))
         if found := finder.first(photo.reference, photo.or_else, near=photo.near):
-            if _is_another(source, found, photo.near, carried):
+            if is_another(source, found, photo.near, carried):
                 faults.append(
                     f"{source.place(name)}: imageData: another picture than {found}, the only one "
                     "that imagePath may mean; remove imageData, or put its own beside the file"
                 )
                 continue
-            photo = replace(photo, content=None)
+            upright = carries_upright(source, found, carried)
+            photo = replace(photo, content=None, upright=upright)
             if own and folded_stem(found) != folded_stem(
                 own
             ):  # files that were renamed, with old paths inside
@@ -95,26 +94,6 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
 def _carried(source: Source, name: str) -> bytes:
     """Read the picture that a label file carries, which had one when it was read before."""
     return _embedded(Node(load_json(source.read(name)), source.place(name), [])) or b""
-
-
-def _is_another(source: Source, found: str, near: str, carried: bytes | None) -> bool:
-    """Tell whether a file elsewhere only has the name of the picture that a label file carries.
-
-    The carried one may have been compressed anew. Another size is told where the labels are placed.
-    """
-    if carried is None or posixpath.dirname(found) == near:
-        return False
-    try:
-        file = source.read(found)
-        if file == carried:
-            return False
-        pair = [images.decode(content) for content in (file, carried)]
-    except (OpenError, images.ImageError):
-        return False  # told where the file is read; what is carried is not needed
-    if pair[0].shape != pair[1].shape:
-        return False
-    small = [cv2.resize(image, ALIKE_PX, interpolation=cv2.INTER_AREA) for image in pair]
-    return float(np.abs(np.subtract(*small, dtype=np.float64)).mean()) > ALIKE_LEVELS
 
 
 def _why_not(value: Any) -> str | None:

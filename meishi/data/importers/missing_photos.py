@@ -1,10 +1,31 @@
-"""A photo that is missing where the others of its label file lie."""
+"""A photo that is missing where the others of its label file lie; and photos that all are."""
 
 import posixpath
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from meishi.data.importers.finding import parts_of, shared_end
+from meishi.data.importers.finding import parts_of, shared_end, told
 from meishi.data.importers.folding import folded
+from meishi.data.importers.opening import Source
+from meishi.pictures.images import SUFFIXES, UNREADABLE
+
+
+def without_pictures(source: Source, named: Sequence[str]) -> str | None:
+    """Say of a source that it holds no picture, though its labels name some; None if it does.
+
+    Args:
+        source: where. Of one with photos that are not read, such as raw ones, each is told.
+        named: the pictures.
+    """
+    if not named or any(name.lower().endswith((*SUFFIXES, *UNREADABLE)) for name in source.names):
+        return None
+    first = repr(told(named[0]))
+    which = f"{first} is" if len(named) == 1 else f"{len(named)} are"
+    example = "" if len(named) == 1 else f" (the first: {first})"
+    return (
+        f"{source.path}: holds no picture at all, and {which} named{example}; export with images, "
+        "or name the folder around both"
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,15 @@ def orientation(content: bytes) -> int:
         return images.orientation(picture)
 
 
+def as_stored(image: np.ndarray, turn: int) -> np.ndarray:
+    """Turn an upright picture, (H, W, 3), back to how its file stores it; `turn` is EXIF's."""
+    if turn in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if turn in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image.transpose(1, 0, 2) if turn >= 5 else image)
+
+
 def refuse_other_size(
     turn: int, upright_px: tuple[int, int], stated_px: tuple[int, int] | None
 ) -> None:

@@ -5,7 +5,8 @@ A polygon that people draw counts from pixel edges. A traced one goes where its 
 - `cv2.findContours` (supervision, SAHI, imantics, Ultralytics' and Label Studio's converters) goes
   through the centres of the outmost pixels, by their indices. Read as if from pixel edges it would
   end a pixel short on the right and below. It makes steps to one of the eight neighbours only, so
-  it is known by them, and the mask is had back whole.
+  it is known by them, and the mask is had back whole. Contours of one mask (a hole, parts) may be
+  bridged into one ring: a long step over, and later the same back (supervision, Ultralytics).
 - `skimage.measure.find_contours` goes halfway between the centres of two neighbours, one in and one
   out: one coordinate is whole, the other a half. FiftyOne's COCO has them as indices of pixels.
   labelme's AI tools have them a pixel further, and cut: the form alone says nothing, so it counts
@@ -46,17 +47,46 @@ def mask_of_trace(parts: list[np.ndarray], frame_px: tuple[int, int]) -> np.ndar
     inside = (points >= 0).all() and (points < frame_px).all()
     if not inside or np.abs(points - stated).max() > slack_px:
         return None
-    steps = [np.abs(np.roll(part, -1, axis=0) - part) for part in indices]
-    moved = np.concatenate(steps)
-    to_neighbours = (moved.min(axis=1) == 0) | (moved[:, 0] == moved[:, 1])
+    rings = [_unbridged(part) for part in indices]
+    pieces = [piece for ring in rings for piece in ring]
     # Without a slanted step it may be the edges of pixels that were followed.
-    slanted = (moved.min(axis=1) > 0).any()
-    if max(map(len, indices)) < MIN_STEPS or not to_neighbours.all() or not slanted:
+    slanted = any((_steps(piece).min(axis=1) > 0).any() for piece in pieces)
+    if not pieces or not all(rings) or max(map(len, pieces)) < MIN_STEPS or not slanted:
         return None
     mask = np.zeros(frame_px[::-1], dtype=np.uint8)
-    for part in indices:
-        cv2.fillPoly(mask, [part.astype(np.int32)], 1)
+    for ring in rings:
+        # All at once: what is in a hole lies within two of them, and is not filled.
+        cv2.fillPoly(mask, [piece.astype(np.int32) for piece in ring], 1)
     return mask.astype(bool)
+
+
+def _unbridged(ring: np.ndarray) -> list[np.ndarray]:
+    """Split a ring, (N, 2), where a long step goes over and the same comes back.
+
+    Returns:
+        The pieces, which step to neighbours only; none if other long steps are in it.
+    """
+    moved = _steps(ring)
+    is_long = (moved.min(axis=1) > 0) & (moved[:, 0] != moved[:, 1])
+    ends = np.roll(ring, -1, axis=0)
+    pieces: list[list[np.ndarray]] = []
+    open_ones: list[list[np.ndarray]] = [[]]
+    bridges: list[tuple[np.ndarray, np.ndarray]] = []
+    for point, end, over in zip(ring, ends, is_long, strict=True):
+        open_ones[-1].append(point)
+        if not over:
+            continue
+        if bridges and np.array_equal(bridges[-1], (end, point)):
+            bridges.pop()
+            pieces.append(open_ones.pop())
+        else:
+            bridges.append((point, end))
+            open_ones.append([])
+    return [] if bridges else [np.array(piece) for piece in (*open_ones, *pieces)]
+
+
+def _steps(ring: np.ndarray) -> np.ndarray:
+    return np.abs(np.roll(ring, -1, axis=0) - ring)
 
 
 def of_fiftyone(photo: LabelledPhoto) -> LabelledPhoto:

@@ -4,7 +4,7 @@ Coordinates: shares of the frame, 0 and 1 its borders: ours. `yolo_config` tells
 box, four keypoints) from segmentation rows (class, polygon); rows of a detector are boxes, no
 outlines, and refused. Which text is a picture's, `yolo_pairs` tells, whatever paths data.yaml
 states; a picture without a text, in a folder of others that have one, holds no card: so
-does YOLO take it.
+does YOLO take it. What Label Studio wrote was labelled upright, since browsers show it so.
 """
 
 import posixpath
@@ -16,7 +16,8 @@ from meishi.data.importers.labelled import LabelledPhoto, Shape, Tally, refused
 from meishi.data.importers.nodes import described
 from meishi.data.importers.opening import Source
 from meishi.data.importers.yolo_config import Config, read_config, read_text
-from meishi.data.importers.yolo_pairs import DOTA, is_dota, numbers_of, pair
+from meishi.data.importers.yolo_pairs import pair
+from meishi.data.importers.yolo_rows import DOTA, is_dota, numbers_of
 
 # Beyond, a number is no share of the frame but a pixel.
 MAX_SHARE = 3.0
@@ -40,7 +41,9 @@ def read(source: Source, faults: list[str], tally: Tally) -> Iterator[LabelledPh
             where = source.place(text or picture)
             tally.left_out[NO_TEXT] += not text
             tally.left_out[EMPTY_TEXT] += bool(text) and not shapes
-            yield LabelledPhoto(picture, "", where, shapes, relative=True)
+            # A text states no size, so nothing else tells which picture was labelled.
+            upright = config.by_label_studio(text or picture)
+            yield LabelledPhoto(picture, "", where, shapes, relative=True, upright=upright)
 
 
 def _shapes(source: Source, name: str, config: Config, faults: list[str]) -> Iterator[Shape]:

@@ -1,12 +1,12 @@
 """What classes a YOLO export has, and whether its rows are poses: data.yaml, notes, or a list.
 
 The notes are Label Studio's notes.json, which tells of keypoints; the list of names is classes.txt,
-which labelling tools write beside the labels, or Darknet's obj.names.
+which labelling tools write beside the labels, Darknet's obj.names, or V7's darknet.labels.
 """
 
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -18,7 +18,7 @@ from meishi.data.importers.opening import OpenError, Source
 
 YAMLS = (".yaml", ".yml")
 NOTES = "notes.json"  # of Label Studio
-LISTS = ("classes.txt", "obj.names")
+LISTS = ("classes.txt", "obj.names", "darknet.labels")
 # A key `names`, also in quotes or in braces; class_names is another tool's.
 NAMES_KEY = re.compile(r"(?<![\w-])(names|nc|kpt_shape)[\"']?\s*:")
 
@@ -31,11 +31,18 @@ class Config:
         names: by class; empty if nothing states them.
         keypoint_numbers: numbers a keypoint; None if the rows are no poses.
         known: there is a data.yaml, or notes that tell of keypoints.
+        label_studio: folders of Label Studio's notes, with data.yaml beside them or not.
     """
 
     names: dict[int, str]
     keypoint_numbers: int | None
     known: bool
+    label_studio: tuple[str, ...] = ()
+
+    def by_label_studio(self, name: str) -> bool:
+        """Tell whether a text lies where Label Studio wrote: its labels were drawn in a browser."""
+        folders = (f"{folder}/" if folder else "" for folder in self.label_studio)
+        return any(map(name.startswith, folders))
 
 
 def read_config(source: Source, faults: list[str]) -> Config:
@@ -50,8 +57,9 @@ def read_config(source: Source, faults: list[str]) -> Config:
     found = [(name, config) for name, config in read_ones if config]
     # One with names goes before those without, which describe a network or a training.
     found = [pair for pair in found if pair[1].names] or found
+    noting = [name for name in source.names if _is_label_studios(source, name)]
     if not found:
-        noted = [(n, _of_notes(source, n, faults)) for n in source.names if _is_notes(n)]
+        noted = [(name, _of_notes(source, name, faults)) for name in noting]
         found = [(name, config) for name, config in noted if config]
     if not found:
         lists = [n for n in source.names if folded(posixpath.basename(n)) in LISTS]
@@ -60,7 +68,8 @@ def read_config(source: Source, faults: list[str]) -> Config:
         if config != found[0][1]:
             what = "classes" if config.names != found[0][1].names else "keypoints (kpt_shape)"
             faults.append(f"{source.path}: {found[0][0]} and {name} state different {what}")
-    return found[0][1] if found else Config({}, None, False)
+    config = found[0][1] if found else Config({}, None, False)
+    return replace(config, label_studio=tuple(map(posixpath.dirname, noting)))
 
 
 def read_text(source: Source, name: str, faults: list[str]) -> str:
@@ -77,24 +86,30 @@ def _of_list(source: Source, name: str, faults: list[str]) -> Config:
     return Config({i: line.strip() for i, line in enumerate(lines) if line.strip()}, None, False)
 
 
-def _is_notes(name: str) -> bool:
-    return folded(posixpath.basename(name)) == NOTES
+def _is_label_studios(source: Source, name: str) -> bool:
+    """Tell the notes that Label Studio writes beside an export."""
+    if folded(posixpath.basename(name)) != NOTES:
+        return False
+    try:
+        value = load_json(source.read(name))
+        return bool(value["info"]["contributor"] == "Label Studio")
+    except (OpenError, MalformedError, LookupError, TypeError):
+        return False
 
 
 def _of_notes(source: Source, name: str, faults: list[str]) -> Config | None:
-    """Read what Label Studio writes beside an export of keypoints; None of any other file.
+    """Read what Label Studio notes of an export of keypoints; None of any other export.
 
     Its converter states the keypoints of a class there alone, and writes three numbers of each.
     """
     try:
         value = load_json(source.read(name))
         rows = {int(row["id"]): row for row in value["categories"]}
-        by_tool = value["info"]["contributor"] == "Label Studio"
         points = {key: row.get("keypoints") for key, row in rows.items()}
         names = {key: str(row["name"]) for key, row in rows.items()}
     except (OpenError, MalformedError, LookupError, TypeError, ValueError, AttributeError):
         return None
-    if not by_tool or not any(points.values()):
+    if not any(points.values()):
         return None
     four = all(isinstance(own, list) and len(own) == 4 for own in points.values())
     if not four:

@@ -18,15 +18,12 @@ from meishi.data.importers.finding import (
 from meishi.data.importers.folding import folded, folded_stem
 from meishi.data.importers.label_files import holdings, pictures
 from meishi.data.importers.mask_folders import holds_masks
-from meishi.data.importers.nodes import described, parse_number
+from meishi.data.importers.missing_photos import without_pictures
+from meishi.data.importers.nodes import described
 from meishi.data.importers.opening import Source
-from meishi.data.importers.yolo_config import read_text
+from meishi.data.importers.yolo_rows import DOTA, are_labels, is_dota, rows_of
 
 RULE = "the labels of images/a.jpg are in labels/a.txt, or in a.txt beside it"
-DOTA = (
-    "rows of DOTA (corners in pixels, then the class); export YOLO segmentation, or oriented boxes "
-    "as Ultralytics has them"
-)
 
 
 def pair(source: Source, faults: list[str]) -> dict[str, str | None]:
@@ -39,6 +36,9 @@ def pair(source: Source, faults: list[str]) -> dict[str, str | None]:
     """
     before = len(faults)
     names = _photos(source)
+    if not names and (why := without_pictures(source, _labelled(source, faults))):
+        faults.append(why)
+        return {}
     found: dict[str, str | None] = {}
     used = _by_rule(source, names, found, faults)
     unclear = _by_name(source, names, found, used, faults)
@@ -56,18 +56,25 @@ def _why_none(source: Source, names: list[str]) -> str:
     """Say why no text of a source holds the labels of any of its pictures."""
     stems = {folded_stem(name) for name in names}
     for text in _texts(source):
-        rows = _rows(source, text, []) if folded_stem(text) in stems else []
+        rows = rows_of(source, text, []) if folded_stem(text) in stems else []
         if rows:
             shown = described(" ".join(rows[0]))
             return f"{text} line 1: expected a class and numbers, with spaces between, got {shown}"
+    whole = {folded(posixpath.basename(name)) for name in names}
+    named = [t for t in _texts(source) if folded(posixpath.basename(t)[: -len(".txt")]) in whole]
+    if named and not any(rows_of(source, text, []) for text in named):
+        return (
+            f"all {len(named)} texts with the name of a picture are empty (the first: {named[0]}): "
+            "its writer may have dropped the shapes; export another format"
+        )
     return f"no text has the name of a picture; {RULE}; {holdings(source)}"
 
 
-def numbers_of(words: list[str]) -> list[float] | None:
-    """Read the numbers of a row; None if it holds anything else."""
-    numbers = [parse_number(word) for word in words]
-    found = [number for number in numbers if number is not None]
-    return found if len(found) == len(numbers) else None
+def _labelled(source: Source, faults: list[str]) -> list[str]:
+    """List the names that pictures of texts of labels have, without the suffix."""
+    rows = {text: rows_of(source, text, faults) for text in _texts(source)}
+    texts = [text for text, own in rows.items() if own and all(are_labels(own))]
+    return [posixpath.splitext(posixpath.basename(text))[0] for text in texts]
 
 
 def _texts(source: Source) -> list[str]:
@@ -163,7 +170,7 @@ def _by_name(
     texts = [name for name in _texts(source) if posixpath.dirname(name) not in ruled]
     untold: list[str] = []  # a text that cannot be read is a fault where it is looked at last
     folders = {
-        posixpath.dirname(name) for name in texts if any(_are_labels(_rows(source, name, untold)))
+        posixpath.dirname(name) for name in texts if any(are_labels(rows_of(source, name, untold)))
     }
     unclear: dict[str, str] = {}
     by_folder: dict[str, dict[str, str]] = {}
@@ -217,25 +224,14 @@ def _apart_from_others(pictures_of: dict[str, str]) -> set[str]:
     }
 
 
-def _rows(source: Source, name: str, faults: list[str]) -> list[list[str]]:
-    """Read the rows of a text in words; none, and a fault, if it cannot be read."""
-    lines = read_text(source, name, faults).split("\n")
-    return [line.split() for line in lines if line.strip()]
-
-
-def _are_labels(rows: list[list[str]]) -> list[bool]:
-    """Tell which rows read as labels: a class and four numbers at least."""
-    return [len(row) > 4 and numbers_of(row) is not None for row in rows]
-
-
 def _orphans(source: Source, used: set[str], unclear: dict[str, str]) -> list[str]:
     """Name texts of labels that belong to no picture, or that are another tool's."""
     faults: list[str] = []
     folders = {posixpath.dirname(text) for text in used}
     read_ones = {folded(posixpath.basename(text)) for text in used}
     for name in set(_texts(source)) - used:
-        rows = _rows(source, name, faults)
-        labels = _are_labels(rows)
+        rows = rows_of(source, name, faults)
+        labels = are_labels(rows)
         # Among labels, a text with one row that is none is still a text of labels.
         if any(labels) and (all(labels) or posixpath.dirname(name) in folders):
             why = unclear.get(name, "no picture of this name for its labels")
@@ -244,8 +240,3 @@ def _orphans(source: Source, used: set[str], unclear: dict[str, str]) -> list[st
         elif any(map(is_dota, rows)) and folded(posixpath.basename(name)) not in read_ones:
             faults.append(f"{source.place(name)}: {DOTA}")
     return sorted(faults)
-
-
-def is_dota(row: list[str]) -> bool:
-    """Tell a row of DOTA, or YOLOv5-OBB: four corners, the class, and how difficult it is."""
-    return len(row) in (9, 10) and numbers_of(row[:8]) is not None and parse_number(row[8]) is None
