@@ -7,6 +7,7 @@ from tuf.api.metadata import Metadata
 from meishi.collections import edits, entries, layout
 from meishi.collections.entries import Offer
 from meishi.collections.signing import State
+from meishi.wording import counted
 
 
 def status_lines(state: State, now: datetime) -> list[str]:
@@ -22,7 +23,8 @@ def status_lines(state: State, now: datetime) -> list[str]:
     for name in layout.COLLECTIONS:
         offers = edits.offers(state, name)
         lines.append(
-            f"{name}: {len(offers)} packages, a first download of {download_bytes(offers)} bytes"
+            f"{name}: {counted(len(offers), 'package')}, "
+            f"a first download of {counted(download_bytes(offers), 'byte')}"
         )
         for offer in sorted(offers, key=_newest_first):
             lines.append(f"  {_line(offer)}")

@@ -172,8 +172,11 @@ def compare(head: Snapshot, base: Snapshot | None) -> list[Compared]:
     apart = {file for file in TIMED if not same_host(file, head, base)}
     return [
         Compared(
-            *(figure, value, _value_or_none(base, figure), _comparable(figure, same)),
-            one_host=figure.file not in apart,
+            figure,
+            value,
+            _value_or_none(base, figure),
+            _comparable(figure, same),
+            figure.file not in apart,
         )
         for figure, value in found
     ]

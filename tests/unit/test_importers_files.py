@@ -91,6 +91,12 @@ def test_archives_without_a_suffix_are_known_by_their_content(tmp_path):
             assert source.names == ("a.txt",)
 
 
+def test_what_is_neither_a_file_nor_a_folder_is_called_so(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OpenError, match="pipe: neither a file nor"), open_source(tmp_path / "pipe"):
+        pass
+
+
 def test_a_missing_path_is_refused(tmp_path):
     with pytest.raises(OpenError, match="no such file or folder"), open_source(tmp_path / "x"):
         pass

@@ -101,7 +101,8 @@ def open_source(path: Path) -> Iterator[Source]:
     elif path.is_file():
         yield _around(path)
     else:
-        raise OpenError(f"{path}: no such file or folder")
+        what = "neither a file nor a folder" if path.exists() else "no such file or folder"
+        raise OpenError(f"{path}: {what}")
 
 
 def is_archive(name: str) -> bool:
