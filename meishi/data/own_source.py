@@ -11,6 +11,7 @@ from pathlib import Path
 
 from meishi.data import records, shards
 from meishi.data.manifest import Manifest, ShardEntry, read_checked, read_manifest
+from meishi.data.progress import reading
 from meishi.data.records import Record
 from meishi.data.shards import sha256
 from meishi.params import SourceParams
@@ -38,11 +39,15 @@ def read_source(source: SourceParams, faults: list[str]) -> Iterator[Scene]:
     for where, record in found:
         by_shard.setdefault(record.shard, []).append((where, record))
     entries = {entry.file: entry for entry in manifest.shards}
-    for name in sorted(by_shard.keys() | entries.keys()):
-        if name not in entries:
-            faults.append(f"{folder / name}: missing shard: records name it, the manifest does not")
-        else:
-            yield from _read_shard(folder / name, entries[name], by_shard.get(name, []), faults)
+    with reading(found, source.name) as bar:
+        for name in sorted(by_shard.keys() | entries.keys()):
+            file, of_shard = folder / name, by_shard.get(name, [])
+            if name not in entries:
+                faults.append(f"{file}: missing shard: records name it, the manifest does not")
+                continue
+            for scene in _read_shard(file, entries[name], of_shard, faults):
+                bar.update()
+                yield scene
 
 
 def _read_records(file: Path, expected: str, faults: list[str]) -> list[tuple[str, Record]]:

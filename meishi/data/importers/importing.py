@@ -33,6 +33,7 @@ from meishi.data.importers.percent import in_pixels
 from meishi.data.importers.reading import other_formats, read_photos
 from meishi.data.importers.registry import EMPTY_WITHOUT_LABELS
 from meishi.data.importers.rooting import Roots
+from meishi.data.progress import reading
 from meishi.data.records import Card, Record
 from meishi.data.shards import sha256
 from meishi.geometry import quads
@@ -193,7 +194,7 @@ def _scenes(
 ) -> Iterator[Scene]:
     listed = set(source.names)
     seen: dict[str, tuple[str, Record]] = {}
-    for file, photo in placed:
+    for file, photo in reading(placed, name):
         try:
             content = photo.content() if photo.content and file not in listed else source.read(file)
             scene = _scene(file, photo, content, name, faults)
@@ -202,8 +203,7 @@ def _scenes(
             continue
         if scene is None:
             continue
-        digest = sha256(content)
-        if digest not in seen:
+        if (digest := scene.sha256) not in seen:
             seen[digest] = file, scene
             tally.left_out[BORDER] += sum(
                 bool(sides_on_border(quad_px, scene.size_px).any()) for quad_px in _quads_px(scene)
