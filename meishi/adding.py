@@ -75,13 +75,10 @@ def add_photos(
     """
     if kind not in READERS:
         raise AddError(f"--format {kind}: expected one of {', '.join(READERS)}")
-    into = _in_here(into)
     if into.exists():
         raise AddError(f"{into}: is there already; choose another folder with --into")
     if not records.NAME.fullmatch(into.name):
         raise AddError(f"--into {into}: the last part names the source: {records.NAME_RULE}")
-    if not is_remote(str(export)) and Path(export).resolve() in into.resolve().parents:
-        raise AddError(f"--into {into}: lies in the export; choose another, such as data/NAME")
     _check_apart(sheet, into)
     check_replaceable(into)
     check_writable(sheet)
@@ -99,17 +96,6 @@ def add_photos(
     atomic_write_bytes(sheet, images.encode(tiles, ".jpg", 85))
     came = [f"downloaded: {path}, sha256 {file_sha256(path)}"] if url else []
     return [*_report(found, tally), *came, f"contact sheet: {sheet}", "", *_next_steps(into)]
-
-
-def _in_here(into: Path) -> Path:
-    """Return a folder by its path from this one: DVC takes none that lies elsewhere."""
-    place, here = into.resolve(), Path.cwd().resolve()
-    if here not in place.parents:
-        raise AddError(
-            f"--into {into}: expected a folder within {here}, the clone that is to train on it, "
-            "such as data/NAME"
-        )
-    return place.relative_to(here)
 
 
 def _check_apart(sheet: Path, into: Path) -> None:
@@ -159,14 +145,20 @@ def _report(found: _Found, tally: Tally) -> list[str]:
     ]
 
 
-def _next_steps(into: Path) -> list[str]:
+def _next_steps(given: Path) -> list[str]:
+    place, here = given.resolve(), Path.cwd().resolve()
+    outside = here not in place.parents
+    into = Path("data", place.name) if outside else place.relative_to(here)
     # data/ is versioned as a whole, and a dep of fetch already; another folder is neither.
     inside = into.parts[0] == "data"
     versioned = "data" if inside else into.as_posix()
     dependency = ["  dvc.yaml, under fetch: deps:", f"      - {into.as_posix()}"]
     changed = "data.dvc" if inside else f"{versioned}.dvc .gitignore dvc.yaml"
+    # DVC takes no folder from elsewhere.
+    moved = f"  move {given} into the clone, as {into.as_posix()}; in the clone:"
     return [
         "Look at the contact sheet. Then, to train on these photos:",
+        *([moved] if outside else []),
         f"  dvc add {versioned}",
         "  params.yaml, under fetch: sources:",
         f"    - {{name: {into.name}, path: {into.as_posix()}}}",

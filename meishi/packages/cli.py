@@ -28,14 +28,11 @@ def predict(
 ) -> None:
     """Run a Core ML package on this machine; write its outputs by name."""
     from meishi.coreml.runtime import Package
-    from meishi.errors import InputError
     from meishi.files.writable import check_apart, check_writable
     from meishi.packages.predicting import predict_files, report_nan, save_outputs
     from meishi.wording import counted
 
     check_writable(out)
-    if out.suffix.lower() != ".npz":
-        raise InputError(f"--out {out}: expected a name that ends in .npz")
     check_apart([package, *inputs], [out])
     rows = predict_files(Package.load(package, precision, function), inputs, resize)
     save_outputs(rows, out)
