@@ -29,9 +29,7 @@ def named(files: Iterable[str], known: Mapping[str, str]) -> list[Photo]:
     """
     reserved = {_as_a_disk_sees(stem) for stem in known.values()}
     taken: set[str] = set()
-    numbers: dict[
-        str, int
-    ] = {}  # the next of each base: of thousands of a name none is tried twice
+    numbers: dict[str, int] = {}  # the last of each base: thousands may have the same
     photos = []
     for file in files:
         base = printable(Path(file).stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")

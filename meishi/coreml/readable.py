@@ -20,10 +20,7 @@ _DEFAULTS = {
     "batch_norm": ("epsilon", ("variance",)),
     "instance_norm": ("epsilon", ("gamma", "beta", "x")),
     "layer_norm": ("epsilon", ("gamma", "beta", "x")),
-    "linear_activation": ("beta", ("alpha",)),
     "local_response_norm": ("k", ("alpha",)),
-    "scaled_tanh": ("beta", ("alpha",)),
-    "sigmoid_hard": ("beta", ("alpha",)),
 }
 
 

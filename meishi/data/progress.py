@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-LONG = 200  # pictures: half a second to some minutes, as large as they are
+LONG = 200  # pictures: a second of scenes, minutes of photos as phones take them
 
 Item = TypeVar("Item")
 

@@ -41,7 +41,7 @@ def verified_scenes(params: FetchParams, copies: list[str] | None = None) -> Ite
         SourceError: at once for what params.yaml alone shows; at the end for any other fault: what
             was yielded must not be used then.
     """
-    if unusable := source_faults(params.sources):  # before minutes of reading
+    if unusable := source_faults(params.sources):  # before all is read
         raise _refusal(unusable)
     keys = ("weights", "direction_weights")
     faults = list(dict.fromkeys(fault for key in keys for fault in _weight_faults(params, key)))

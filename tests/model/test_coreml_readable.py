@@ -40,11 +40,19 @@ def layer_norm(mb, x, of):
     return mb.layer_norm(x=x, axes=[1], gamma=of(GAMMA), beta=of(BETA))
 
 
+def local_response_norm(mb, x, of):
+    return mb.local_response_norm(x=x, size=1, alpha=of(np.float16(0.5)), beta=of(np.float16(0.5)))
+
+
 NORMS = {
     batch_norm: normalised(per_channel(MEAN), per_channel(VARIANCE)),
     instance_norm: normalised(X.mean((2, 3), keepdims=True), X.var((2, 3), keepdims=True)),
     layer_norm: normalised(X.mean(1, keepdims=True), X.var(1, keepdims=True)),
 }
+
+
+EXPECTED = {norm: of_one * per_channel(GAMMA) + per_channel(BETA) for norm, of_one in NORMS.items()}
+EXPECTED[local_response_norm] = X / np.sqrt(1 + 0.5 * X**2)
 
 
 def saved_norm(path, norm, kind, parameters):
@@ -66,11 +74,10 @@ def saved_norm(path, norm, kind, parameters):
 
 @pytest.mark.parametrize("parameters", [np.float16, np.float32])
 @pytest.mark.parametrize("kind", ["fp16", "fp32"])
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", EXPECTED)
 def test_a_default_in_float32_goes_with_parameters_of_either_type(tmp_path, norm, kind, parameters):
     found = saved_norm(tmp_path / "norm.mlpackage", norm, kind, parameters).predict({"x": X})
-    expected = NORMS[norm] * per_channel(GAMMA) + per_channel(BETA)
-    np.testing.assert_allclose(next(iter(found.values())), expected, atol=2e-5)
+    np.testing.assert_allclose(next(iter(found.values())), EXPECTED[norm], atol=2e-5)
 
 
 @pytest.fixture

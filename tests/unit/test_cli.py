@@ -36,24 +36,15 @@ def meishi(*arguments, **environment):
     )
 
 
-def test_ctrl_c_in_a_command_is_a_word_and_status_130(tmp_path):
-    stopped = "import meishi.capture.files as f, meishi.cli as c\nsignal = KeyboardInterrupt()\n"
-    stopped += "def find_photos(*given):\n    raise signal\nf.find_photos = find_photos\nc.main()"
-    words = ["capture", "photo.jpg", "--out", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-c", stopped, *words], cwd=ROOT, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
-
-
-def test_sigterm_in_a_command_ends_it_as_ctrl_c_does_with_status_143(tmp_path):
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_command_that_is_stopped_says_a_word_and_by_what_in_its_status(tmp_path, name, status):
     stopped = "import os, signal, meishi.capture.files as f, meishi.cli as c\n"
-    stopped += "f.find_photos = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\nc.main()"
+    stopped += f"f.find_photos = lambda *_: os.kill(os.getpid(), signal.{name})\nc.main()"
     words = ["capture", "photo.jpg", "--out", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-c", stopped, *words], cwd=ROOT, capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout, done.stderr) == (143, "", "interrupted\n")
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "interrupted\n")
 
 
 @pytest.mark.parametrize("threads", ["0", "257", "3000000000"])

@@ -119,24 +119,15 @@ def test_a_newer_version_for_others_or_none_overtakes_nothing(world):
     assert overtaken(world, "1.0.0", model="card-segmenter") == ""
 
 
-def test_a_rollback_withdraws_the_newest_version_by_its_numbers(world):
-    for name in ("1.9.0", "1.10.0"):
-        world.publish(name)
-    gone = []
-    world.repository.change(
-        lambda state: gone.extend(edits.roll_back(state, "staging", DETECTOR, ""))
-    )
-    assert gone == ["1.10.0"]
-
-
-def test_a_rollback_to_a_version_leaves_those_that_are_older_by_their_numbers(world):
+@pytest.mark.parametrize(("to", "withdrawn"), [("", ["1.11.0"]), ("1.9.0", ["1.10.0", "1.11.0"])])
+def test_a_rollback_tells_newer_from_older_by_the_numbers_of_a_version(world, to, withdrawn):
     for name in ("1.9.0", "1.10.0", "1.11.0"):
         world.publish(name)
     gone = []
     world.repository.change(
-        lambda state: gone.extend(edits.roll_back(state, "staging", DETECTOR, "1.10.0"))
+        lambda state: gone.extend(edits.roll_back(state, "staging", DETECTOR, to))
     )
-    assert gone == ["1.11.0"]
+    assert gone == withdrawn
 
 
 def test_the_share_that_a_version_has_may_be_given_again(world):
